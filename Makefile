@@ -1,0 +1,97 @@
+# lenet: a LeNet-5 to train, serve, look into and trust. `make help` lists the targets.
+# Objects live in build/<variant>/, so that plain and sanitised builds stand side by side.
+
+VARIANT ?= release
+B := build/$(VARIANT)
+
+CC      ?= gcc
+CFLAGS  ?= -O2 -g
+PKGS    := libmicrohttpd libcjson libpng nettle zlib
+WARN    := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes $(if $(WERROR),-Werror)
+# The bits do not move: no contraction the code does not ask for, no reordering.
+override CFLAGS += -std=c11 -D_GNU_SOURCE -I. $(WARN) -ffp-contract=off -fno-math-errno -pthread \
+	$(shell pkg-config --cflags $(PKGS) 2>/dev/null)
+LIBS     = $(shell pkg-config --libs $(PKGS)) -lm
+
+SAN_asan := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+SAN_tsan := -fsanitize=thread
+override CFLAGS  += $(SAN_$(VARIANT))
+override LDFLAGS += -pthread $(SAN_$(VARIANT))
+
+# One source of the CPU's arithmetic, compiled once an instruction set.
+ISAS := portable
+ifeq ($(shell $(CC) -dumpmachine | cut -d- -f1),x86_64)
+ISAS := portable avx2 avx512
+endif
+ISA_avx2   := -mavx2 -mfma
+ISA_avx512 := -mavx512f -mavx512dq -mavx512bw -mavx512vl -mfma -mprefer-vector-width=512
+
+SOURCES  := $(wildcard core/*.c models/*.c server/*.c) $(filter-out kernels/cpu_isa.c,$(wildcard kernels/*.c))
+MAINS    := models/main.c server/main.c
+LIB_OBJS := $(patsubst %.c,$(B)/%.o,$(filter-out $(MAINS),$(SOURCES))) $(ISAS:%=$(B)/kernels/cpu_isa.%.o)
+UNIT_OBJS := $(patsubst %.c,$(B)/%.o,$(wildcard tests/unit/*.c))
+# Of the program and the daemon each links what it uses: a static library does the choosing.
+LIB      := $(B)/liblenet.a
+
+.DELETE_ON_ERROR:
+.PHONY: all run test unit bench asan tsan fuzz install deps check-layers clean help
+
+all: $(B)/lenet $(B)/lenetd ## build lenet and lenetd (build/release/)
+
+$(B)/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) -MMD -MP -c -o $@ $<
+
+$(B)/kernels/cpu_isa.%.o: kernels/cpu_isa.c
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) -O3 $(ISA_$*) -DISA=$* -MMD -MP -c -o $@ $<
+
+# What is compiled in through .incbin.
+$(B)/core/builtin.o: models/relu.bin
+$(B)/server/page.o: $(wildcard web/*)
+
+$(LIB): $(LIB_OBJS)
+	@rm -f $@
+	$(AR) rcs $@ $^
+
+$(B)/lenet: $(B)/models/main.o $(LIB)
+	$(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
+
+$(B)/lenetd: $(B)/server/main.o $(LIB)
+	$(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
+
+$(B)/unit-tests: $(UNIT_OBJS) $(LIB)
+	$(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
+
+deps:
+	@docker/install-deps.sh build
+
+run: deps ## install what is missing, build, serve a trained model at http://127.0.0.1:8080
+	@$(MAKE) --no-print-directory all
+	@exec $(B)/lenetd
+
+unit: $(B)/unit-tests ## only the C unit tests
+	$(B)/unit-tests
+
+test: ## install what the tests need, build, run every test
+	@docker/install-deps.sh build test
+	@$(MAKE) --no-print-directory all $(B)/unit-tests
+	@$(MAKE) --no-print-directory check-layers
+	@tests/run $(B)
+
+asan: ## every test under AddressSanitizer and UndefinedBehaviorSanitizer
+	@$(MAKE) --no-print-directory test VARIANT=asan
+
+tsan: ## the unit tests under ThreadSanitizer
+	@$(MAKE) --no-print-directory unit VARIANT=tsan
+
+check-layers: ## includes point downwards (docs/design.md)
+	@tests/check-layers
+
+clean: ## remove build/
+	rm -rf build
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+
+-include $(shell find $(B) -name '*.d' 2>/dev/null)

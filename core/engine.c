@@ -1,0 +1,88 @@
+// The part of the seam that all engines share: checks of arguments, which are the caller's bugs, and the reference count.
+#include "core/engine.h"
+
+#include <assert.h>
+#include <stddef.h>
+
+void engine_close(struct engine *engine)
+{
+	if (engine)
+		engine->ops->close(engine);
+}
+
+int engine_model_new(struct engine *engine, const struct engine_network *network, struct engine_model **model, struct err *e)
+{
+	return engine->ops->model_new(engine, network, model, e);
+}
+
+struct engine_model *engine_model_ref(struct engine_model *model)
+{
+	__atomic_fetch_add(&model->references, 1, __ATOMIC_RELAXED);
+	return model;
+}
+
+void engine_model_unref(struct engine_model *model)
+{
+	if (model && __atomic_sub_fetch(&model->references, 1, __ATOMIC_ACQ_REL) == 0)
+		model->engine->ops->model_free(model);
+}
+
+int engine_context_open(struct engine *engine, int max_batch, int n_threads, struct engine_context **context, struct err *e)
+{
+	assert(max_batch > 0 && n_threads > 0);
+	return engine->ops->context_open(engine, max_batch, n_threads, context, e);
+}
+
+void engine_context_close(struct engine_context *context)
+{
+	if (context)
+		context->engine->ops->context_close(context);
+}
+
+int engine_forward(struct engine_context *context, const struct engine_model *model, const float *ink, int n, float *scores,
+		   struct err *e)
+{
+	assert(context->engine == model->engine && n > 0 && n <= context->max_batch);
+	return context->engine->ops->forward(context, model, ink, n, scores, e);
+}
+
+int engine_trace(struct engine_context *context, const struct engine_model *model, const float *ink, struct engine_trace *trace,
+		 struct err *e)
+{
+	assert(context->engine == model->engine);
+	return context->engine->ops->trace(context, model, ink, trace, e);
+}
+
+int engine_trainer_open(struct engine *engine, const struct engine_training *training, struct engine_trainer **trainer,
+			struct err *e)
+{
+	assert(training->batch > 0 && training->n_threads > 0);
+	return engine->ops->trainer_open(engine, training, trainer, e);
+}
+
+void engine_trainer_close(struct engine_trainer *trainer)
+{
+	if (trainer)
+		trainer->engine->ops->trainer_close(trainer);
+}
+
+int engine_trainer_data(struct engine_trainer *trainer, const uint8_t *pixels, const uint8_t *labels, uint32_t n, struct err *e)
+{
+	return trainer->engine->ops->trainer_data(trainer, pixels, labels, n, e);
+}
+
+int engine_trainer_steps(struct engine_trainer *trainer, const uint32_t *order, uint32_t n, const float *rates, float *losses,
+			 struct err *e)
+{
+	return trainer->engine->ops->trainer_steps(trainer, order, n, rates, losses, e);
+}
+
+int engine_trainer_read(struct engine_trainer *trainer, float *params, float *momentum, struct err *e)
+{
+	return trainer->engine->ops->trainer_read(trainer, params, momentum, e);
+}
+
+double engine_peak(struct engine *engine)
+{
+	return engine->ops->peak(engine);
+}

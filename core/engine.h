@@ -1,0 +1,121 @@
+// engine: THE seam. What computes a network: kernels/ implements it, models/ and server/ know nothing else of it.
+//
+// An engine works on whole networks, never on single layers, so that a CPU can fuse and block as it likes and a GPU can
+// capture a graph. The CPU engine is the specification: every other is tested against it and against tests/golden/.
+//
+// Three things come out of an engine:
+//   a model    parameters as the engine wants them. Immutable, reference-counted; any thread may use it.
+//   a context  the working memory of one calling thread at a time; computes any model of its engine.
+//   a trainer  parameters that change; one calling thread at a time.
+// All of them must be gone before their engine is closed.
+//
+// The bits do not move. What comes out for a picture depends on that picture, the model and the engine alone: not on the
+// other pictures of the batch, its place among them, or the number of threads. Training depends on parameters, data and
+// order alone.
+#pragma once
+
+#include "core/err.h"
+#include "core/lenet5.h"
+
+#include <stdint.h>
+
+struct engine;
+struct engine_model;
+struct engine_context;
+struct engine_trainer;
+
+// A network with numbers in it. Borrowed for the call that takes it.
+struct engine_network {
+	const struct lenet5 *net;
+	float mean, std; // of the input; a file may differ from the network's own
+	const float *params; // (net->n_params), laid out as net->tensors says
+};
+
+// Every layer's output for one picture, in the order of the paper: c1[map][y][x] and so on, after its activation.
+struct engine_trace {
+	float input[32 * 32], c1[6 * 28 * 28], s2[6 * 14 * 14], c3[16 * 10 * 10], s4[16 * 5 * 5], c5[120], f6[84], output[10];
+};
+
+// What a trainer is opened for. Data is borrowed until the trainer closes or is given other data.
+struct engine_training {
+	struct engine_network start;
+	const float *momentum; // (net->n_params) to go on from, or NULL for zeros
+	int batch; // pictures a step, at least 1
+	int n_threads; // at most; an engine may use fewer
+	float momentum_rate; // v ← momentum_rate·v + g
+	float weight_decay; // g includes weight_decay·p
+	float label_smoothing; // the target is (1−s)·one-hot + s/10
+};
+
+struct engine_ops {
+	void (*close)(struct engine *);
+	int (*model_new)(struct engine *, const struct engine_network *, struct engine_model **, struct err *);
+	void (*model_free)(struct engine_model *);
+	int (*context_open)(struct engine *, int max_batch, int n_threads, struct engine_context **, struct err *);
+	void (*context_close)(struct engine_context *);
+	int (*forward)(struct engine_context *, const struct engine_model *, const float *ink, int n, float *scores, struct err *);
+	int (*trace)(struct engine_context *, const struct engine_model *, const float *ink, struct engine_trace *, struct err *);
+	int (*trainer_open)(struct engine *, const struct engine_training *, struct engine_trainer **, struct err *);
+	void (*trainer_close)(struct engine_trainer *);
+	int (*trainer_data)(struct engine_trainer *, const uint8_t *pixels, const uint8_t *labels, uint32_t n, struct err *);
+	int (*trainer_steps)(struct engine_trainer *, const uint32_t *order, uint32_t n, const float *rates, float *losses, struct err *);
+	int (*trainer_read)(struct engine_trainer *, float *params, float *momentum, struct err *);
+	double (*peak)(struct engine *);
+};
+
+// What every implementation's struct begins with.
+struct engine {
+	const struct engine_ops *ops;
+	char name[64]; // for logs and cards: "cpu (AVX-512)"
+};
+
+// A model's common part. The count is atomic.
+struct engine_model {
+	struct engine *engine;
+	int references;
+	const struct lenet5 *net;
+};
+struct engine_context {
+	struct engine *engine;
+	int max_batch;
+};
+struct engine_trainer {
+	struct engine *engine;
+	int batch;
+};
+
+void engine_close(struct engine *); // NULL is fine, as in every close and free here
+
+// Packs the parameters. The caller holds one reference to *model.
+int engine_model_new(struct engine *, const struct engine_network *, struct engine_model **model, struct err *);
+struct engine_model *engine_model_ref(struct engine_model *);
+void engine_model_unref(struct engine_model *); // the last one frees
+
+// max_batch: the most pictures that engine_forward will be given at once. n_threads: at most so many work on them.
+int engine_context_open(struct engine *, int max_batch, int n_threads, struct engine_context **context, struct err *);
+void engine_context_close(struct engine_context *);
+
+// ink: (n, 28, 28), 0 background to 1 ink. scores: (n, 10), the output layer. n is 1..max_batch.
+// A byte picture's ink is pixel/255.0f; any finite number is taken as it is.
+int engine_forward(struct engine_context *, const struct engine_model *, const float *ink, int n, float *scores, struct err *);
+
+// Every layer's output for one picture; its output has the same bits as engine_forward's.
+int engine_trace(struct engine_context *, const struct engine_model *, const float *ink, struct engine_trace *trace, struct err *);
+
+int engine_trainer_open(struct engine *, const struct engine_training *, struct engine_trainer **trainer, struct err *);
+void engine_trainer_close(struct engine_trainer *);
+
+// pixels: (n, 28, 28) bytes; labels: (n), 0..9. Borrowed until the next call or the close; must not change meanwhile.
+int engine_trainer_data(struct engine_trainer *, const uint8_t *pixels, const uint8_t *labels, uint32_t n, struct err *);
+
+// Stochastic gradient descent over the pictures order[0..n), `batch` a step, the last step taking what is left:
+// g = the gradient of the step's mean loss; v ← momentum·v + g; p ← p − rates[step]·v. losses: each step's mean loss
+// before its update. rates and losses have ceil(n/batch) entries.
+int engine_trainer_steps(struct engine_trainer *, const uint32_t *order, uint32_t n, const float *rates, float *losses, struct err *);
+
+// Copies out parameters and momentum v, (n_params) each; either may be NULL.
+int engine_trainer_read(struct engine_trainer *, float *params, float *momentum, struct err *);
+
+// The most floating-point operations a second that one thread (or the device) of this engine reaches, measured now: takes
+// about 0.2 s. What `lenet bench` compares with.
+double engine_peak(struct engine *);

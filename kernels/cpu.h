@@ -1,0 +1,7 @@
+// cpu: the engine that runs anywhere, and the specification of all others.
+#pragma once
+
+#include "core/engine.h"
+
+// isa: "avx512", "avx2", "portable", or NULL for the best that this processor has. An error if it has not.
+int cpu_engine_open(const char *isa, struct engine **engine, struct err *e);
