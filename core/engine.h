@@ -105,7 +105,8 @@ int engine_trace(struct engine_context *, const struct engine_model *, const flo
 int engine_trainer_open(struct engine *, const struct engine_training *, struct engine_trainer **trainer, struct err *);
 void engine_trainer_close(struct engine_trainer *);
 
-// pixels: (n, 28, 28) bytes; labels: (n), 0..9. Borrowed until the next call or the close; must not change meanwhile.
+// pixels: (n, 28, 28) bytes; labels: (n), 0..9. Borrowed until the next call or the close. Bytes that
+// change must be handed in again before the next steps.
 int engine_trainer_data(struct engine_trainer *, const uint8_t *pixels, const uint8_t *labels, uint32_t n, struct err *);
 
 // Stochastic gradient descent over the pictures order[0..n), `batch` a step, the last step taking what is left:

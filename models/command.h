@@ -1,0 +1,18 @@
+// command: what the program `lenet` can do, one file a command. A command gets its own argv (argv[0] is its name) and
+// returns the exit status: 0, 1 for a failure, 2 for wrong usage.
+#pragma once
+
+#include "core/engine.h"
+
+// What main.c lends to the commands; it alone knows how an engine is chosen (kernels/engines.h).
+struct program {
+	int (*engine_open)(const char *device, struct engine **engine, char *why, int why_bytes, struct err *e);
+	const char *path; // argv[0]
+};
+
+int command_train(const struct program *program, int argc, char **argv);
+int command_fetch(const struct program *program, int argc, char **argv);
+int command_eval(const struct program *program, int argc, char **argv);
+int command_predict(const struct program *program, int argc, char **argv);
+int command_info(const struct program *program, int argc, char **argv);
+int command_bench(const struct program *program, int argc, char **argv);

@@ -1,0 +1,55 @@
+// `lenet info`: a weights file as a table: layers, parameters, connections as the paper counts them, and its metadata.
+#include "models/command.h"
+#include "models/measure.h"
+#include "models/options.h"
+#include "models/work.h"
+
+#include <stdio.h>
+
+static void print_layers(const struct lenet5 *net)
+{
+	static const char *const activations[] = { [LENET5_IDENTITY] = "", [LENET5_SIGMOID] = "sigmoid", [LENET5_RELU] = "ReLU",
+						   [LENET5_TANH] = "tanh" };
+	printf("layer      output  activation  parameters  connections\n");
+	for (int layer = 0; layer < LENET5_N_LAYERS; layer++) {
+		const struct lenet5_shape *shape = &lenet5_shapes[layer];
+		char output[32];
+		if (shape->height > 1)
+			snprintf(output, sizeof output, "%d@%dx%d", shape->maps, shape->height, shape->width);
+		else
+			snprintf(output, sizeof output, "%d", shape->maps);
+		struct work w = work_of_layer(net, layer);
+		printf("%-8s %8s  %-10s  %10zu  %11zu\n", shape->name, output, activations[net->activation[layer]], w.params,
+		       w.connections);
+	}
+	printf("%-8s %8s  %-10s  %10zu  %11zu\n\n", "in all", "", "", net->n_params, net->n_connections);
+}
+
+int command_info(const struct program *program, int argc, char **argv)
+{
+	(void)program;
+	const char *network = NULL, *name;
+	const struct option options[] = {
+		{ "network", "NAME", "the network, where the file does not say", .text = &network },
+	};
+	const struct usage usage = { "info", "[FILE]", "\nShows what is in a weights file, or in the built-in model.", options, 1 };
+	int status;
+	struct err e;
+	struct weights w = { 0 };
+	if (!options_parse(&usage, &argc, argv, &status))
+		return status;
+	if (argc > 1)
+		return options_wrong(&usage, "one file at a time");
+	if (measure_model(argc ? argv[0] : NULL, network, &w, &name, &e))
+		return options_fail(&usage, &e);
+
+	printf("%s: network %s (%s)\n\n", name, w.net->name, w.net->summary);
+	print_layers(w.net);
+	printf("%-18s %.6g, %.6g\n", "input mean, std", (double)w.mean, (double)w.std);
+	if (w.momentum)
+		printf("%-18s yes: a checkpoint\n", "momentum");
+	for (int i = 0; i < w.n_meta; i++)
+		printf("%-18s %s\n", w.meta[i].key, w.meta[i].value);
+	weights_free(&w);
+	return 0;
+}

@@ -1,0 +1,66 @@
+// lenet: trains, measures and shows networks. A table of commands; everything else is theirs (models/command.h).
+#include "core/version.h"
+#include "kernels/engines.h"
+#include "models/command.h"
+
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+
+static const struct {
+	const char *name, *summary;
+	int (*run)(const struct program *, int argc, char **argv);
+} commands[] = {
+	{ "train", "train a network as a recipe says", command_train },
+	{ "fetch", "get MNIST", command_fetch },
+	{ "eval", "how well a network reads the test set", command_eval },
+	{ "predict", "which digit a PNG shows", command_predict },
+	{ "info", "what is in a weights file", command_info },
+	{ "bench", "how fast this machine computes a network", command_bench },
+};
+enum { N_COMMANDS = sizeof commands / sizeof commands[0] };
+
+static void print_usage(FILE *to)
+{
+	fprintf(to, "usage: lenet COMMAND [ARGUMENT]...\n\n");
+	for (int i = 0; i < N_COMMANDS; i++)
+		fprintf(to, "  %-9s %s\n", commands[i].name, commands[i].summary);
+	fprintf(to, "\n`lenet help COMMAND` says more.\n");
+}
+
+static int run(const struct program *program, int argc, char **argv)
+{
+	for (int i = 0; i < N_COMMANDS; i++)
+		if (strcmp(argv[0], commands[i].name) == 0)
+			return commands[i].run(program, argc, argv);
+	fprintf(stderr, "lenet: there is no command \"%s\"\n", argv[0]);
+	print_usage(stderr);
+	return 2;
+}
+
+int main(int argc, char **argv)
+{
+	const struct program program = { engine_open, argc > 0 ? argv[0] : "lenet" };
+	const char *first = argc > 1 ? argv[1] : NULL;
+	int status;
+	if (!first) {
+		print_usage(stderr);
+		return 2;
+	}
+	bool help = strcmp(first, "help") == 0;
+	if (strcmp(first, "--version") == 0)
+		status = printf("lenet %s\n", LENET_VERSION) < 0;
+	else if (strcmp(first, "--help") == 0 || strcmp(first, "-h") == 0 || (help && argc == 2))
+		print_usage(stdout), status = 0;
+	else if (help)
+		status = run(&program, 2, (char *[]){ argv[2], (char *)"--help", NULL });
+	else
+		status = run(&program, argc - 1, argv + 1);
+
+	// What was printed may still wait in the buffer, and the disk may be full.
+	if (fflush(stdout) || ferror(stdout)) {
+		perror("lenet: standard output");
+		status = status ? status : 1;
+	}
+	return status;
+}

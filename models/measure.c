@@ -1,0 +1,105 @@
+// Predictions are added up in the pictures' order on one thread, so that the figures are the same bits with any number of
+// threads below.
+#include "models/measure.h"
+
+#include "core/builtin.h"
+
+#include <float.h>
+#include <math.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+static bool has_files(const char *dir, enum idx_set set)
+{
+	char path[4096];
+	const char *name = set == IDX_TRAIN ? "train-images-idx3-ubyte" : "t10k-images-idx3-ubyte";
+	for (int gz = 0; gz < 2; gz++)
+		if (snprintf(path, sizeof path, "%s/%s%s", dir, name, gz ? ".gz" : "") < (int)sizeof path && access(path, F_OK) == 0)
+			return true;
+	return false;
+}
+
+int measure_data(const char *given, enum idx_set set, struct idx *data, const char **dir, struct err *e)
+{
+	const char *const places[] = { "data", set == IDX_TEST ? "tests/data" : NULL };
+	const char *found = given && has_files(given, set) ? given : NULL;
+	for (int i = 0; i < 2 && !given && !found; i++)
+		if (places[i] && has_files(places[i], set))
+			found = places[i];
+	if (!found && given)
+		return err_set(e, "%s: no MNIST there; `lenet fetch --data %s` puts it there", given, given);
+	if (!found)
+		return err_set(e, "no MNIST in data/: `lenet fetch` puts it there, --data DIR looks elsewhere");
+	if (idx_read(found, set, data, e))
+		return -1;
+	if (data->n == 0) {
+		idx_free(data);
+		return err_set(e, "%s: no pictures in its files", found);
+	}
+	*dir = found;
+	return 0;
+}
+
+int measure_model(const char *path, const char *network, struct weights *weights, const char **name, struct err *e)
+{
+	*name = path ? path : "the built-in model";
+	return path ? weights_read(path, network, weights, e) : builtin_read(weights, e);
+}
+
+double measure_accuracy(const struct measure *m)
+{
+	return (double)m->n_right / m->n;
+}
+
+static void add(struct measure *m, const struct lenet5_prediction *p, int label)
+{
+	m->n++;
+	m->n_right += p->digit == label;
+	// A probability may round to zero; its logarithm is then cut at 87.3. NaN stays NaN.
+	float probability = p->probabilities[label];
+	m->loss -= log(probability < FLT_MIN ? (double)FLT_MIN : (double)probability);
+}
+
+int measure_network(struct engine *engine, const struct engine_network *network, const struct idx *data, int n_threads,
+		    struct lenet5_prediction *predictions, struct measure *measure, struct err *e)
+{
+	enum { BATCH = 1000 };
+	struct engine_model *model = NULL;
+	struct engine_context *context = NULL;
+	struct measure m = { 0 };
+	int status = -1;
+	float *ink = malloc(BATCH * LENET5_PIXELS * sizeof *ink);
+	float *scores = malloc(BATCH * LENET5_DIGITS * sizeof *scores);
+	if (!ink || !scores) {
+		err_set(e, "out of memory");
+		goto out;
+	}
+	if (engine_model_new(engine, network, &model, e) || engine_context_open(engine, BATCH, n_threads, &context, e))
+		goto out;
+
+	for (uint32_t at = 0; at < data->n; at += BATCH) {
+		int n = data->n - at < BATCH ? (int)(data->n - at) : BATCH;
+		const uint8_t *pixels = data->pixels + (size_t)at * LENET5_PIXELS;
+		for (int i = 0; i < n * LENET5_PIXELS; i++)
+			ink[i] = (float)pixels[i] / 255.0f;
+		if (engine_forward(context, model, ink, n, scores, e))
+			goto out;
+		for (int i = 0; i < n; i++) {
+			struct lenet5_prediction p = lenet5_predict(network->net, scores + (ptrdiff_t)i * LENET5_DIGITS);
+			add(&m, &p, data->labels[at + (uint32_t)i]);
+			if (predictions)
+				predictions[at + (uint32_t)i] = p;
+		}
+	}
+	m.loss /= m.n;
+	*measure = m;
+	status = 0;
+out:
+	engine_context_close(context);
+	engine_model_unref(model);
+	free(scores);
+	free(ink);
+	return status;
+}

@@ -1,0 +1,112 @@
+// A checkpoint says how many steps and epochs are done; going on means keeping so many lines and dropping what came after, so
+// that the files end up as if nothing had happened. Lines reach the disk before the checkpoint that counts on them.
+#include "models/record.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static int join(char **path, const char *base, int n, const char *ending, struct err *e)
+{
+	if (asprintf(path, "%.*s%s", n, base, ending) >= 0)
+		return 0;
+	*path = NULL;
+	return err_set(e, "out of memory");
+}
+
+int record_init(struct record *record, const char *out, struct err *e)
+{
+	struct record r = { 0 };
+	size_t n = strlen(out);
+	if (n > 4 && strcmp(out + n - 4, ".bin") == 0 && out[n - 5] != '/')
+		n -= 4;
+	if (n > 4096)
+		return err_set(e, "%.40s...: too long a name", out);
+	if (join(&r.steps_path, out, (int)n, ".steps.csv", e) || join(&r.epochs_path, out, (int)n, ".epochs.csv", e) ||
+	    join(&r.checkpoint_path, out, (int)n, ".checkpoint", e)) {
+		record_fini(&r);
+		return -1;
+	}
+	*record = r;
+	return 0;
+}
+
+void record_fini(struct record *record)
+{
+	if (record->steps)
+		fclose(record->steps);
+	if (record->epochs)
+		fclose(record->epochs);
+	free(record->steps_path);
+	free(record->epochs_path);
+	free(record->checkpoint_path);
+	*record = (struct record){ 0 };
+}
+
+// The file, its head written or checked, cut after n_lines more, at its end.
+static FILE *open_cut(const char *path, const char *head, uint64_t n_lines, struct err *e)
+{
+	FILE *f = fopen(path, n_lines ? "r+e" : "w+e");
+	if (!f) {
+		err_errno(e, "%s", path);
+		return NULL;
+	}
+	bool failed = false;
+	if (n_lines == 0) {
+		failed = fputs(head, f) < 0 || fflush(f);
+	} else {
+		uint64_t n = 0;
+		int c;
+		while (n < n_lines + 1 && (c = getc(f)) != EOF)
+			n += c == '\n';
+		if (n < n_lines + 1) {
+			err_set(e, "%s: the checkpoint counts on %llu lines and %llu are there; train anew without --resume", path,
+				(unsigned long long)n_lines, (unsigned long long)(n ? n - 1 : 0));
+			fclose(f);
+			return NULL;
+		}
+		off_t end = ftello(f);
+		failed = end < 0 || ftruncate(fileno(f), end) || fseeko(f, 0, SEEK_END);
+	}
+	if (failed) {
+		err_errno(e, "%s", path);
+		fclose(f);
+		return NULL;
+	}
+	return f;
+}
+
+int record_begin(struct record *record, const char *measured, uint64_t n_steps, uint64_t n_epochs, struct err *e)
+{
+	char head[128];
+	snprintf(head, sizeof head, "epoch,train_loss,%s_accuracy,%s_loss\n", measured, measured);
+	record->steps = open_cut(record->steps_path, "step,epoch,pictures,rate,loss\n", n_steps, e);
+	if (!record->steps)
+		return -1;
+	record->epochs = open_cut(record->epochs_path, head, n_epochs, e);
+	return record->epochs ? 0 : -1;
+}
+
+int record_step(struct record *record, uint64_t step, uint32_t epoch, uint64_t seen, float rate, float loss, struct err *e)
+{
+	if (fprintf(record->steps, "%llu,%u,%llu,%.9g,%.9g\n", (unsigned long long)step, epoch, (unsigned long long)seen,
+		    (double)rate, (double)loss) < 0)
+		return err_errno(e, "%s", record->steps_path);
+	return 0;
+}
+
+int record_epoch(struct record *record, uint32_t epoch, double loss, const struct measure *m, struct err *e)
+{
+	if (fprintf(record->epochs, "%u,%.9g,%.9g,%.9g\n", epoch, loss, measure_accuracy(m), m->loss) < 0)
+		return err_errno(e, "%s", record->epochs_path);
+	return 0;
+}
+
+int record_flush(struct record *record, bool to_disk, struct err *e)
+{
+	if (fflush(record->steps) || (to_disk && fsync(fileno(record->steps))))
+		return err_errno(e, "%s", record->steps_path);
+	if (fflush(record->epochs) || (to_disk && fsync(fileno(record->epochs))))
+		return err_errno(e, "%s", record->epochs_path);
+	return 0;
+}

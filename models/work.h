@@ -1,0 +1,17 @@
+// work: what a network costs, counted from its description. Pure functions.
+#pragma once
+
+#include "core/lenet5.h"
+
+// The parameters of one layer, and how often they are used in one forward pass.
+struct work {
+	size_t params;
+	size_t connections; // every use of a weight or bias, as the paper counts
+	size_t multiplies; // uses of weights: multiply-adds
+};
+struct work work_of_layer(const struct lenet5 *net, enum lenet5_layer layer);
+
+// Floating-point operations a picture: two a multiply-add. A training step is the forward pass, the gradient of the weights and
+// the gradient of the layer's input, which the first layer needs not.
+double work_forward(const struct lenet5 *net);
+double work_training(const struct lenet5 *net);
