@@ -1,7 +1,7 @@
 // `lenet eval`: accuracy, loss, the confusion matrix, and the mistakes that the network was surest of.
+#include "core/file.h"
 #include "core/image.h"
 #include "models/command.h"
-#include "models/file.h"
 #include "models/json.h"
 #include "models/measure.h"
 #include "models/options.h"

@@ -1,9 +1,9 @@
 // `lenet predict`: PNG files to digits, one line each, on as small an engine context as there is. A picture that cannot be used
 // is a line too and does not stop the others.
 #include "core/digit.h"
+#include "core/file.h"
 #include "core/image.h"
 #include "models/command.h"
-#include "models/file.h"
 #include "models/json.h"
 #include "models/measure.h"
 #include "models/options.h"
@@ -24,9 +24,9 @@ static int read_digit(const char *path, uint8_t pixels[LENET5_PIXELS], struct er
 {
 	size_t n;
 	struct image image;
-	const char *name = strcmp(path, "-") == 0 ? "standard input" : path;
-	unsigned char *bytes = file_read(path, MAX_FILE_BYTES, &n, e);
-	if (!bytes)
+	uint8_t *bytes;
+	const char *name = strcmp(path, "-") == 0 ? "/dev/stdin" : path;
+	if (file_read(name, MAX_FILE_BYTES, &bytes, &n, e))
 		return -1;
 	int status = image_read_png(bytes, n, MAX_PIXELS, &image, e);
 	free(bytes);

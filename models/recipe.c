@@ -2,7 +2,7 @@
 // command line, its help and the comparison are loops over it. A new field is a new line.
 #include "models/recipe.h"
 
-#include "models/file.h"
+#include "core/file.h"
 
 #include <assert.h>
 #include <cjson/cJSON.h>
@@ -205,12 +205,14 @@ out:
 int recipe_read(const char *path, const char *const overrides[RECIPE_N_FIELDS], struct recipe *recipe, struct err *e)
 {
 	enum { MAX_BYTES = 64 << 10 };
+	uint8_t *bytes;
 	size_t n;
-	char *text = (char *)file_read(path, MAX_BYTES, &n, e);
-	if (!text)
+	if (file_read(path, MAX_BYTES, &bytes, &n, e))
 		return -1;
-	int status = strlen(text) == n ? recipe_parse(text, path, overrides, recipe, e) : err_set(e, "%s: not a text", path);
+	char *text = memchr(bytes, '\0', n) ? NULL : strndup((const char *)bytes, n);
+	int status = text ? recipe_parse(text, path, overrides, recipe, e) : err_set(e, "%s: not a text", path);
 	free(text);
+	free(bytes);
 	return status;
 }
 
