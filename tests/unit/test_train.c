@@ -1,0 +1,375 @@
+// The trainer over an engine that only pretends: its parameters move by what it was given (pictures, order, rates, momentum), so
+// that any difference in those shows in the bits at the end. The runs write into a folder of their own under build/.
+#include "models/train.h"
+
+#include "core/rng.h"
+#include "core/weights.h"
+#include "tests/unit/test.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { N_TRAIN = 500, N_TEST = 40 };
+
+struct fake_trainer {
+	struct engine_trainer base;
+	const struct lenet5 *net;
+	float *params, *momentum;
+	float momentum_rate;
+	const uint8_t *pixels, *labels;
+};
+
+static int n_calls; // of trainer_steps
+static int fail_at, nan_at; // the call at which the engine fails, or gives a loss that is no number; 0: never
+
+static int fake_trainer_open(struct engine *engine, const struct engine_training *t, struct engine_trainer **trainer, struct err *e)
+{
+	(void)e;
+	struct fake_trainer *f = calloc(1, sizeof *f);
+	f->base = (struct engine_trainer){ engine, t->batch };
+	f->net = t->start.net;
+	f->params = malloc(f->net->n_params * sizeof(float));
+	f->momentum = calloc(f->net->n_params, sizeof(float));
+	memcpy(f->params, t->start.params, f->net->n_params * sizeof(float));
+	if (t->momentum)
+		memcpy(f->momentum, t->momentum, f->net->n_params * sizeof(float));
+	f->momentum_rate = t->momentum_rate;
+	*trainer = &f->base;
+	return 0;
+}
+
+static void fake_trainer_close(struct engine_trainer *trainer)
+{
+	struct fake_trainer *f = (struct fake_trainer *)trainer;
+	free(f->params);
+	free(f->momentum);
+	free(f);
+}
+
+static int fake_trainer_data(struct engine_trainer *trainer, const uint8_t *pixels, const uint8_t *labels, uint32_t n, struct err *e)
+{
+	(void)n, (void)e;
+	struct fake_trainer *f = (struct fake_trainer *)trainer;
+	f->pixels = pixels;
+	f->labels = labels;
+	return 0;
+}
+
+static int fake_trainer_steps(struct engine_trainer *trainer, const uint32_t *order, uint32_t n, const float *rates, float *losses,
+			      struct err *e)
+{
+	struct fake_trainer *f = (struct fake_trainer *)trainer;
+	if (++n_calls == fail_at)
+		return err_set(e, "the engine broke");
+	for (uint32_t at = 0, step = 0; at < n; at += (uint32_t)f->base.batch, step++) {
+		float sum = 0;
+		for (uint32_t i = at; i < n && i < at + (uint32_t)f->base.batch; i++)
+			for (uint32_t k = 0; k < LENET5_PIXELS; k += 9)
+				sum += (float)f->pixels[(size_t)order[i] * LENET5_PIXELS + k] * (float)(k % 7 + f->labels[order[i]] + i - at);
+		losses[step] = n_calls == nan_at ? NAN : sum * 1e-6f + f->params[0];
+		for (int k = 0; k < 8; k++) {
+			f->momentum[k] = f->momentum_rate * f->momentum[k] + sum * 1e-7f * (float)(k + 1);
+			f->params[k] -= rates[step] * f->momentum[k];
+		}
+	}
+	return 0;
+}
+
+static int fake_trainer_read(struct engine_trainer *trainer, float *params, float *momentum, struct err *e)
+{
+	(void)e;
+	struct fake_trainer *f = (struct fake_trainer *)trainer;
+	memcpy(params, f->params, f->net->n_params * sizeof(float));
+	memcpy(momentum, f->momentum, f->net->n_params * sizeof(float));
+	return 0;
+}
+
+// Reads its answer from the pictures and one parameter.
+struct fake_model {
+	struct engine_model base;
+	float parameter;
+};
+
+static int fake_model_new(struct engine *engine, const struct engine_network *network, struct engine_model **model, struct err *e)
+{
+	(void)e;
+	struct fake_model *f = calloc(1, sizeof *f);
+	*f = (struct fake_model){ { engine, 1, network->net }, network->params[0] };
+	*model = &f->base;
+	return 0;
+}
+
+static void fake_model_free(struct engine_model *model)
+{
+	free(model);
+}
+
+static int fake_context_open(struct engine *engine, int max_batch, int n_threads, struct engine_context **context, struct err *e)
+{
+	(void)n_threads, (void)e;
+	*context = calloc(1, sizeof **context);
+	**context = (struct engine_context){ engine, max_batch };
+	return 0;
+}
+
+static void fake_context_close(struct engine_context *context)
+{
+	free(context);
+}
+
+static int fake_forward(struct engine_context *context, const struct engine_model *model, const float *ink, int n, float *scores,
+			struct err *e)
+{
+	(void)context, (void)e;
+	for (int i = 0; i < n * LENET5_DIGITS; i++)
+		scores[i] = ink[i / LENET5_DIGITS * LENET5_PIXELS + 400 + i % LENET5_DIGITS] + ((const struct fake_model *)model)->parameter;
+	return 0;
+}
+
+static const struct engine_ops fake_ops = {
+	.model_new = fake_model_new,
+	.model_free = fake_model_free,
+	.context_open = fake_context_open,
+	.context_close = fake_context_close,
+	.forward = fake_forward,
+	.trainer_open = fake_trainer_open,
+	.trainer_close = fake_trainer_close,
+	.trainer_data = fake_trainer_data,
+	.trainer_steps = fake_trainer_steps,
+	.trainer_read = fake_trainer_read,
+};
+static struct engine fake = { &fake_ops, "fake" };
+
+static int n_asked, stop_after; // stop at that question; 0: never
+static int stopped(void)
+{
+	return ++n_asked == stop_after;
+}
+
+// Noise with labels, the recipe, and a job over both in a fresh folder.
+struct fixture {
+	struct recipe recipe;
+	uint8_t *pixels, labels[N_TRAIN];
+	char dir[64], out[96], steps[96], epochs[96], checkpoint[96];
+	struct train_job job;
+};
+
+static void set_up(struct fixture *f)
+{
+	struct rng rng;
+	rng_init(&rng, 11);
+	*f = (struct fixture){ 0 };
+	f->pixels = malloc(N_TRAIN * LENET5_PIXELS);
+	for (int i = 0; i < N_TRAIN * LENET5_PIXELS; i++)
+		f->pixels[i] = (uint8_t)rng_next(&rng);
+	for (int i = 0; i < N_TRAIN; i++)
+		f->labels[i] = (uint8_t)rng_below(&rng, LENET5_DIGITS);
+	f->recipe = (struct recipe){ .epochs = 3, .batch = 16, .lr = 0.1, .momentum = 0.9, .schedule = RECIPE_COSINE, .warmup = 5,
+				     .seed = 4, .distort = { .rotate = 5, .shift = 1, .elastic = 1, .elastic_sigma = 4 } };
+	strcpy(f->dir, "build/test-train-XXXXXX");
+	CHECK(mkdtemp(f->dir) != NULL);
+	snprintf(f->out, sizeof f->out, "%s/a.bin", f->dir);
+	snprintf(f->steps, sizeof f->steps, "%s/a.steps.csv", f->dir);
+	snprintf(f->epochs, sizeof f->epochs, "%s/a.epochs.csv", f->dir);
+	snprintf(f->checkpoint, sizeof f->checkpoint, "%s/a.checkpoint", f->dir);
+	f->job = (struct train_job){ .recipe = &f->recipe, .engine = &fake, .n_threads = 1, .train = { N_TRAIN, f->pixels, f->labels },
+				     .measured = { N_TEST, f->pixels, f->labels }, .measured_as = "test", .measured_on = "noise",
+				     .out = f->out, .stopped = stopped };
+	n_calls = n_asked = fail_at = nan_at = stop_after = 0;
+}
+
+static void tear_down(struct fixture *f)
+{
+	unlink(f->out);
+	unlink(f->steps);
+	unlink(f->epochs);
+	unlink(f->checkpoint);
+	CHECK(rmdir(f->dir) == 0); // nothing else was left there
+	free(f->pixels);
+}
+
+static bool exists(const char *path)
+{
+	return access(path, F_OK) == 0;
+}
+
+static bool same_files(const char *a, const char *b)
+{
+	size_t n, m;
+	unsigned char *x = test_file(a, &n), *y = test_file(b, &m);
+	bool same = n == m && memcmp(x, y, n) == 0;
+	free(x);
+	free(y);
+	return same;
+}
+
+static int lines_in(const char *path)
+{
+	size_t n;
+	unsigned char *text = test_file(path, &n);
+	int lines = 0;
+	for (size_t i = 0; i < n; i++)
+		lines += text[i] == '\n';
+	free(text);
+	return lines;
+}
+
+static void check_same_results(const struct fixture *a, const struct fixture *b, int trial)
+{
+	CHECK_MSG(same_files(a->out, b->out), "%d: weights", trial);
+	CHECK_MSG(same_files(a->steps, b->steps), "%d: steps", trial);
+	CHECK_MSG(same_files(a->epochs, b->epochs), "%d: epochs", trial);
+}
+
+TEST(train_writes_its_files)
+{
+	struct fixture f;
+	struct err e = { "" };
+	struct weights w = { 0 };
+	set_up(&f);
+	CHECK_MSG(train_run(&f.job, &e) == TRAIN_DONE, "%s", e.msg);
+	CHECK(lines_in(f.steps) == 1 + 3 * 32 && lines_in(f.epochs) == 1 + 3 && !exists(f.checkpoint));
+	CHECK_MSG(weights_read(f.out, NULL, &w, &e) == 0, "%s", e.msg);
+	static const char *const keys[] = { "recipe", "trained_on", "seed", "epochs", "test_accuracy", "test_loss", "measured_on" };
+	for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++)
+		CHECK_MSG(weights_get(&w, keys[i]) != NULL, "%s", keys[i]);
+	CHECK(w.momentum == NULL && w.n_meta == 7);
+	weights_free(&w);
+	tear_down(&f);
+}
+
+TEST(train_bits_do_not_depend_on_threads)
+{
+	struct fixture one, three;
+	struct err e;
+	set_up(&one);
+	CHECK(train_run(&one.job, &e) == TRAIN_DONE);
+	set_up(&three);
+	three.job.n_threads = 3;
+	CHECK(train_run(&three.job, &e) == TRAIN_DONE);
+	check_same_results(&one, &three, 3);
+	tear_down(&one);
+	tear_down(&three);
+}
+
+TEST(train_resumes_to_the_same_bits)
+{
+	struct fixture whole, broken;
+	struct err e = { "" };
+	set_up(&whole);
+	CHECK(train_run(&whole.job, &e) == TRAIN_DONE);
+	enum train_result result = TRAIN_STOPPED;
+	for (int trial = 1; result == TRAIN_STOPPED; trial++) { // at every question, until none is left
+		set_up(&broken);
+		stop_after = trial;
+		result = train_run(&broken.job, &e);
+		CHECK_MSG(result == TRAIN_STOPPED || (result == TRAIN_DONE && trial > 5), "%d: %s", trial, e.msg);
+		CHECK(exists(broken.checkpoint) == (result == TRAIN_STOPPED) && exists(broken.out) == (result == TRAIN_DONE));
+		if (result == TRAIN_DONE) {
+			tear_down(&broken);
+			break;
+		}
+		broken.job.resume = true;
+		CHECK_MSG(train_run(&broken.job, &e) == TRAIN_DONE, "%d: %s", trial, e.msg);
+		check_same_results(&whole, &broken, trial);
+		tear_down(&broken);
+	}
+	tear_down(&whole);
+}
+
+// Stopped as by a power cut: lines were written that no checkpoint counts.
+TEST(train_resume_drops_later_lines)
+{
+	struct fixture whole, broken;
+	struct err e = { "" };
+	set_up(&whole);
+	CHECK(train_run(&whole.job, &e) == TRAIN_DONE);
+	int n_whole = n_calls;
+	set_up(&broken);
+	fail_at = n_whole; // in the last epoch
+	CHECK(train_run(&broken.job, &e) == TRAIN_FAILED && strcmp(e.msg, "the engine broke") == 0);
+	CHECK(exists(broken.checkpoint) && !exists(broken.out));
+	FILE *f = fopen(broken.steps, "a");
+	fprintf(f, "95,3,149");
+	fclose(f);
+	broken.job.resume = true;
+	fail_at = 0;
+	CHECK_MSG(train_run(&broken.job, &e) == TRAIN_DONE, "%s", e.msg);
+	check_same_results(&whole, &broken, 0);
+	tear_down(&whole);
+	tear_down(&broken);
+}
+
+TEST(train_resume_refuses)
+{
+	struct fixture f;
+	struct err e;
+	set_up(&f);
+	f.job.resume = true;
+	CHECK(train_run(&f.job, &e) == TRAIN_FAILED && strstr(e.msg, "nothing to resume"));
+	f.job.resume = false;
+	stop_after = 3;
+	CHECK(train_run(&f.job, &e) == TRAIN_STOPPED);
+	CHECK(train_run(&f.job, &e) == TRAIN_FAILED && strstr(e.msg, "--resume goes on with it"));
+
+	f.job.resume = true;
+	f.recipe.lr = 0.2;
+	CHECK(train_run(&f.job, &e) == TRAIN_FAILED && strstr(e.msg, "lr is 0.2 here and 0.1 there"));
+	f.recipe.lr = 0.1;
+	f.job.train.n--;
+	CHECK(train_run(&f.job, &e) == TRAIN_FAILED && strstr(e.msg, "trained on 500 pictures, here are 499"));
+	f.job.train.n++;
+	CHECK(truncate(f.steps, 60) == 0);
+	CHECK(train_run(&f.job, &e) == TRAIN_FAILED && strstr(e.msg, "a.steps.csv: the checkpoint counts on"));
+
+	// A checkpoint whose position cannot be.
+	static const char *const wrong[] = { "96", "-1", "nan", "1e30", "", "3x" };
+	for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
+		struct weights w = { 0 };
+		CHECK(weights_read(f.checkpoint, NULL, &w, &e) == 0);
+		CHECK(weights_set(&w, "step", wrong[i], &e) == 0 && weights_write(f.checkpoint, &w, &e) == 0);
+		weights_free(&w);
+		CHECK_MSG(train_run(&f.job, &e) == TRAIN_FAILED && strstr(e.msg, "\"step\" is missing or wrong"), "%s: %s", wrong[i], e.msg);
+	}
+	tear_down(&f);
+}
+
+TEST(train_stops_at_a_loss_that_is_no_number)
+{
+	struct fixture f;
+	struct err e;
+	set_up(&f);
+	nan_at = 2;
+	CHECK(train_run(&f.job, &e) == TRAIN_FAILED && strstr(e.msg, "--lr"));
+	CHECK(!exists(f.out) && !exists(f.checkpoint));
+	tear_down(&f);
+}
+
+TEST(train_says_where_it_cannot_write)
+{
+	struct fixture f;
+	struct err e;
+	set_up(&f);
+	f.job.out = "build/no-such-folder/a.bin";
+	CHECK(train_run(&f.job, &e) == TRAIN_FAILED && strstr(e.msg, "build/no-such-folder/a.steps.csv"));
+	tear_down(&f);
+}
+
+TEST(train_split_views)
+{
+	struct recipe r = { .validation = 20 };
+	uint8_t pixels[1], labels[1];
+	struct idx all = { 100, pixels, labels }, train, held;
+	struct err e;
+	CHECK(train_split(&r, &all, &train, &held, &e) == 0);
+	CHECK(train.n == 80 && held.n == 20 && held.labels - train.labels == 80 && held.pixels - train.pixels == 80 * LENET5_PIXELS);
+	r.train_pictures = 10;
+	CHECK(train_split(&r, &all, &train, &held, &e) == 0 && train.n == 10 && held.labels - train.labels == 80);
+	r.train_pictures = 81;
+	CHECK(train_split(&r, &all, &train, &held, &e) == -1 && strstr(e.msg, "train_pictures 81: there are 100, 20"));
+	r.train_pictures = 0;
+	r.validation = 100;
+	CHECK(train_split(&r, &all, &train, &held, &e) == -1 && strstr(e.msg, "validation 100"));
+}
