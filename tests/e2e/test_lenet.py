@@ -20,6 +20,7 @@ ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", ".."))
 LENET = os.path.abspath(os.environ.get("LENET", os.path.join(ROOT, "build/release/lenet")))
 DATA = os.path.join(ROOT, "tests/data")
 RECIPE = os.path.join(ROOT, "models/relu.json")
+N_TEST = 500  # pictures of the small test set
 LIMIT = 120  # seconds for one run, however slow the machine and the build
 
 
@@ -43,6 +44,18 @@ def png(width, height, pixels):
 def read(path):
     with open(path, "rb") as f:
         return f.read()
+
+
+def setUpModule():
+    """A small MNIST of 1,000 + 500 pictures, so that the sanitised build takes seconds too."""
+    global small
+    small = tempfile.mkdtemp(prefix="lenet-small-")
+    unittest.addModuleCleanup(shutil.rmtree, small)
+    for name, n in (("train", 1000), ("t10k", N_TEST)):
+        for kind, magic, head, size in (("images-idx3", 2051, 16, 784), ("labels-idx1", 2049, 8, 1)):
+            whole = gzip.decompress(read(os.path.join(DATA, f"{name}-{kind}-ubyte.gz")))
+            with open(os.path.join(small, f"{name}-{kind}-ubyte"), "wb") as f:
+                f.write(struct.pack(">II", magic, n) + whole[8 : head + n * size])
 
 
 class Folder(unittest.TestCase):
@@ -110,10 +123,11 @@ class CommandLine(Folder):
 
 
 class Training(Folder):
-    SMALL = ["--data", DATA, "--epochs", "3", "--train-pictures", "2000", "--warmup", "20"]
+    def arguments(self, out):
+        return ["train", RECIPE, "-o", out, "--data", small, "--epochs", "3", "--warmup", "20"]
 
     def train(self, out, *more, **settings):
-        return self.run_here("train", RECIPE, "-o", out, *self.SMALL, *more, **settings)
+        return self.run_here(*self.arguments(out), *more, **settings)
 
     def files(self, base):
         return [read(self.path(base + ending)) for ending in (".bin", ".steps.csv", ".epochs.csv")]
@@ -127,14 +141,14 @@ class Training(Folder):
         self.assertEqual(sorted(os.listdir(self.dir)), sorted(n + e for n in ("one", "three") for e in (".bin", ".epochs.csv", ".steps.csv")))
         steps = read(self.path("one.steps.csv")).decode().splitlines()
         self.assertEqual(steps[0], "step,epoch,pictures,rate,loss")
-        self.assertEqual(len(steps), 1 + 3 * 32)
-        self.assertEqual(steps[-1].split(",")[:3], ["96", "3", "6000"])
+        self.assertEqual(len(steps), 1 + 3 * 16)
+        self.assertEqual(steps[-1].split(",")[:3], ["48", "3", "3000"])
         self.train("other.bin", "--seed", "2")
         self.assertNotEqual(self.files("one")[0], self.files("other")[0])
 
     def stop(self, out, number, after):
         """Interrupts a training once its steps file has `after` lines."""
-        child = subprocess.Popen([LENET, "train", RECIPE, "-o", out, *self.SMALL], cwd=self.dir, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        child = subprocess.Popen([LENET, *self.arguments(out)], cwd=self.dir, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         steps = self.path(out.replace(".bin", ".steps.csv"))
         deadline = time.monotonic() + LIMIT
         while not (os.path.exists(steps) and read(steps).count(b"\n") > after) and time.monotonic() < deadline:
@@ -186,19 +200,19 @@ class Training(Folder):
 
     def test_validation_leaves_the_test_set_alone(self):
         os.mkdir(self.path("half"))
-        for name in ("train-images-idx3-ubyte.gz", "train-labels-idx1-ubyte.gz"):
-            shutil.copy(os.path.join(DATA, name), self.path("half"))
-        self.train("a.bin", "--data", "half", "--validation", "500")
+        for name in ("train-images-idx3-ubyte", "train-labels-idx1-ubyte"):
+            shutil.copy(os.path.join(small, name), self.path("half"))
+        self.train("a.bin", "--data", "half", "--validation", "200")
         about = lenet("info", self.path("a.bin")).out
         self.assertRegex(about, r"(?m)^validation_accuracy +0\.\d+$")
-        self.assertRegex(about, r"(?m)^measured_on +the last 500 training pictures$")
+        self.assertRegex(about, r"(?m)^measured_on +the last 200 training pictures$")
         self.assertTrue(read(self.path("a.epochs.csv")).startswith(b"epoch,train_loss,validation_accuracy,validation_loss\n"))
 
     def test_progress_line_fits_a_narrow_terminal(self):
         for columns in (30, 200, 1):
             parent, child = pty.openpty()
             fcntl.ioctl(child, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
-            run = subprocess.Popen([LENET, "train", RECIPE, "-o", "a.bin", *self.SMALL], cwd=self.dir, stdout=subprocess.DEVNULL, stderr=child,
+            run = subprocess.Popen([LENET, *self.arguments("a.bin")], cwd=self.dir, stdout=subprocess.DEVNULL, stderr=child,
                                    env={**os.environ, "TERM": "xterm"})
             os.close(child)
             seen = b""
@@ -222,14 +236,14 @@ class Training(Folder):
 class Measuring(Folder):
     def test_eval_text_and_json_agree(self):
         out = self.path("a.bin")
-        lenet("train", RECIPE, "-o", out, "--data", DATA, "--epochs", "2", "--train-pictures", "2000", "--warmup", "20")
-        text = self.run_here("eval", "--model", out, "--data", DATA).out
-        answer = json.loads(self.run_here("eval", "--model", out, "--data", DATA, "--json").out)
-        self.assertEqual(answer["pictures"], 10000)
-        self.assertEqual(sum(map(sum, answer["confusion"])), 10000)
+        lenet("train", RECIPE, "-o", out, "--data", small, "--epochs", "2", "--warmup", "20")
+        text = self.run_here("eval", "--model", out, "--data", small).out
+        answer = json.loads(self.run_here("eval", "--model", out, "--data", small, "--json").out)
+        self.assertEqual(answer["pictures"], N_TEST)
+        self.assertEqual(sum(map(sum, answer["confusion"])), N_TEST)
         self.assertEqual(sum(answer["confusion"][i][i] for i in range(10)), answer["right"])
-        self.assertEqual(answer["accuracy"], answer["right"] / 10000)
-        self.assertEqual(len(answer["mistakes"]), 10000 - answer["right"])
+        self.assertEqual(answer["accuracy"], answer["right"] / N_TEST)
+        self.assertEqual(len(answer["mistakes"]), N_TEST - answer["right"])
         self.assertIn(f"({answer['right']} right, ", text)
         self.assertIn(f"test_accuracy      {answer['accuracy']:.9g}\n", lenet("info", out).out)
         sure = [m["confidence"] for m in answer["mistakes"]]
@@ -240,7 +254,7 @@ class Measuring(Folder):
             self.assertNotEqual(mistake["label"], mistake["answer"])
 
         # The mistakes as pictures: predict reads the same wrong digit from each.
-        self.run_here("eval", "--model", out, "--data", DATA, "--mistakes", "wrong")
+        self.run_here("eval", "--model", out, "--data", small, "--mistakes", "wrong")
         names = sorted(os.listdir(self.path("wrong")))
         self.assertEqual(len(names), len(answer["mistakes"]))
         some = [os.path.join("wrong", name) for name in names[:20]]
@@ -249,13 +263,15 @@ class Measuring(Folder):
             self.assertTrue(said and said[1] == said[2], line)
 
     def test_eval_says_which_data(self):
-        self.assertIn("tests/data", lenet("eval", cwd=ROOT).out if not os.path.exists(os.path.join(ROOT, "data")) else "tests/data")
         self.assertIn("lenet fetch", self.run_here("eval", status=1).err)
+        for name in ("tests/data", "data"):
+            shutil.copytree(small, self.path(name))
+            self.assertIn(f"on the {N_TEST} test pictures of {name}:\n", self.run_here("eval").out)
 
     def test_bad_models(self):
         for name, content in (("empty.bin", b""), ("text.bin", b"hello"), ("long.bin", b"\xff" * 16)):
             self.write(name, content)
-            for command in (["eval", "--data", DATA, "--model", name], ["info", name], ["predict", "--model", name, "x.png"]):
+            for command in (["eval", "--data", small, "--model", name], ["info", name], ["predict", "--model", name, "x.png"]):
                 self.assertIn(name, self.run_here(*command, status=1).err)
 
     def test_predict(self):
