@@ -21,8 +21,8 @@ struct fake_trainer {
 	const uint8_t *pixels, *labels;
 };
 
-static int n_calls; // of trainer_steps
-static int fail_at, nan_at; // the call at which the engine fails, or gives a loss that is no number; 0: never
+static int n_calls, n_steps; // of trainer_steps, and in them
+static int fail_at, nan_at; // the call at which the engine fails, the step whose loss is no number; 0: never
 
 static int fake_trainer_open(struct engine *engine, const struct engine_training *t, struct engine_trainer **trainer, struct err *e)
 {
@@ -68,7 +68,7 @@ static int fake_trainer_steps(struct engine_trainer *trainer, const uint32_t *or
 		for (uint32_t i = at; i < n && i < at + (uint32_t)f->base.batch; i++)
 			for (uint32_t k = 0; k < LENET5_PIXELS; k += 9)
 				sum += (float)f->pixels[(size_t)order[i] * LENET5_PIXELS + k] * (float)(k % 7 + f->labels[order[i]] + i - at);
-		losses[step] = n_calls == nan_at ? NAN : sum * 1e-6f + f->params[0];
+		losses[step] = ++n_steps == nan_at ? NAN : sum * 1e-6f + f->params[0];
 		for (int k = 0; k < 8; k++) {
 			f->momentum[k] = f->momentum_rate * f->momentum[k] + sum * 1e-7f * (float)(k + 1);
 			f->params[k] -= rates[step] * f->momentum[k];
@@ -177,7 +177,7 @@ static void set_up(struct fixture *f)
 	f->job = (struct train_job){ .recipe = &f->recipe, .engine = &fake, .n_threads = 1, .train = { N_TRAIN, f->pixels, f->labels },
 				     .measured = { N_TEST, f->pixels, f->labels }, .measured_as = "test", .measured_on = "noise",
 				     .out = f->out, .stopped = stopped };
-	n_calls = n_asked = fail_at = nan_at = stop_after = 0;
+	n_calls = n_steps = n_asked = fail_at = nan_at = stop_after = 0;
 }
 
 static void tear_down(struct fixture *f)
@@ -341,7 +341,7 @@ TEST(train_stops_at_a_loss_that_is_no_number)
 	struct fixture f;
 	struct err e;
 	set_up(&f);
-	nan_at = 2;
+	nan_at = 40; // in the second epoch: there is a checkpoint of the first
 	CHECK(train_run(&f.job, &e) == TRAIN_FAILED && strstr(e.msg, "--lr"));
 	CHECK(!exists(f.out) && !exists(f.checkpoint));
 	tear_down(&f);
