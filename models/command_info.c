@@ -25,6 +25,15 @@ static void print_layers(const struct lenet5 *net)
 	printf("%-8s %8s  %-10s  %10zu  %11zu\n\n", "in all", "", "", net->n_params, net->n_connections);
 }
 
+// A foreign file's metadata may hold what a terminal would obey.
+static void print_clean(const char *text, int width)
+{
+	int n = 0;
+	for (; *text; text++, n++)
+		putchar((unsigned char)*text < 0x20 || *text == 0x7f ? '?' : *text);
+	printf("%*s", n < width ? width - n : 0, "");
+}
+
 int command_info(const struct program *program, int argc, char **argv)
 {
 	(void)program;
@@ -48,8 +57,11 @@ int command_info(const struct program *program, int argc, char **argv)
 	printf("%-18s %.6g, %.6g\n", "input mean, std", (double)w.mean, (double)w.std);
 	if (w.momentum)
 		printf("%-18s yes: a checkpoint\n", "momentum");
-	for (int i = 0; i < w.n_meta; i++)
-		printf("%-18s %s\n", w.meta[i].key, w.meta[i].value);
+	for (int i = 0; i < w.n_meta; i++) {
+		print_clean(w.meta[i].key, 19);
+		print_clean(w.meta[i].value, 0);
+		putchar('\n');
+	}
 	weights_free(&w);
 	return 0;
 }

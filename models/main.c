@@ -38,25 +38,30 @@ static int run(const struct program *program, int argc, char **argv)
 	return 2;
 }
 
+static int dispatch(const struct program *program, int argc, char **argv)
+{
+	const char *first = argc > 1 ? argv[1] : "";
+	bool help = strcmp(first, "help") == 0;
+	if (help && argc > 2)
+		return run(program, 2, (char *[]){ argv[2], (char[]){ "--help" }, NULL });
+	if (help || strcmp(first, "--help") == 0 || strcmp(first, "-h") == 0) {
+		print_usage(stdout);
+		return 0;
+	}
+	if (strcmp(first, "--version") == 0) {
+		printf("lenet %s\n", LENET_VERSION);
+		return 0;
+	}
+	if (argc > 1)
+		return run(program, argc - 1, argv + 1);
+	print_usage(stderr);
+	return 2;
+}
+
 int main(int argc, char **argv)
 {
 	const struct program program = { engine_open, argc > 0 ? argv[0] : "lenet" };
-	const char *first = argc > 1 ? argv[1] : NULL;
-	int status;
-	if (!first) {
-		print_usage(stderr);
-		return 2;
-	}
-	bool help = strcmp(first, "help") == 0;
-	if (strcmp(first, "--version") == 0)
-		status = printf("lenet %s\n", LENET_VERSION) < 0;
-	else if (strcmp(first, "--help") == 0 || strcmp(first, "-h") == 0 || (help && argc == 2))
-		print_usage(stdout), status = 0;
-	else if (help)
-		status = run(&program, 2, (char *[]){ argv[2], (char *)"--help", NULL });
-	else
-		status = run(&program, argc - 1, argv + 1);
-
+	int status = dispatch(&program, argc, argv);
 	// What was printed may still wait in the buffer, and the disk may be full.
 	if (fflush(stdout) || ferror(stdout)) {
 		perror("lenet: standard output");

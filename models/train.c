@@ -265,10 +265,10 @@ static int prepare_epoch(struct run *r, uint32_t epoch, struct err *e)
 	return engine_trainer_data(r->trainer, pixels, train->labels, train->n, e);
 }
 
+// Pictures, an epoch's last and perhaps smaller step counted as it is.
 static uint64_t seen_after(const struct run *r, uint64_t step)
 {
-	uint64_t n = r->job->train.n, within = (step % r->steps_per_epoch) * r->recipe->batch;
-	return step / r->steps_per_epoch * n + (within < n ? within : n);
+	return step / r->steps_per_epoch * r->job->train.n + step % r->steps_per_epoch * r->recipe->batch;
 }
 
 // One call of the engine and the lines of its steps.
@@ -352,6 +352,8 @@ enum train_result train_run(const struct train_job *job, struct err *e)
 	struct run r = { .job = job, .recipe = job->recipe };
 	enum train_result result = set_up(&r, e) ? TRAIN_FAILED : TRAIN_DONE;
 	progress_begin(&r.progress);
+	if (result == TRAIN_DONE && r.first_step && job->lines)
+		fprintf(job->lines, "going on after step %llu of %llu\n", (unsigned long long)r.step, (unsigned long long)r.n_steps);
 	while (result == TRAIN_DONE && r.step < r.n_steps)
 		result = train_epoch(&r, e);
 	progress_clear(&r.progress);

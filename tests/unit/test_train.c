@@ -4,6 +4,7 @@
 
 #include "core/rng.h"
 #include "core/weights.h"
+#include "models/measure.h"
 #include "tests/unit/test.h"
 
 #include <math.h>
@@ -355,6 +356,30 @@ TEST(train_says_where_it_cannot_write)
 	f.job.out = "build/no-such-folder/a.bin";
 	CHECK(train_run(&f.job, &e) == TRAIN_FAILED && strstr(e.msg, "build/no-such-folder/a.steps.csv"));
 	tear_down(&f);
+}
+
+// 2,500 pictures, so that there are three batches; every tenth is read wrong. The right class scores 1, the others 0.
+TEST(measure_counts_and_averages)
+{
+	enum { N = 2500 };
+	struct err e;
+	struct measure m;
+	struct idx data = { N, calloc(N, LENET5_PIXELS), calloc(N, 1) };
+	struct lenet5_prediction *predictions = malloc(N * sizeof *predictions);
+	for (uint32_t i = 0; i < N; i++) {
+		data.labels[i] = (uint8_t)(i % 7);
+		data.pixels[i * LENET5_PIXELS + 400 + (i % 10 ? i % 7 : 9)] = 255;
+	}
+	float params[1] = { 0 };
+	const struct engine_network network = { lenet5_at(0), 0, 1, params };
+	CHECK(measure_network(&fake, &network, &data, 1, predictions, &m, &e) == 0);
+	CHECK(m.n == N && m.n_right == N / 10 * 9 && measure_accuracy(&m) == 0.9);
+	double sum = exp(1) + 9; // of the exponentials
+	CHECK(fabs(m.loss - (log(sum) - 0.9)) < 1e-6);
+	CHECK(predictions[2499].digit == 2499 % 7 && predictions[2490].digit == 9);
+	free(predictions);
+	free(data.labels);
+	free(data.pixels);
 }
 
 TEST(train_split_views)
