@@ -97,7 +97,7 @@ static void draw_warp(const struct augment *limits, const struct plane *kernel, 
 		memset(w->field, 0, sizeof w->field);
 }
 
-// The coordinate of a source pixel in the framed picture, where pixel 0 lies at 1. Beyond the frame is as its edge: background.
+// The coordinate of a source pixel in the framed picture, where pixel 0 lies at 1. Beyond the frame is as its edge.
 static float framed(float x)
 {
 	return x < -1 ? 0 : x > SIDE ? SIDE + 1 : x + 1;
@@ -114,14 +114,17 @@ static void apply(const struct warp *w, const uint8_t *from, uint8_t *to)
 	for (int y = 0; y < SIDE; y++) {
 		for (int x = 0; x < SIDE; x++) {
 			float dx = (float)x - centre, dy = (float)y - centre;
-			float at_x = centre + w->matrix[0][0] * dx + w->matrix[0][1] * dy + w->shift[0] + w->field[0].at[y][x];
-			float at_y = centre + w->matrix[1][0] * dx + w->matrix[1][1] * dy + w->shift[1] + w->field[1].at[y][x];
+			float at_x =
+			    centre + w->matrix[0][0] * dx + w->matrix[0][1] * dy + w->shift[0] + w->field[0].at[y][x];
+			float at_y =
+			    centre + w->matrix[1][0] * dx + w->matrix[1][1] * dy + w->shift[1] + w->field[1].at[y][x];
 			at_x = framed(at_x);
 			at_y = framed(at_y);
 			int left = (int)at_x, top = (int)at_y;
 			float u = at_x - (float)left, v = at_y - (float)top;
 			const float *above = &picture[top][left], *below = above + FRAMED;
-			float value = (1 - v) * ((1 - u) * above[0] + u * above[1]) + v * ((1 - u) * below[0] + u * below[1]);
+			float value =
+			    (1 - v) * ((1 - u) * above[0] + u * above[1]) + v * ((1 - u) * below[0] + u * below[1]);
 			to[y * SIDE + x] = (uint8_t)(value + 0.5f);
 		}
 	}
@@ -165,7 +168,13 @@ void augment_epoch(const struct augment *limits, uint32_t seed, uint32_t epoch, 
 	pthread_t threads[MAX_THREADS];
 	bool started[MAX_THREADS];
 	for (int t = n_threads - 1; t >= 0; t--) {
-		parts[t] = (struct part){ limits, &kernel, from, to, seed, epoch, (uint32_t)((uint64_t)n * (uint32_t)t / (uint32_t)n_threads),
+		parts[t] = (struct part){ limits,
+					  &kernel,
+					  from,
+					  to,
+					  seed,
+					  epoch,
+					  (uint32_t)((uint64_t)n * (uint32_t)t / (uint32_t)n_threads),
 					  (uint32_t)((uint64_t)n * ((uint32_t)t + 1) / (uint32_t)n_threads) };
 		started[t] = t > 0 && pthread_create(&threads[t], NULL, distort_part, &parts[t]) == 0;
 		if (!started[t]) // this thread's own part, and those that no thread could be had for

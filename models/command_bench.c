@@ -87,7 +87,9 @@ static int set_up(struct bench *b, bool train, struct err *e)
 	}
 	b->call = call_steps; // with rates of 0: the same work, and the parameters stay ordinary numbers
 	b->pictures = b->n;
-	const struct engine_training training = { .start = network, .batch = b->batch, .n_threads = b->n_threads, .momentum_rate = 0.9f };
+	const struct engine_training training = {
+		.start = network, .batch = b->batch, .n_threads = b->n_threads, .momentum_rate = 0.9f
+	};
 	if (engine_trainer_open(b->engine, &training, &b->trainer, e))
 		return -1;
 	return engine_trainer_data(b->trainer, b->pixels, b->labels, b->n, e);
@@ -146,17 +148,18 @@ static void print(const struct bench *b, bool train, bool json, double us)
 	double peak = engine_peak(b->engine) * b->n_threads;
 	double share = flop / (us * 1e-6) / peak;
 	if (json) {
-		printf("{\"work\": \"%s\", \"network\": \"%s\", \"engine\": \"%s\", \"batch\": %d, \"threads\": %d, \"us_per_image\": %.6g, "
+		printf("{\"work\": \"%s\", \"network\": \"%s\", \"engine\": \"%s\", \"batch\": %d, \"threads\": %d, "
+		       "\"us_per_image\": %.6g, "
 		       "\"images_per_s\": %.6g, \"mflop_per_image\": %.6g, \"peak_gflops\": %.6g, \"peak_share\": %.6g}\n",
-		       train ? "train" : "forward", b->net->name, b->engine->name, b->batch, b->n_threads, us, 1e6 / us, flop / 1e6,
-		       peak / 1e9, share);
+		       train ? "train" : "forward", b->net->name, b->engine->name, b->batch, b->n_threads, us, 1e6 / us,
+		       flop / 1e6, peak / 1e9, share);
 		return;
 	}
-	printf("%s, network %s, batch %d, %s, %d thread%s\n", train ? "training" : "forward", b->net->name, b->batch, b->engine->name,
-	       b->n_threads, b->n_threads > 1 ? "s" : "");
+	printf("%s, network %s, batch %d, %s, %d thread%s\n", train ? "training" : "forward", b->net->name, b->batch,
+	       b->engine->name, b->n_threads, b->n_threads > 1 ? "s" : "");
 	printf("%.2f us a picture (median of %d rounds), %.0f pictures/s\n", us, N_ROUNDS, 1e6 / us);
-	printf("%.3f MFLOP a picture: %.1f GFLOP/s, %.1f %% of the peak measured here, %.0f\n", flop / 1e6, flop / us / 1e3, 100 * share,
-	       peak / 1e9);
+	printf("%.3f MFLOP a picture: %.1f GFLOP/s, %.1f %% of the peak measured here, %.0f\n", flop / 1e6, flop / us / 1e3,
+	       100 * share, peak / 1e9);
 }
 
 int command_bench(const struct program *program, int argc, char **argv)
@@ -172,7 +175,8 @@ int command_bench(const struct program *program, int argc, char **argv)
 		{ "json", NULL, "print JSON", .flag = &json },
 		{ "device", "D", "auto, cpu or cuda[:N] (auto)", .text = &device },
 	};
-	const struct usage usage = { "bench", "", "\nMeasures what a picture costs; takes two seconds. Wants a quiet machine.", options,
+	const struct usage usage = { "bench", "",
+				     "\nMeasures what a picture costs; takes two seconds. Wants a quiet machine.", options,
 				     sizeof options / sizeof options[0] };
 	int status;
 	char why[256];

@@ -58,8 +58,8 @@ static int write_mistakes(const char *dir, const struct evaluation *v, const str
 		uint8_t *bytes;
 		size_t n;
 		struct image image = { LENET5_SIDE, LENET5_SIDE, test->pixels + (size_t)i * LENET5_PIXELS };
-		if (snprintf(path, sizeof path, "%s/%05u-is-%d-read-%d.png", dir, i, test->labels[i], predictions[i].digit) >=
-		    (int)sizeof path)
+		if (snprintf(path, sizeof path, "%s/%05u-is-%d-read-%d.png", dir, i, test->labels[i],
+			     predictions[i].digit) >= (int)sizeof path)
 			return err_set(e, "%.40s...: too long a name", dir);
 		if (image_write_png(&image, &bytes, &n, e))
 			return err_prefix(e, "%s", path);
@@ -75,7 +75,8 @@ static void print_text(const struct evaluation *v, const struct idx *test, const
 {
 	const struct measure *m = &v->measure;
 	printf("%s on the %u test pictures of %s:\n", v->model, m->n, v->dir);
-	printf("accuracy %.2f %% (%u right, %u wrong), loss %.5f\n\n", 100 * measure_accuracy(m), m->n_right, m->n - m->n_right, m->loss);
+	printf("accuracy %.2f %% (%u right, %u wrong), loss %.5f\n\n", 100 * measure_accuracy(m), m->n_right,
+	       m->n - m->n_right, m->loss);
 	printf("label     answer 0     1     2     3     4     5     6     7     8     9   right\n");
 	for (int label = 0; label < LENET5_DIGITS; label++) {
 		uint32_t sum = 0;
@@ -95,27 +96,32 @@ static void print_text(const struct evaluation *v, const struct idx *test, const
 	printf("\n%s", n ? "worst mistakes:\npicture  label  answer  confidence\n" : "no mistake\n");
 	for (uint32_t k = 0; k < n; k++) {
 		uint32_t i = v->mistakes[k];
-		printf("%7u  %5d  %6d  %8.2f %%\n", i, test->labels[i], predictions[i].digit, 100 * (double)predictions[i].confidence);
+		printf("%7u  %5d  %6d  %8.2f %%\n", i, test->labels[i], predictions[i].digit,
+		       100 * (double)predictions[i].confidence);
 	}
 }
 
 // All of it is numbers but for two names, which are quoted by cJSON's rules.
-static int print_json(const struct evaluation *v, const struct idx *test, const struct lenet5_prediction *predictions, struct err *e)
+static int print_json(const struct evaluation *v, const struct idx *test, const struct lenet5_prediction *predictions,
+		      struct err *e)
 {
 	char *model = json_quote(v->model), *dir = json_quote(v->dir);
 	if (model && dir) {
-		printf("{\"model\": %s, \"data\": %s, \"pictures\": %u, \"right\": %u, \"accuracy\": %.9g, \"loss\": %.9g,\n", model, dir,
-		       v->measure.n, v->measure.n_right, measure_accuracy(&v->measure), v->measure.loss);
+		printf(
+		    "{\"model\": %s, \"data\": %s, \"pictures\": %u, \"right\": %u, \"accuracy\": %.9g, \"loss\": %.9g,\n",
+		    model, dir, v->measure.n, v->measure.n_right, measure_accuracy(&v->measure), v->measure.loss);
 		printf(" \"confusion\": [");
-		for (int label = 0; label < LENET5_DIGITS; label++)
-			for (int answer = 0; answer < LENET5_DIGITS; answer++)
-				printf("%s%u%s", answer ? ", " : label ? ",\n  [" : "\n  [", v->confusion[label][answer],
-				       answer == LENET5_DIGITS - 1 ? "]" : "");
+		for (int label = 0; label < LENET5_DIGITS; label++) {
+			printf("%s\n  [%u", label ? "," : "", v->confusion[label][0]);
+			for (int answer = 1; answer < LENET5_DIGITS; answer++)
+				printf(", %u", v->confusion[label][answer]);
+			putchar(']');
+		}
 		printf("],\n \"mistakes\": [");
 		for (uint32_t k = 0; k < v->n_mistakes; k++) {
 			uint32_t i = v->mistakes[k];
-			printf("%s\n  {\"picture\": %u, \"label\": %d, \"answer\": %d, \"confidence\": %.9g}", k ? "," : "", i,
-			       test->labels[i], predictions[i].digit, (double)predictions[i].confidence);
+			printf("%s\n  {\"picture\": %u, \"label\": %d, \"answer\": %d, \"confidence\": %.9g}", k ? "," : "",
+			       i, test->labels[i], predictions[i].digit, (double)predictions[i].confidence);
 		}
 		printf("]}\n");
 	}
@@ -140,7 +146,8 @@ static int run(const struct program *program, const struct arguments *a, struct 
 	struct engine *engine = NULL;
 	struct lenet5_prediction *predictions = NULL;
 	char why[256];
-	if (measure_model(a->model, a->network, &weights, &v.model, e) || measure_data(a->data, IDX_TEST, &test, &v.dir, e) ||
+	if (measure_model(a->model, a->network, &weights, &v.model, e) ||
+	    measure_data(a->data, IDX_TEST, &test, &v.dir, e) ||
 	    program->engine_open(a->device, &engine, why, sizeof why, e))
 		goto out;
 	predictions = malloc(test.n * sizeof *predictions);
@@ -179,7 +186,8 @@ int command_eval(const struct program *program, int argc, char **argv)
 		{ "threads", "N", "at most so many (one a processor)", .count = &a.threads, .max = OPTIONS_MAX_THREADS },
 		{ "device", "D", "auto, cpu or cuda[:N] (auto)", .text = &a.device },
 	};
-	const struct usage usage = { "eval", "", "\nMeasures a network on MNIST's test set.", options, sizeof options / sizeof options[0] };
+	const struct usage usage = { "eval", "", "\nMeasures a network on MNIST's test set.", options,
+				     sizeof options / sizeof options[0] };
 	int status;
 	struct err e;
 	if (!options_parse(&usage, &argc, argv, &status))

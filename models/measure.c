@@ -16,7 +16,8 @@ static bool has_files(const char *dir, enum idx_set set)
 	char path[4096];
 	const char *name = set == IDX_TRAIN ? "train-images-idx3-ubyte" : "t10k-images-idx3-ubyte";
 	for (int gz = 0; gz < 2; gz++)
-		if (snprintf(path, sizeof path, "%s/%s%s", dir, name, gz ? ".gz" : "") < (int)sizeof path && access(path, F_OK) == 0)
+		if (snprintf(path, sizeof path, "%s/%s%s", dir, name, gz ? ".gz" : "") < (int)sizeof path &&
+		    access(path, F_OK) == 0)
 			return true;
 	return false;
 }

@@ -1,5 +1,5 @@
-// The width is asked for at every drawing, so a resized terminal needs no signal; a line never reaches the last column, where
-// some terminals wrap. To standard error: standard output is for results.
+// The width is asked for at every drawing, so a resized terminal needs no signal; a line never reaches the last column,
+// where some terminals wrap. To standard error: standard output is for results.
 #include "models/progress.h"
 
 #include <stdio.h>

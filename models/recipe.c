@@ -45,18 +45,18 @@ static const struct field fields[] = {
 	{ { "lr", "learning rate (its highest, with a schedule)" }, REAL, true, AT(lr), RANGE(0, 100) },
 	{ { "momentum", "v = momentum v + gradient" }, REAL, false, AT(momentum), RANGE(0, 0.9999) },
 	{ { "weight_decay", "gradient += weight_decay x parameter" }, REAL, false, AT(weight_decay), RANGE(0, 1) },
-	{ { "schedule", "of the rate: constant, or cosine down to 0" }, CHOICE, false, AT(schedule), .choice = schedule_name },
+	{ { "schedule", "of the rate: constant, or cosine to 0" }, CHOICE, false, AT(schedule), .choice = schedule_name },
 	{ { "warmup", "steps in which the rate grows to lr" }, COUNT, false, AT(warmup), RANGE(0, 1e9) },
-	{ { "label_smoothing", "this share of the target is spread over all ten digits" }, REAL, false, AT(label_smoothing), RANGE(0, 0.9) },
+	{ { "label_smoothing", "of the target, spread over all digits" }, REAL, false, AT(label_smoothing), RANGE(0, 0.9) },
 	{ { "seed", "of the initial weights, the order and the distortions" }, COUNT, true, AT(seed), RANGE(0, UINT32_MAX) },
 	{ { "train_pictures", "train on the first so many; 0: on all" }, COUNT, false, AT(train_pictures), RANGE(0, 1e9) },
-	{ { "validation", "hold out the last so many, measure on them instead of the test set" }, COUNT, false, AT(validation), RANGE(0, 1e9) },
-	{ { "rotate", "distort: up to so many degrees either way" }, REAL, false, AT(distort.rotate), RANGE(0, 180) },
-	{ { "scale", "distort: up to this fraction smaller or larger, x and y apart" }, REAL, false, AT(distort.scale), RANGE(0, 0.9) },
-	{ { "shear", "distort: up to so many pixels sideways a pixel down" }, REAL, false, AT(distort.shear), RANGE(0, 2) },
-	{ { "shift", "distort: up to so many pixels, x and y apart" }, REAL, false, AT(distort.shift), RANGE(0, LENET5_SIDE) },
-	{ { "elastic", "distort: smooth random displacement, so many pixels (RMS)" }, REAL, false, AT(distort.elastic), RANGE(0, LENET5_SIDE) },
-	{ { "elastic_sigma", "how smooth, in pixels" }, REAL, false, AT(distort.elastic_sigma), RANGE(0.5, LENET5_SIDE), .missing = 4 },
+	{ { "validation", "hold out the last so many and measure those" }, COUNT, false, AT(validation), RANGE(0, 1e9) },
+	{ { "rotate", "distort: degrees either way, at most" }, REAL, false, AT(distort.rotate), RANGE(0, 180) },
+	{ { "scale", "distort: fraction smaller or larger, x and y apart" }, REAL, false, AT(distort.scale), RANGE(0, 0.9) },
+	{ { "shear", "distort: pixels sideways a pixel down" }, REAL, false, AT(distort.shear), RANGE(0, 2) },
+	{ { "shift", "distort: pixels, x and y apart" }, REAL, false, AT(distort.shift), RANGE(0, LENET5_SIDE) },
+	{ { "elastic", "distort: a smooth field, pixels (RMS)" }, REAL, false, AT(distort.elastic), RANGE(0, LENET5_SIDE) },
+	{ { "elastic_sigma", "its smoothness" }, REAL, false, AT(distort.elastic_sigma), RANGE(0.5, LENET5_SIDE), .missing = 4 },
 };
 static_assert(sizeof fields / sizeof fields[0] == RECIPE_N_FIELDS, "RECIPE_N_FIELDS counts the table");
 
@@ -147,7 +147,8 @@ static int unknown_field(const char *name, const char *field, struct err *e)
 static int set_object(const cJSON *object, const char *name, struct recipe *r, bool given[], struct err *e)
 {
 	const cJSON *item;
-	cJSON_ArrayForEach(item, object) {
+	cJSON_ArrayForEach(item, object)
+	{
 		int i = 0;
 		while (i < RECIPE_N_FIELDS && strcmp(item->string, fields[i].public.name) != 0)
 			i++;
@@ -191,7 +192,8 @@ int recipe_parse(const char *text, const char *name, const char *const overrides
 			if (set_text(&fields[i], &r, overrides[i], e))
 				goto out;
 		} else if (fields[i].required && !given[i]) {
-			err_set(e, "%s: the field \"%s\" is missing (%s)", name, fields[i].public.name, fields[i].public.help);
+			err_set(e, "%s: the field \"%s\" is missing (%s)", name, fields[i].public.name,
+				fields[i].public.help);
 			goto out;
 		}
 	}

@@ -6,7 +6,7 @@
 
 static volatile sig_atomic_t caught;
 
-static void catch(int number)
+static void catch (int number)
 {
 	if (caught) {
 		signal(number, SIG_DFL);

@@ -36,14 +36,19 @@ struct run {
 int train_split(const struct recipe *recipe, const struct idx *all, struct idx *train, struct idx *held_out, struct err *e)
 {
 	if (recipe->validation >= all->n)
-		return err_set(e, "validation %u: of %u training pictures none are left to train on", recipe->validation, all->n);
+		return err_set(e, "validation %u: of %u training pictures none are left to train on", recipe->validation,
+			       all->n);
 	uint32_t free_ones = all->n - recipe->validation;
 	uint32_t n = recipe->train_pictures ? recipe->train_pictures : free_ones;
 	if (n > free_ones)
 		return err_set(e, "train_pictures %u: there are %u, %u of them held out for validation", n, all->n,
 			       recipe->validation);
 	*train = (struct idx){ n, all->pixels, all->labels };
-	*held_out = (struct idx){ recipe->validation, all->pixels + (size_t)free_ones * LENET5_PIXELS, all->labels + free_ones };
+	*held_out = (struct idx){
+		recipe->validation,
+		all->pixels + (size_t)free_ones * LENET5_PIXELS,
+		all->labels + free_ones,
+	};
 	return 0;
 }
 
@@ -56,7 +61,7 @@ static uint32_t epoch_of(const struct run *r, uint64_t step)
 static int diverged(struct run *r, struct err *e)
 {
 	unlink(r->record.checkpoint_path);
-	return err_set(e, "the loss is no longer a number after step %llu: train again with a smaller learning rate (--lr, %g here)",
+	return err_set(e, "after step %llu the loss is no longer a number: use a smaller learning rate (--lr, %g here)",
 		       (unsigned long long)r->step, r->recipe->lr);
 }
 
@@ -87,10 +92,10 @@ static int set_common(struct run *r, struct weights *w, struct err *e)
 }
 
 // Writes the parameters that were last read, under metadata that `set` adds.
-static int write_weights(struct run *r, const char *path, float *momentum, int (*set)(struct run *, struct weights *, struct err *),
-			 struct err *e)
+static int write_weights(struct run *r, const char *path, float *momentum,
+			 int (*set)(struct run *, struct weights *, struct err *), struct err *e)
 {
-	struct weights w = { .net = r->net, .mean = r->net->mean, .std = r->net->std, .params = r->params, .momentum = momentum };
+	struct weights w = { r->net, r->net->mean, r->net->std, .params = r->params, .momentum = momentum };
 	int status = set_common(r, &w, e);
 	if (!status)
 		status = set(r, &w, e);
@@ -122,8 +127,8 @@ static int set_results(struct run *r, struct weights *w, struct err *e)
 	snprintf(accuracy, sizeof accuracy, "%s_accuracy", r->job->measured_as);
 	snprintf(loss, sizeof loss, "%s_loss", r->job->measured_as);
 	if (set_number(w, "seed", "%.0f", r->recipe->seed, e) || set_number(w, "epochs", "%.0f", r->recipe->epochs, e) ||
-	    set_number(w, accuracy, "%.9g", measure_accuracy(&r->measure), e) || set_number(w, loss, "%.9g", r->measure.loss, e) ||
-	    weights_set(w, "measured_on", r->job->measured_on, e))
+	    set_number(w, accuracy, "%.9g", measure_accuracy(&r->measure), e) ||
+	    set_number(w, loss, "%.9g", r->measure.loss, e) || weights_set(w, "measured_on", r->job->measured_on, e))
 		return -1;
 	return 0;
 }
@@ -153,7 +158,8 @@ static int take_checkpoint(struct run *r, const struct weights *w, struct err *e
 	if (!recipe_equal(r->recipe, &other, e))
 		return err_prefix(e, "the checkpoint is of another recipe");
 	if (!pictures || strcmp(pictures, trained_on) != 0)
-		return err_set(e, "the checkpoint was trained on %.40s, here are %s", pictures ? pictures : "other pictures", trained_on);
+		return err_set(e, "the checkpoint was trained on %.40s, here are %s", pictures ? pictures : "other pictures",
+			       trained_on);
 	if (read_number(w, "step", (double)(r->n_steps - 1), &step, e) || read_number(w, "loss_sum", HUGE_VAL, &loss_sum, e))
 		return -1;
 	memcpy(r->params, w->params, r->net->n_params * sizeof *r->params);
@@ -257,7 +263,8 @@ static int prepare_epoch(struct run *r, uint32_t epoch, struct err *e)
 
 	const uint8_t *pixels = train->pixels;
 	if (r->distorted) {
-		augment_epoch(&r->recipe->distort, r->recipe->seed, epoch, train->pixels, train->n, r->distorted, r->job->n_threads);
+		augment_epoch(&r->recipe->distort, r->recipe->seed, epoch, train->pixels, train->n, r->distorted,
+			      r->job->n_threads);
 		pixels = r->distorted;
 	} else if (r->step > r->first_step) {
 		return 0; // the trainer has them
@@ -315,8 +322,9 @@ static int finish_epoch(struct run *r, uint32_t epoch, double seconds, struct er
 		return -1;
 	progress_clear(&r->progress);
 	if (job->lines) {
-		fprintf(job->lines, "epoch %u/%u: loss %.4f, %s %.2f %%, %s loss %.4f, %.1f s\n", epoch, r->recipe->epochs, loss,
-			job->measured_as, 100 * measure_accuracy(&r->measure), job->measured_as, r->measure.loss, seconds);
+		fprintf(job->lines, "epoch %u/%u: loss %.4f, %s %.2f %%, %s loss %.4f, %.1f s\n", epoch, r->recipe->epochs,
+			loss, job->measured_as, 100 * measure_accuracy(&r->measure), job->measured_as, r->measure.loss,
+			seconds);
 		fflush(job->lines);
 	}
 	r->loss_sum = 0;
@@ -338,7 +346,8 @@ static enum train_result train_epoch(struct run *r, struct err *e)
 		double rate = (double)(seen_after(r, r->step) - seen) / (progress_now() - start);
 		snprintf(what, sizeof what, "epoch %u/%u", epoch, r->recipe->epochs);
 		snprintf(tail, sizeof tail, "loss %.4f, %.0f images/s", loss, rate);
-		progress_show(&r->progress, what, (double)(r->step - r->first_step) / (double)(r->n_steps - r->first_step), tail);
+		progress_show(&r->progress, what, (double)(r->step - r->first_step) / (double)(r->n_steps - r->first_step),
+			      tail);
 		if (r->step < end && r->job->stopped())
 			return save_checkpoint(r, e) ? TRAIN_FAILED : TRAIN_STOPPED;
 	}
@@ -353,7 +362,8 @@ enum train_result train_run(const struct train_job *job, struct err *e)
 	enum train_result result = set_up(&r, e) ? TRAIN_FAILED : TRAIN_DONE;
 	progress_begin(&r.progress);
 	if (result == TRAIN_DONE && r.first_step && job->lines)
-		fprintf(job->lines, "going on after step %llu of %llu\n", (unsigned long long)r.step, (unsigned long long)r.n_steps);
+		fprintf(job->lines, "going on after step %llu of %llu\n", (unsigned long long)r.step,
+			(unsigned long long)r.n_steps);
 	while (result == TRAIN_DONE && r.step < r.n_steps)
 		result = train_epoch(&r, e);
 	progress_clear(&r.progress);

@@ -245,7 +245,7 @@ class Measuring(Folder):
         self.assertEqual(answer["accuracy"], answer["right"] / N_TEST)
         self.assertEqual(len(answer["mistakes"]), N_TEST - answer["right"])
         self.assertIn(f"({answer['right']} right, ", text)
-        self.assertIn(f"test_accuracy      {answer['accuracy']:.9g}\n", lenet("info", out).out)
+        self.assertRegex(lenet("info", out).out, rf"(?m)^test_accuracy +{answer['accuracy']:.9g}$")
         sure = [m["confidence"] for m in answer["mistakes"]]
         self.assertEqual(sure, sorted(sure, reverse=True))
         labels = gzip.decompress(read(os.path.join(DATA, "t10k-labels-idx1-ubyte.gz")))[8:]

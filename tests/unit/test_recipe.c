@@ -50,7 +50,8 @@ TEST(recipe_shipped_files_are_read)
 
 TEST(recipe_refuses)
 {
-	CHECK(refuses("{" MINIMAL ", \"epoch\": 3}", NULL, "a.json: there is no field \"epoch\"; there are: network, epochs"));
+	CHECK(
+	    refuses("{" MINIMAL ", \"epoch\": 3}", NULL, "a.json: there is no field \"epoch\"; there are: network, epochs"));
 	CHECK(refuses("{" MINIMAL ", \"lr\": 3}", NULL, "lr is given twice"));
 	CHECK(refuses("{" MINIMAL ", \"momentum\": \"0.9\"}", NULL, "momentum: want a number from 0 to 0.9999"));
 	CHECK(refuses("{" MINIMAL ", \"momentum\": 1}", NULL, "momentum: want a number from 0 to 0.9999"));
@@ -77,7 +78,9 @@ TEST(recipe_overrides)
 	overrides[field_at("lr")] = "0.25";
 	overrides[field_at("network")] = "sigmoid";
 	overrides[field_at("epochs")] = "3"; // is missing in the file
-	CHECK_MSG(recipe_parse("{\"network\": \"relu\", \"lr\": 1, \"batch\": 8, \"seed\": 0}", "a.json", overrides, &r, &e) == 0, "%s", e.msg);
+	CHECK_MSG(
+	    recipe_parse("{\"network\": \"relu\", \"lr\": 1, \"batch\": 8, \"seed\": 0}", "a.json", overrides, &r, &e) == 0,
+	    "%s", e.msg);
 	CHECK(r.lr == 0.25 && r.epochs == 3 && strcmp(lenet5_at(r.network)->name, "sigmoid") == 0);
 
 	static const char *const wrong[] = { "", "x", "0.1x", "nan", "inf", "-1", "1e9" };

@@ -1,5 +1,5 @@
-// The trainer over an engine that only pretends: its parameters move by what it was given (pictures, order, rates, momentum), so
-// that any difference in those shows in the bits at the end. The runs write into a folder of their own under build/.
+// The trainer over an engine that only pretends: its parameters move by what it was given (pictures, order, rates,
+// momentum), so that any difference in those shows in the bits at the end. Each run writes into a folder under build/.
 #include "models/train.h"
 
 #include "core/rng.h"
@@ -25,7 +25,8 @@ struct fake_trainer {
 static int n_calls, n_steps; // of trainer_steps, and in them
 static int fail_at, nan_at; // the call at which the engine fails, the step whose loss is no number; 0: never
 
-static int fake_trainer_open(struct engine *engine, const struct engine_training *t, struct engine_trainer **trainer, struct err *e)
+static int fake_trainer_open(struct engine *engine, const struct engine_training *t, struct engine_trainer **trainer,
+			     struct err *e)
 {
 	(void)e;
 	struct fake_trainer *f = calloc(1, sizeof *f);
@@ -49,7 +50,8 @@ static void fake_trainer_close(struct engine_trainer *trainer)
 	free(f);
 }
 
-static int fake_trainer_data(struct engine_trainer *trainer, const uint8_t *pixels, const uint8_t *labels, uint32_t n, struct err *e)
+static int fake_trainer_data(struct engine_trainer *trainer, const uint8_t *pixels, const uint8_t *labels, uint32_t n,
+			     struct err *e)
 {
 	(void)n, (void)e;
 	struct fake_trainer *f = (struct fake_trainer *)trainer;
@@ -58,8 +60,8 @@ static int fake_trainer_data(struct engine_trainer *trainer, const uint8_t *pixe
 	return 0;
 }
 
-static int fake_trainer_steps(struct engine_trainer *trainer, const uint32_t *order, uint32_t n, const float *rates, float *losses,
-			      struct err *e)
+static int fake_trainer_steps(struct engine_trainer *trainer, const uint32_t *order, uint32_t n, const float *rates,
+			      float *losses, struct err *e)
 {
 	struct fake_trainer *f = (struct fake_trainer *)trainer;
 	if (++n_calls == fail_at)
@@ -68,7 +70,8 @@ static int fake_trainer_steps(struct engine_trainer *trainer, const uint32_t *or
 		float sum = 0;
 		for (uint32_t i = at; i < n && i < at + (uint32_t)f->base.batch; i++)
 			for (uint32_t k = 0; k < LENET5_PIXELS; k += 9)
-				sum += (float)f->pixels[(size_t)order[i] * LENET5_PIXELS + k] * (float)(k % 7 + f->labels[order[i]] + i - at);
+				sum += (float)f->pixels[(size_t)order[i] * LENET5_PIXELS + k] *
+				       (float)(k % 7 + f->labels[order[i]] + i - at);
 		losses[step] = ++n_steps == nan_at ? NAN : sum * 1e-6f + f->params[0];
 		for (int k = 0; k < 8; k++) {
 			f->momentum[k] = f->momentum_rate * f->momentum[k] + sum * 1e-7f * (float)(k + 1);
@@ -93,7 +96,8 @@ struct fake_model {
 	float parameter;
 };
 
-static int fake_model_new(struct engine *engine, const struct engine_network *network, struct engine_model **model, struct err *e)
+static int fake_model_new(struct engine *engine, const struct engine_network *network, struct engine_model **model,
+			  struct err *e)
 {
 	(void)e;
 	struct fake_model *f = calloc(1, sizeof *f);
@@ -107,7 +111,8 @@ static void fake_model_free(struct engine_model *model)
 	free(model);
 }
 
-static int fake_context_open(struct engine *engine, int max_batch, int n_threads, struct engine_context **context, struct err *e)
+static int fake_context_open(struct engine *engine, int max_batch, int n_threads, struct engine_context **context,
+			     struct err *e)
 {
 	(void)n_threads, (void)e;
 	*context = calloc(1, sizeof **context);
@@ -120,12 +125,13 @@ static void fake_context_close(struct engine_context *context)
 	free(context);
 }
 
-static int fake_forward(struct engine_context *context, const struct engine_model *model, const float *ink, int n, float *scores,
-			struct err *e)
+static int fake_forward(struct engine_context *context, const struct engine_model *model, const float *ink, int n,
+			float *scores, struct err *e)
 {
 	(void)context, (void)e;
 	for (int i = 0; i < n * LENET5_DIGITS; i++)
-		scores[i] = ink[i / LENET5_DIGITS * LENET5_PIXELS + 400 + i % LENET5_DIGITS] + ((const struct fake_model *)model)->parameter;
+		scores[i] = ink[i / LENET5_DIGITS * LENET5_PIXELS + 400 + i % LENET5_DIGITS] +
+			    ((const struct fake_model *)model)->parameter;
 	return 0;
 }
 
@@ -167,17 +173,29 @@ static void set_up(struct fixture *f)
 		f->pixels[i] = (uint8_t)rng_next(&rng);
 	for (int i = 0; i < N_TRAIN; i++)
 		f->labels[i] = (uint8_t)rng_below(&rng, LENET5_DIGITS);
-	f->recipe = (struct recipe){ .epochs = 3, .batch = 16, .lr = 0.1, .momentum = 0.9, .schedule = RECIPE_COSINE, .warmup = 5,
-				     .seed = 4, .distort = { .rotate = 5, .shift = 1, .elastic = 1, .elastic_sigma = 4 } };
+	f->recipe = (struct recipe){ .epochs = 3,
+				     .batch = 16,
+				     .lr = 0.1,
+				     .momentum = 0.9,
+				     .schedule = RECIPE_COSINE,
+				     .warmup = 5,
+				     .seed = 4,
+				     .distort = { .rotate = 5, .shift = 1, .elastic = 1, .elastic_sigma = 4 } };
 	strcpy(f->dir, "build/test-train-XXXXXX");
 	CHECK(mkdtemp(f->dir) != NULL);
 	snprintf(f->out, sizeof f->out, "%s/a.bin", f->dir);
 	snprintf(f->steps, sizeof f->steps, "%s/a.steps.csv", f->dir);
 	snprintf(f->epochs, sizeof f->epochs, "%s/a.epochs.csv", f->dir);
 	snprintf(f->checkpoint, sizeof f->checkpoint, "%s/a.checkpoint", f->dir);
-	f->job = (struct train_job){ .recipe = &f->recipe, .engine = &fake, .n_threads = 1, .train = { N_TRAIN, f->pixels, f->labels },
-				     .measured = { N_TEST, f->pixels, f->labels }, .measured_as = "test", .measured_on = "noise",
-				     .out = f->out, .stopped = stopped };
+	f->job = (struct train_job){ .recipe = &f->recipe,
+				     .engine = &fake,
+				     .n_threads = 1,
+				     .train = { N_TRAIN, f->pixels, f->labels },
+				     .measured = { N_TEST, f->pixels, f->labels },
+				     .measured_as = "test",
+				     .measured_on = "noise",
+				     .out = f->out,
+				     .stopped = stopped };
 	n_calls = n_steps = n_asked = fail_at = nan_at = stop_after = 0;
 }
 
@@ -233,7 +251,8 @@ TEST(train_writes_its_files)
 	CHECK_MSG(train_run(&f.job, &e) == TRAIN_DONE, "%s", e.msg);
 	CHECK(lines_in(f.steps) == 1 + 3 * 32 && lines_in(f.epochs) == 1 + 3 && !exists(f.checkpoint));
 	CHECK_MSG(weights_read(f.out, NULL, &w, &e) == 0, "%s", e.msg);
-	static const char *const keys[] = { "recipe", "trained_on", "seed", "epochs", "test_accuracy", "test_loss", "measured_on" };
+	static const char *const keys[] = { "recipe",        "trained_on", "seed",       "epochs",
+					    "test_accuracy", "test_loss",  "measured_on" };
 	for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++)
 		CHECK_MSG(weights_get(&w, keys[i]) != NULL, "%s", keys[i]);
 	CHECK(w.momentum == NULL && w.n_meta == 7);
@@ -267,7 +286,8 @@ TEST(train_resumes_to_the_same_bits)
 		stop_after = trial;
 		result = train_run(&broken.job, &e);
 		CHECK_MSG(result == TRAIN_STOPPED || (result == TRAIN_DONE && trial > 5), "%d: %s", trial, e.msg);
-		CHECK(exists(broken.checkpoint) == (result == TRAIN_STOPPED) && exists(broken.out) == (result == TRAIN_DONE));
+		CHECK(exists(broken.checkpoint) == (result == TRAIN_STOPPED) &&
+		      exists(broken.out) == (result == TRAIN_DONE));
 		if (result == TRAIN_DONE) {
 			tear_down(&broken);
 			break;
@@ -332,7 +352,8 @@ TEST(train_resume_refuses)
 		CHECK(weights_read(f.checkpoint, NULL, &w, &e) == 0);
 		CHECK(weights_set(&w, "step", wrong[i], &e) == 0 && weights_write(f.checkpoint, &w, &e) == 0);
 		weights_free(&w);
-		CHECK_MSG(train_run(&f.job, &e) == TRAIN_FAILED && strstr(e.msg, "\"step\" is missing or wrong"), "%s: %s", wrong[i], e.msg);
+		CHECK_MSG(train_run(&f.job, &e) == TRAIN_FAILED && strstr(e.msg, "\"step\" is missing or wrong"), "%s: %s",
+			  wrong[i], e.msg);
 	}
 	tear_down(&f);
 }
@@ -389,7 +410,8 @@ TEST(train_split_views)
 	struct idx all = { 100, pixels, labels }, train, held;
 	struct err e;
 	CHECK(train_split(&r, &all, &train, &held, &e) == 0);
-	CHECK(train.n == 80 && held.n == 20 && held.labels - train.labels == 80 && held.pixels - train.pixels == 80 * LENET5_PIXELS);
+	CHECK(train.n == 80 && held.n == 20 && held.labels - train.labels == 80 &&
+	      held.pixels - train.pixels == 80 * LENET5_PIXELS);
 	r.train_pictures = 10;
 	CHECK(train_split(&r, &all, &train, &held, &e) == 0 && train.n == 10 && held.labels - train.labels == 80);
 	r.train_pictures = 81;
