@@ -4,6 +4,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static int join(char **path, const char *base, int n, const char *ending, struct err *e)
@@ -17,7 +18,10 @@ static int join(char **path, const char *base, int n, const char *ending, struct
 int record_init(struct record *record, const char *out, struct err *e)
 {
 	struct record r = { 0 };
+	struct stat s;
 	size_t n = strlen(out);
+	if (n == 0 || (stat(out, &s) == 0 && !S_ISREG(s.st_mode))) // said now, not after hours of training
+		return err_set(e, "\"%s\": not the name of a file to write", out);
 	if (n > 4 && strcmp(out + n - 4, ".bin") == 0 && out[n - 5] != '/')
 		n -= 4;
 	if (n > 4096)

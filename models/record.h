@@ -17,6 +17,7 @@ struct record {
 	FILE *steps, *epochs; // NULL until record_begin
 };
 
+// Refused: an `out` that is there and is no regular file.
 int record_init(struct record *record, const char *out, struct err *e);
 void record_fini(struct record *record); // fine after a failed record_init, and for a zeroed one
 

@@ -376,6 +376,8 @@ TEST(train_says_where_it_cannot_write)
 	set_up(&f);
 	f.job.out = "build/no-such-folder/a.bin";
 	CHECK(train_run(&f.job, &e) == TRAIN_FAILED && strstr(e.msg, "build/no-such-folder/a.steps.csv"));
+	f.job.out = f.dir;
+	CHECK(train_run(&f.job, &e) == TRAIN_FAILED && strstr(e.msg, "not the name of a file"));
 	tear_down(&f);
 }
 
