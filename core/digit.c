@@ -23,7 +23,7 @@ enum {
 struct tone {
 	int ground; // grey value
 	int sign; // ink is brighter (1) or darker (-1) than the ground
-	int noise; // the median difference between neighbours on the border: 0.6 to 1 standard deviations
+	int noise; // the median difference between neighbours on the border: 0.4 to 1 standard deviations
 	int ink; // mean difference of the ink from the ground
 };
 
@@ -43,15 +43,16 @@ static const uint8_t *row_of(const struct image *image, int y)
 	return image->pixels + (size_t)y * (size_t)image->width;
 }
 
-static int median(const uint64_t counts[LEVELS])
+// The least value that `percent` of the counted do not exceed, of those from `least` on; 0 if there are none.
+static int percentile(const uint64_t counts[LEVELS], int least, unsigned percent)
 {
 	uint64_t total = 0, below = 0;
-	for (int i = 0; i < LEVELS; i++)
+	for (int i = least; i < LEVELS; i++)
 		total += counts[i];
-	int i = 0;
-	while (i < LEVELS - 1 && 2 * (below += counts[i]) < total)
-		i++;
-	return i;
+	for (int i = least; i < LEVELS && total; i++)
+		if (100 * (below += counts[i]) >= percent * total)
+			return i;
+	return 0;
 }
 
 // Counts n pixels that lie `step` bytes apart, and how much each differs from the next.
@@ -88,29 +89,23 @@ static void count_pixels(const struct image *image, uint64_t counts[LEVELS])
 			counts[i] += tables[t][i];
 }
 
-// The mean of the upper of the two classes into which Otsu's threshold parts the values: N. Otsu, A Threshold Selection
-// Method from Gray-Level Histograms, IEEE Trans. SMC 9(1), 1979. 0 if all are the same.
-static int mean_of_upper_class(const uint64_t counts[LEVELS])
+// The mean of what is above half that mean: how much ink differs from a ground that differs by 0, however much ground
+// there is (T. Ridler, S. Calvard, Picture Thresholding Using an Iterative Selection Method, IEEE Trans. SMC 8(8), 1978,
+// with one of the two means known). Starts high, since noise has such a mean of its own further down; but not at the
+// highest value, which may be a speck's. Each step lowers the mean or ends.
+static int mean_ink(const uint64_t inks[LEVELS], int noise)
 {
-	double n = 0, sum = 0;
-	for (int i = 0; i < LEVELS; i++) {
-		n += (double)counts[i];
-		sum += (double)counts[i] * i;
-	}
-	double n_low = 0, sum_low = 0, best = 0, mean = 0;
-	for (int i = 0; i < LEVELS; i++) {
-		n_low += (double)counts[i];
-		sum_low += (double)counts[i] * i;
-		if (n_low == 0 || n_low == n)
-			continue;
-		double mean_high = (sum - sum_low) / (n - n_low), gap = mean_high - sum_low / n_low;
-		double between = n_low * (n - n_low) * gap * gap;
-		if (between > best) {
-			best = between;
-			mean = mean_high;
+	int mean = LEVELS, next = 5 * noise < LEVELS ? percentile(inks, 5 * noise + 1, 90) : 0;
+	while (next < mean && next > 0) {
+		mean = next;
+		uint64_t n = 0, sum = 0;
+		for (int i = mean / 2 + 1; i < LEVELS; i++) {
+			n += inks[i];
+			sum += inks[i] * (uint64_t)i;
 		}
+		next = (int)(sum / n);
 	}
-	return (int)mean;
+	return next > 0 ? mean : 0;
 }
 
 static struct tone find_tone(const struct image *image)
@@ -118,8 +113,8 @@ static struct tone find_tone(const struct image *image)
 	struct tone tone = { 0 };
 	uint64_t border[LEVELS] = { 0 }, differences[LEVELS] = { 0 }, pixels[LEVELS] = { 0 }, inks[LEVELS] = { 0 };
 	count_border(image, border, differences);
-	tone.ground = median(border);
-	tone.noise = median(differences);
+	tone.ground = percentile(border, 0, 50);
+	tone.noise = percentile(differences, 0, 50);
 
 	count_pixels(image, pixels);
 	uint64_t lighter = 0, darker = 0;
@@ -130,14 +125,14 @@ static struct tone find_tone(const struct image *image)
 		int ink = tone.sign * (i - tone.ground);
 		inks[ink > 0 ? ink : 0] += pixels[i];
 	}
-	tone.ink = mean_of_upper_class(inks);
+	tone.ink = mean_ink(inks, tone.noise);
 	return tone;
 }
 
-// The upper class of mere noise has a mean of 1.5 standard deviations.
+// Mere noise has ink of 1.25 standard deviations.
 static bool is_blank(const struct tone *tone)
 {
-	return tone->ink < LEAST_CONTRAST || tone->ink < 3 * tone->noise;
+	return tone->ink < LEAST_CONTRAST || tone->ink < 4 * tone->noise;
 }
 
 // Grey value to ink: 0 within the noise, 255 at the ink's mean and beyond.
@@ -153,7 +148,7 @@ static void make_table(const struct tone *tone, uint8_t table[LEVELS])
 // The least ink that the digit's box includes: an eighth of the full one, or more where noise has its highest peaks there.
 static int find_threshold(const struct tone *tone, const uint8_t table[LEVELS])
 {
-	int peaks = tone->ground + tone->sign * 8 * tone->noise, least = LEVELS / 8, most = LEVELS / 2;
+	int peaks = tone->ground + tone->sign * 12 * tone->noise, least = LEVELS / 8, most = LEVELS / 2;
 	int threshold = table[peaks < 0 ? 0 : peaks > LEVELS - 1 ? LEVELS - 1 : peaks];
 	return threshold < least ? least : threshold > most ? most : threshold;
 }
