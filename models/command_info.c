@@ -14,7 +14,7 @@ static void print_layers(const struct lenet5 *net)
 		[LENET5_IDENTITY] = "", [LENET5_SIGMOID] = "sigmoid", [LENET5_RELU] = "ReLU", [LENET5_TANH] = "tanh"
 	};
 	printf("layer      output  activation  parameters  connections\n");
-	for (int layer = 0; layer < LENET5_N_LAYERS; layer++) {
+	for (enum lenet5_layer layer = LENET5_INPUT; layer < LENET5_N_LAYERS; layer++) {
 		const struct lenet5_shape *shape = &lenet5_shapes[layer];
 		char output[32];
 		if (shape->height > 1)

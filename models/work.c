@@ -23,7 +23,7 @@ struct work work_of_layer(const struct lenet5 *net, enum lenet5_layer layer)
 double work_forward(const struct lenet5 *net)
 {
 	double multiplies = 0;
-	for (int layer = 0; layer < LENET5_N_LAYERS; layer++)
+	for (enum lenet5_layer layer = LENET5_INPUT; layer < LENET5_N_LAYERS; layer++)
 		multiplies += (double)work_of_layer(net, layer).multiplies;
 	return 2 * multiplies;
 }
