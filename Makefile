@@ -18,7 +18,7 @@ SAN_tsan := -fsanitize=thread
 override CFLAGS  += $(SAN_$(VARIANT))
 override LDFLAGS += -pthread $(SAN_$(VARIANT))
 
-# One source of the CPU's arithmetic, compiled once an instruction set.
+# The CPU's arithmetic, kernels/isa_*.c, is compiled once an instruction set; which one runs is chosen at start.
 ISAS := portable
 ifeq ($(shell $(CC) -dumpmachine | cut -d- -f1),x86_64)
 ISAS := portable avx2 avx512
@@ -26,9 +26,11 @@ endif
 ISA_avx2   := -mavx2 -mfma
 ISA_avx512 := -mavx512f -mavx512dq -mavx512bw -mavx512vl -mfma -mprefer-vector-width=512
 
-SOURCES  := $(wildcard core/*.c models/*.c server/*.c) $(filter-out kernels/cpu_isa.c,$(wildcard kernels/*.c))
+ISA_SOURCES := $(wildcard kernels/isa_*.c)
+SOURCES  := $(filter-out $(ISA_SOURCES),$(wildcard core/*.c kernels/*.c models/*.c server/*.c))
 MAINS    := models/main.c server/main.c
-LIB_OBJS := $(patsubst %.c,$(B)/%.o,$(filter-out $(MAINS),$(SOURCES))) $(ISAS:%=$(B)/kernels/cpu_isa.%.o)
+LIB_OBJS := $(patsubst %.c,$(B)/%.o,$(filter-out $(MAINS),$(SOURCES))) \
+	$(foreach isa,$(ISAS),$(ISA_SOURCES:%.c=$(B)/%.$(isa).o))
 UNIT_OBJS := $(patsubst %.c,$(B)/%.o,$(wildcard tests/unit/*.c))
 # Of the program and the daemon each links what it uses: a static library does the choosing.
 LIB      := $(B)/liblenet.a
@@ -42,9 +44,12 @@ $(B)/%.o: %.c
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) -MMD -MP -c -o $@ $<
 
-$(B)/kernels/cpu_isa.%.o: kernels/cpu_isa.c
-	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) -O3 $(ISA_$*) -DISA=$* -MMD -MP -c -o $@ $<
+define isa_rule
+$(B)/%.$(1).o: %.c
+	@mkdir -p $$(@D)
+	$$(CC) $$(CFLAGS) -O3 $$(ISA_$(1)) -DISA=$(1) -MMD -MP -c -o $$@ $$<
+endef
+$(foreach isa,$(ISAS),$(eval $(call isa_rule,$(isa))))
 
 # What is compiled in through .incbin.
 $(B)/core/builtin.o: models/relu.bin

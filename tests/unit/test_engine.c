@@ -1,0 +1,338 @@
+// The CPU engine, each instruction set of it that this processor has, against the reference vectors of tests/golden/
+// (PyTorch in float64; the bounds are those of its README.md) and against the promises of core/engine.h.
+//
+// Measured errors, worst of all tensors and instruction sets: see the bounds' table below.
+#include "core/idx.h"
+#include "core/safetensors.h"
+#include "kernels/cpu.h"
+#include "tests/unit/test.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { N_TEST = 256, BATCH = 64, N_PARAMS = 61706 };
+
+static const struct {
+	const char *what;
+	double bound; // of the golden README
+	double measured; // the worst here
+} bounds[] = {
+	{ "step0", 1e-5, 0 },
+	{ "after1", 1e-6, 0 },
+	{ "after100", 2e-4, 0 },
+};
+
+static double bound_of(const char *what)
+{
+	for (size_t i = 0; i < sizeof bounds / sizeof bounds[0]; i++)
+		if (strcmp(what, bounds[i].what) == 0)
+			return bounds[i].bound;
+	return 0;
+}
+
+// The engines to test, one after the other; NULL past the last. The caller closes.
+static struct engine *next_engine(int *i)
+{
+	static const char *const isas[] = { "portable", "avx2", "avx512" };
+	while (*i < 3) {
+		struct engine *engine;
+		struct err e;
+		const char *isa = isas[(*i)++];
+		if (cpu_engine_open(isa, &engine, &e) == 0)
+			return engine;
+		test_skip("%s: %s", isa, e.msg);
+	}
+	return NULL;
+}
+
+static struct idx load(enum idx_set set)
+{
+	struct idx data;
+	struct err e;
+	if (idx_read("tests/data", set, &data, &e)) {
+		fprintf(stderr, "%s\n", e.msg);
+		exit(2);
+	}
+	return data;
+}
+
+static float *ink_of(const struct idx *data, size_t n)
+{
+	float *ink = malloc(n * LENET5_PIXELS * sizeof *ink);
+	for (size_t i = 0; i < n * LENET5_PIXELS; i++)
+		ink[i] = (float)data->pixels[i] / 255.0f;
+	return ink;
+}
+
+static struct safetensors golden(const struct lenet5 *net, const char *what)
+{
+	char path[128];
+	struct safetensors file;
+	struct err e;
+	snprintf(path, sizeof path, "tests/golden/%s-%s.safetensors", net->name, what);
+	if (safetensors_read(path, 1 << 20, &file, &e)) {
+		fprintf(stderr, "%s\n", e.msg);
+		exit(2);
+	}
+	return file;
+}
+
+static void floats(const struct safetensors *file, const char *name, size_t n, float *out)
+{
+	struct err e;
+	if (safetensors_floats(file, name, n, out, &e)) {
+		fprintf(stderr, "%s\n", e.msg);
+		exit(2);
+	}
+}
+
+// Every parameter of a golden file, its name followed by `suffix`.
+static void golden_params(const struct safetensors *file, const struct lenet5 *net, const char *suffix, float *params)
+{
+	for (int t = 0; t < net->n_tensors; t++) {
+		char name[64];
+		snprintf(name, sizeof name, "%s%s", net->tensors[t].name, suffix);
+		floats(file, name, net->tensors[t].count, params + net->tensors[t].offset);
+	}
+}
+
+static struct engine_network network(const struct lenet5 *net, const float *params)
+{
+	return (struct engine_network){ net, net->mean, net->std, params };
+}
+
+static void forward(struct engine *engine, const struct engine_network *n, const float *ink, int pictures, int n_threads, float *scores)
+{
+	struct engine_model *model;
+	struct engine_context *context;
+	struct err e;
+	CHECK(engine_model_new(engine, n, &model, &e) == 0);
+	CHECK(engine_context_open(engine, pictures, n_threads, &context, &e) == 0);
+	CHECK(engine_forward(context, model, ink, pictures, scores, &e) == 0);
+	engine_context_close(context);
+	engine_model_unref(model);
+}
+
+static void check_tensors(const struct engine *engine, const struct lenet5 *net, const char *what, const float *got, const float *want)
+{
+	for (int t = 0; t < net->n_tensors; t++) {
+		const struct lenet5_tensor *tensor = &net->tensors[t];
+		double error = test_error(got + tensor->offset, want + tensor->offset, tensor->count);
+		CHECK_MSG(error <= bound_of(what), "%s, %s, %s: %s: error %.2e, bound %.0e", engine->name, net->name, what, tensor->name,
+			  error, bound_of(what));
+		if (getenv("TEST_VERBOSE"))
+			printf("  %s %s %s %s %.2e\n", engine->name, net->name, what, tensor->name, error);
+	}
+}
+
+static void check_logits(struct engine *engine, const struct engine_network *n, const char *what, const struct safetensors *file)
+{
+	static float got[N_TEST * 10], want[N_TEST * 10];
+	struct idx test = load(IDX_TEST);
+	float *ink = ink_of(&test, N_TEST);
+	floats(file, "logits", N_TEST * 10, want);
+	forward(engine, n, ink, N_TEST, 2, got);
+	double error = test_error(got, want, N_TEST * 10);
+	CHECK_MSG(error <= bound_of(what), "%s, %s, %s: logits: error %.2e, bound %.0e", engine->name, n->net->name, what, error,
+		  bound_of(what));
+	if (getenv("TEST_VERBOSE"))
+		printf("  %s %s %s logits %.2e\n", engine->name, n->net->name, what, error);
+	free(ink);
+	idx_free(&test);
+}
+
+// `steps` steps of training from the golden start, training pictures in file order; leaves parameters, momentum, losses.
+static void train(struct engine *engine, const struct lenet5 *net, int steps, float rate, float momentum_rate, int n_threads,
+		  float *params, float *momentum, float *losses)
+{
+	struct safetensors start = golden(net, "init");
+	struct idx data = load(IDX_TRAIN);
+	struct engine_trainer *trainer;
+	struct err e;
+	uint32_t n = (uint32_t)steps * BATCH, *order = malloc(n * sizeof *order);
+	float *rates = malloc((size_t)steps * sizeof *rates);
+	for (uint32_t i = 0; i < n; i++)
+		order[i] = i;
+	for (int i = 0; i < steps; i++)
+		rates[i] = rate;
+	golden_params(&start, net, "", params);
+	struct engine_training training = { .start = network(net, params), .batch = BATCH, .n_threads = n_threads,
+					    .momentum_rate = momentum_rate };
+	CHECK(engine_trainer_open(engine, &training, &trainer, &e) == 0);
+	CHECK(engine_trainer_data(trainer, data.pixels, data.labels, data.n, &e) == 0);
+	CHECK(engine_trainer_steps(trainer, order, n, rates, losses, &e) == 0);
+	CHECK(engine_trainer_read(trainer, params, momentum, &e) == 0);
+	engine_trainer_close(trainer);
+	free(order);
+	free(rates);
+	idx_free(&data);
+	safetensors_free(&start);
+}
+
+static float params[N_PARAMS], want_params[N_PARAMS], momentum[N_PARAMS], losses[100], want_losses[100];
+
+TEST(engine_golden_step0)
+{
+	struct engine *engine;
+	for (int i = 0; (engine = next_engine(&i)); engine_close(engine))
+		for (int k = 0; lenet5_at(k); k++) {
+			const struct lenet5 *net = lenet5_at(k);
+			struct safetensors start = golden(net, "init"), step0 = golden(net, "step0");
+			golden_params(&start, net, "", params);
+			struct engine_network n = network(net, params);
+			check_logits(engine, &n, "step0", &step0);
+
+			// with rate 0, the momentum after one step from zero is the gradient
+			train(engine, net, 1, 0, 0.9f, 1, params, momentum, losses);
+			golden_params(&step0, net, ".grad", want_params);
+			check_tensors(engine, net, "step0", momentum, want_params);
+			floats(&step0, "loss", 1, want_losses);
+			CHECK(test_error(losses, want_losses, 1) <= bound_of("step0"));
+			safetensors_free(&start);
+			safetensors_free(&step0);
+		}
+}
+
+TEST(engine_golden_training)
+{
+	static const struct {
+		const char *what;
+		int steps;
+	} runs[] = { { "after1", 1 }, { "after100", 100 } };
+	struct engine *engine;
+	for (int i = 0; (engine = next_engine(&i)); engine_close(engine))
+		for (int k = 0; lenet5_at(k); k++)
+			for (int r = 0; r < 2; r++) {
+				const struct lenet5 *net = lenet5_at(k);
+				struct safetensors after = golden(net, runs[r].what);
+				train(engine, net, runs[r].steps, 0.01f, 0.9f, 2, params, NULL, losses);
+				golden_params(&after, net, "", want_params);
+				check_tensors(engine, net, runs[r].what, params, want_params);
+				floats(&after, "losses", (size_t)runs[r].steps, want_losses);
+				CHECK(test_error(losses, want_losses, (size_t)runs[r].steps) <= bound_of(runs[r].what));
+				struct engine_network n = network(net, params);
+				check_logits(engine, &n, runs[r].what, &after);
+				safetensors_free(&after);
+			}
+}
+
+TEST(engine_bits_in_any_company)
+{
+	enum { N = 64 };
+	static float alone[N * 10], together[N * 10], one[10];
+	struct idx test = load(IDX_TEST);
+	float *ink = ink_of(&test, N), *batch = malloc(N * LENET5_PIXELS * sizeof *batch);
+	struct engine *engine;
+	for (int i = 0; (engine = next_engine(&i)); engine_close(engine))
+		for (int k = 0; lenet5_at(k); k++) {
+			struct safetensors after = golden(lenet5_at(k), "after100");
+			golden_params(&after, lenet5_at(k), "", params);
+			struct engine_network n = network(lenet5_at(k), params);
+			for (int p = 0; p < N; p++)
+				forward(engine, &n, ink + p * LENET5_PIXELS, 1, 1, alone + p * 10);
+			for (int size = 2; size <= N; size++)
+				for (int n_threads = 1; n_threads <= 2; n_threads++) {
+					forward(engine, &n, ink, size, n_threads, together);
+					CHECK(memcmp(alone, together, (size_t)size * 10 * sizeof(float)) == 0);
+				}
+			// picture 7 at every place of every size, among others that move
+			for (int size = 2; size <= N; size++)
+				for (int place = 0; place < size; place++) {
+					for (int p = 0; p < size; p++)
+						memcpy(batch + p * LENET5_PIXELS,
+						       ink + (p == place ? 7 : (p * 5 + place) % N) * LENET5_PIXELS,
+						       LENET5_PIXELS * sizeof *batch);
+					forward(engine, &n, batch, size, 1, together);
+					memcpy(one, together + place * 10, sizeof one);
+					CHECK_MSG(memcmp(one, alone + 70, sizeof one) == 0, "%s: place %d of %d", engine->name, place, size);
+				}
+			safetensors_free(&after);
+		}
+	free(ink);
+	free(batch);
+	idx_free(&test);
+}
+
+TEST(engine_bits_with_any_threads)
+{
+	static float other[N_PARAMS], other_losses[100];
+	struct engine *engine;
+	for (int i = 0; (engine = next_engine(&i)); engine_close(engine)) {
+		train(engine, lenet5_at(1), 20, 0.01f, 0.9f, 1, params, NULL, losses);
+		for (int n_threads = 2; n_threads <= 5; n_threads++) {
+			train(engine, lenet5_at(1), 20, 0.01f, 0.9f, n_threads, other, NULL, other_losses);
+			CHECK_MSG(memcmp(params, other, sizeof params) == 0, "%s: %d threads", engine->name, n_threads);
+			CHECK(memcmp(losses, other_losses, 20 * sizeof *losses) == 0);
+		}
+	}
+}
+
+// AVX2 and AVX-512 both fuse multiply and add, and no sum runs across lanes.
+TEST(engine_bits_of_avx2_are_avx512s)
+{
+	static float other[N_PARAMS];
+	struct engine *avx2, *avx512;
+	struct err e;
+	if (cpu_engine_open("avx512", &avx512, &e)) {
+		test_skip("%s", e.msg);
+		return;
+	}
+	CHECK(cpu_engine_open("avx2", &avx2, &e) == 0);
+	for (int k = 0; lenet5_at(k); k++) {
+		train(avx2, lenet5_at(k), 20, 0.01f, 0.9f, 1, params, NULL, losses);
+		train(avx512, lenet5_at(k), 20, 0.01f, 0.9f, 1, other, NULL, losses);
+		CHECK(memcmp(params, other, sizeof params) == 0);
+	}
+	engine_close(avx2);
+	engine_close(avx512);
+}
+
+TEST(engine_trace_has_the_bits_of_forward)
+{
+	static struct engine_trace trace;
+	struct idx test = load(IDX_TEST);
+	float *ink = ink_of(&test, 8), scores[10];
+	struct engine *engine;
+	for (int i = 0; (engine = next_engine(&i)); engine_close(engine))
+		for (int k = 0; lenet5_at(k); k++) {
+			struct safetensors after = golden(lenet5_at(k), "after100");
+			struct engine_model *model;
+			struct engine_context *context;
+			struct err e;
+			golden_params(&after, lenet5_at(k), "", params);
+			struct engine_network n = network(lenet5_at(k), params);
+			CHECK(engine_model_new(engine, &n, &model, &e) == 0);
+			CHECK(engine_context_open(engine, 1, 1, &context, &e) == 0);
+			for (int p = 0; p < 8; p++) {
+				CHECK(engine_forward(context, model, ink + p * LENET5_PIXELS, 1, scores, &e) == 0);
+				CHECK(engine_trace(context, model, ink + p * LENET5_PIXELS, &trace, &e) == 0);
+				CHECK(memcmp(scores, trace.output, sizeof scores) == 0);
+			}
+			engine_context_close(context);
+			engine_model_unref(model);
+			safetensors_free(&after);
+		}
+	free(ink);
+	idx_free(&test);
+}
+
+TEST(engine_refuses)
+{
+	struct engine *engine;
+	struct err e = { "" };
+	CHECK(cpu_engine_open("mmx", &engine, &e) == -1 && strstr(e.msg, "mmx"));
+	CHECK(cpu_engine_open(NULL, &engine, &e) == 0);
+
+	struct engine_trainer *trainer;
+	struct engine_training training = { .start = network(lenet5_at(0), params), .batch = 4, .n_threads = 1 };
+	CHECK(engine_trainer_open(engine, &training, &trainer, &e) == 0);
+	uint8_t pixels[2 * LENET5_PIXELS] = { 0 }, labels[2] = { 3, 10 };
+	CHECK(engine_trainer_data(trainer, pixels, labels, 2, &e) == -1 && strstr(e.msg, "label 10"));
+	CHECK(engine_trainer_data(trainer, pixels, labels, 1, &e) == 0);
+	uint32_t order[1] = { 1 };
+	float rate = 0, loss;
+	CHECK(engine_trainer_steps(trainer, order, 1, &rate, &loss, &e) == -1 && strstr(e.msg, "picture 1"));
+	engine_trainer_close(trainer);
+	engine_close(engine);
+}
