@@ -291,8 +291,10 @@ async function ask(png, failures) {
 	}
 	if (response.status === 502 || response.status === 504)
 		return { problem: 'The server does not answer. Trying again…', retry_ms: backoff_ms };
+	if (prediction?.reason)
+		return { problem: prediction.reason, refused: true };
 	return {
-		problem: prediction?.reason ?? prediction?.error ?? body?.error ??
+		problem: prediction?.error ?? body?.error ??
 			(response.status === 413 ? 'This picture is larger than the server takes.' :
 				`The server refused with status ${response.status}.`),
 	};
@@ -318,7 +320,7 @@ function percent(p) {
 // Not while the pen moves: only what the answer has come to is read out.
 let speaking;
 function say(words, aloud = words) {
-	find('words').textContent = words || '\u00a0';
+	find('words').textContent = words;
 	clearTimeout(speaking);
 	speaking = setTimeout(() => { find('spoken').textContent = aloud; }, 600);
 }
@@ -331,11 +333,11 @@ function showBars(probabilities, best) {
 	}
 }
 
-// input: 784 bytes, light ink on a dark ground, or nothing.
+// input: 784 bytes, light ink on a dark ground; without it the frame is empty.
 function showInput(input) {
 	const pixels = new ImageData(28, 28);
-	for (let i = 0; i < 784; i++)
-		pixels.data.set([input?.[i] ?? 0, input?.[i] ?? 0, input?.[i] ?? 0, 255], i * 4);
+	for (const [i, ink] of input?.entries() ?? [])
+		pixels.data.set([ink, ink, ink, 255], i * 4);
 	find('input').getContext('2d').putImageData(pixels, 0, 0);
 }
 
@@ -351,6 +353,7 @@ function showNothing() {
 	showBars(null, null);
 	showInput(null);
 	find('words').classList.remove('problem');
+	find('by').textContent = '';
 	say('');
 }
 
@@ -360,9 +363,15 @@ function showProblem(problem) {
 	say(problem);
 }
 
-function show({ problem, prediction, model }) {
+// A picture that the server looked at and will not name (a dot, say) is no fault: drawing goes on.
+function showRefusal(reason) {
+	showNothing();
+	say(reason);
+}
+
+function show({ problem, refused, prediction, model }) {
 	if (problem)
-		return showProblem(problem);
+		return refused ? showRefusal(problem) : showProblem(problem);
 	const { digit, confidence, probabilities, input } = prediction;
 	const second = probabilities.reduce((best, p, i) => i !== digit && p > (probabilities[best] ?? -1) ? i : best, null);
 	const doubtful = confidence < 0.6 || probabilities[second] > 0.25;
@@ -374,7 +383,7 @@ function show({ problem, prediction, model }) {
 		say(`${digit}, perhaps ${second}`);
 	else
 		say(`Confidence ${percent(confidence)}`, `${digit}, confidence ${percent(confidence)}`);
-	find('model').textContent = `A LeNet-5 reads handwritten digits. Model: ${model}`;
+	find('by').textContent = `Model ${model}`;
 }
 
 // ---- Buttons, keys, the command line
