@@ -40,7 +40,7 @@ static const struct flag flags[] = {
 	{ "max-pictures", "N", NUMBER, AT(limits.max_pictures), 1, 65536, "256", "in a request" },
 	{ "max-pixels", "N", NUMBER, AT(limits.max_pixels), 784, 1 << 28, "16777216", "in a picture, width × height" },
 	{ "max-connections", "N", NUMBER, AT(limits.max_connections), 2, 65536, "1024", "at once; more wait to be accepted" },
-	{ "http-threads", "N", NUMBER, AT(http_threads), 0, 256, "0", "0: one a processor, at least 2" },
+	{ "http-threads", "N", NUMBER, AT(http_threads), 2, 64, NULL, "without it one a processor, at least 2" },
 	{ "log-level", "LEVEL", LEVEL, AT(log_level), 0, 0, "info", "debug, info, warning or error" },
 };
 enum { N_FLAGS = sizeof flags / sizeof flags[0] };
