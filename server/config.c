@@ -74,7 +74,7 @@ static int read_listen(const char *value, struct config *config, struct err *e)
 		host++;
 		n -= 2;
 	}
-	if (n == 0 || n >= sizeof config->host || (!bracketed && memchr(host, ':', n)))
+	if (n == 0 || n >= sizeof config->host || (!bracketed && (memchr(host, ':', n) || *host == '[')))
 		return err_set(e, "\"%.60s\" is not accepted: give ADDRESS:PORT, as in 127.0.0.1:8080, 0.0.0.0:80 or [::1]:8080",
 			       value);
 	int port;

@@ -205,7 +205,8 @@ static int read_json_items(const cJSON *root, const struct limits *limits, struc
 	const cJSON *images = cJSON_GetObjectItemCaseSensitive(root, "images");
 	const cJSON *pixels = cJSON_GetObjectItemCaseSensitive(root, "pixels");
 	const cJSON *list = images ? images : pixels;
-	if (!cJSON_IsArray(list) || (images && pixels) || !list->child || cJSON_IsNumber(list->child)) {
+	bool flat = pixels && cJSON_IsArray(pixels) && cJSON_IsNumber(pixels->child); // its numbers would count as pictures
+	if (!cJSON_IsArray(list) || (images && pixels) || !list->child || flat) {
 		err_set(e, "the JSON must be {\"images\": [\"<base64 PNG>\", ...]} or {\"pixels\": [[784 numbers 0..255], ...]}, "
 			   "with at least one picture");
 		return 400;
