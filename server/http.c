@@ -343,6 +343,7 @@ int http_open(const struct http_options *options, struct http **http, struct err
 void http_drain(struct http *h)
 {
 	MHD_quiesce_daemon(h->daemon);
+	shutdown(h->options.listen_fd, SHUT_RDWR); // else the kernel goes on taking connections that nobody will answer
 	pthread_mutex_lock(&h->lock);
 	h->draining = true;
 	while (h->n_active > 0)
