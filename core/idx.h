@@ -3,6 +3,7 @@
 
 #include "core/err.h"
 
+#include <stddef.h>
 #include <stdint.h>
 
 enum idx_set { IDX_TRAIN, IDX_TEST };
@@ -18,4 +19,8 @@ struct idx {
 // .gz behind its name. Refused, with the file's name: wrong magic or size, truncation, bytes left over, counts that differ,
 // a label above 9.
 int idx_read(const char *dir, enum idx_set set, struct idx *data, struct err *e);
+
+// As idx_read, of the two files' (uncompressed) bytes; messages say "pictures" and "labels" for the names.
+int idx_parse(const void *pictures, size_t n_pictures, const void *labels, size_t n_labels, struct idx *data, struct err *e);
+
 void idx_free(struct idx *data);

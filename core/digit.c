@@ -1,0 +1,310 @@
+// What tells ink from ground is brightness alone. The ground is the median of the picture's border, for a digit rarely
+// covers half of that; the ink is on whichever side of the ground more brightness differs. From there on a picture is
+// looked at through a table of 256 entries, grey value to ink 0..255, and everything is whole numbers: the same result on
+// every machine, no allocation, two passes over the pixels however large the picture is.
+//
+// The limits were found on MNIST's test set redrawn on canvases (tests/unit/test_canvas.c): what matters most is to cut
+// the box at faint ink, for MNIST's own boxes include it.
+#include "core/digit.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+	SIDE = 28,
+	INNER = 20, // the digit's longer side
+	CENTRE = 14, // the pixel on which the centre of mass comes to lie
+	LEVELS = 256,
+	ONE = 1 << 16, // of the small picture's fixed point: a thin stroke of a large picture is far below one grey level there
+	LEAST_CONTRAST = 24, // between ink and ground
+};
+
+// How a picture is told apart.
+struct tone {
+	int ground; // grey value
+	int sign; // ink is brighter (1) or darker (-1) than the ground
+	int noise; // the median difference of the border from the ground
+	int ink; // mean difference of the ink from the ground
+};
+
+// [left, right) × [top, bottom)
+struct box {
+	int left, top, right, bottom;
+};
+
+// The digit, scaled.
+struct small {
+	int width, height; // at most INNER
+	uint32_t ink[INNER * INNER]; // (height, width), 0..255·ONE
+};
+
+static const uint8_t *row_of(const struct image *image, int y)
+{
+	return image->pixels + (size_t)y * (size_t)image->width;
+}
+
+static int median(const uint64_t counts[LEVELS])
+{
+	uint64_t total = 0, below = 0;
+	for (int i = 0; i < LEVELS; i++)
+		total += counts[i];
+	int i = 0;
+	while (i < LEVELS - 1 && 2 * (below += counts[i]) < total)
+		i++;
+	return i;
+}
+
+// A picture of one row or column has its pixels counted twice, which does the median no harm.
+static void count_border(const struct image *image, uint64_t counts[LEVELS])
+{
+	const uint8_t *top = row_of(image, 0), *bottom = row_of(image, image->height - 1);
+	for (int x = 0; x < image->width; x++) {
+		counts[top[x]]++;
+		counts[bottom[x]]++;
+	}
+	for (int y = 0; y < image->height; y++) {
+		counts[row_of(image, y)[0]]++;
+		counts[row_of(image, y)[image->width - 1]]++;
+	}
+}
+
+// Four tables, so that the next pixel's count need not wait for this one's.
+static void count_pixels(const struct image *image, uint64_t counts[LEVELS])
+{
+	static const int n_tables = 4;
+	uint32_t tables[4][LEVELS] = { 0 };
+	for (int y = 0; y < image->height; y++) {
+		const uint8_t *row = row_of(image, y);
+		for (int x = 0; x < image->width; x++)
+			tables[x % n_tables][row[x]]++;
+	}
+	for (int i = 0; i < LEVELS; i++)
+		for (int t = 0; t < n_tables; t++)
+			counts[i] += tables[t][i];
+}
+
+// The mean of the upper of the two classes into which Otsu's threshold parts the values: N. Otsu, A Threshold Selection
+// Method from Gray-Level Histograms, IEEE Trans. SMC 9(1), 1979. 0 if all are the same.
+static int mean_of_upper_class(const uint64_t counts[LEVELS])
+{
+	double n = 0, sum = 0;
+	for (int i = 0; i < LEVELS; i++) {
+		n += (double)counts[i];
+		sum += (double)counts[i] * i;
+	}
+	double n_low = 0, sum_low = 0, best = 0, mean = 0;
+	for (int i = 0; i < LEVELS; i++) {
+		n_low += (double)counts[i];
+		sum_low += (double)counts[i] * i;
+		if (n_low == 0 || n_low == n)
+			continue;
+		double mean_high = (sum - sum_low) / (n - n_low), gap = mean_high - sum_low / n_low;
+		double between = n_low * (n - n_low) * gap * gap;
+		if (between > best) {
+			best = between;
+			mean = mean_high;
+		}
+	}
+	return (int)mean;
+}
+
+static struct tone find_tone(const struct image *image)
+{
+	struct tone tone = { 0 };
+	uint64_t border[LEVELS] = { 0 }, deviations[LEVELS] = { 0 }, pixels[LEVELS] = { 0 }, inks[LEVELS] = { 0 };
+	count_border(image, border);
+	tone.ground = median(border);
+	for (int i = 0; i < LEVELS; i++)
+		deviations[abs(i - tone.ground)] += border[i];
+	tone.noise = median(deviations);
+
+	count_pixels(image, pixels);
+	uint64_t lighter = 0, darker = 0;
+	for (int i = 0; i < LEVELS; i++)
+		*(i > tone.ground ? &lighter : &darker) += pixels[i] * (uint64_t)abs(i - tone.ground);
+	tone.sign = lighter >= darker ? 1 : -1;
+	for (int i = 0; i < LEVELS; i++) {
+		int ink = tone.sign * (i - tone.ground);
+		inks[ink > 0 ? ink : 0] += pixels[i];
+	}
+	tone.ink = mean_of_upper_class(inks);
+	return tone;
+}
+
+// Four median deviations are 2.7 standard deviations, which the upper half of mere noise does not reach.
+static bool is_blank(const struct tone *tone)
+{
+	return tone->ink < LEAST_CONTRAST || tone->ink < 4 * tone->noise;
+}
+
+// Grey value to ink: 0 within the noise, 255 at the ink's mean and beyond.
+static void make_table(const struct tone *tone, uint8_t table[LEVELS])
+{
+	int low = 3 * tone->noise;
+	for (int i = 0; i < LEVELS; i++) {
+		int ink = (tone->sign * (i - tone->ground) - low) * 255 / (tone->ink - low);
+		table[i] = (uint8_t)(ink < 0 ? 0 : ink > 255 ? 255 : ink);
+	}
+}
+
+static struct box find_box(const struct image *image, const uint8_t table[LEVELS], int threshold)
+{
+	struct box box = { image->width, image->height, 0, 0 };
+	for (int y = 0; y < image->height; y++) {
+		const uint8_t *row = row_of(image, y);
+		int first = 0, last = image->width - 1;
+		while (first <= last && table[row[first]] < threshold)
+			first++;
+		if (first > last)
+			continue;
+		while (table[row[last]] < threshold)
+			last--;
+		box.left = first < box.left ? first : box.left;
+		box.right = last + 1 > box.right ? last + 1 : box.right;
+		box.top = y < box.top ? y : box.top;
+		box.bottom = y + 1;
+	}
+	return box;
+}
+
+// Adds up n pixels of ink into m cells, m ≤ n, that share them evenly. In 1/m of a pixel, so that all is whole numbers.
+static void shrink_line(const uint8_t *row, const uint8_t table[LEVELS], uint64_t n, uint64_t m, uint64_t cells[INNER])
+{
+	for (uint64_t i = 0; i < m; i++) {
+		uint64_t from = i * n, to = from + n, sum = 0;
+		for (uint64_t x = from / m; x < to / m; x++)
+			sum += table[row[x]];
+		cells[i] = sum * m - table[row[from / m]] * (from % m);
+		if (to % m)
+			cells[i] += table[row[to / m]] * (to % m);
+	}
+}
+
+// Each small pixel is the mean of the area that it covers. Rounded up, so that no ink is lost however fine.
+static void shrink(const struct image *image, const uint8_t table[LEVELS], struct box box, struct small *small)
+{
+	uint64_t box_width = (uint64_t)(box.right - box.left), box_height = (uint64_t)(box.bottom - box.top);
+	uint64_t width = (uint64_t)small->width, height = (uint64_t)small->height;
+	uint64_t sums[INNER][INNER] = { 0 };
+	for (uint64_t y = 0; y < box_height; y++) {
+		uint64_t line[INNER];
+		shrink_line(row_of(image, box.top + (int)y) + box.left, table, box_width, width, line);
+		// The row covers [y·height, (y + 1)·height) of cells that are box_height high each: at most two.
+		uint64_t cell = y * height / box_height, in_first = (cell + 1) * box_height - y * height;
+		if (in_first > height)
+			in_first = height;
+		for (uint64_t i = 0; i < width; i++) {
+			sums[cell][i] += line[i] * in_first;
+			if (in_first < height)
+				sums[cell + 1][i] += line[i] * (height - in_first);
+		}
+	}
+	uint64_t area = box_width * box_height;
+	for (uint64_t y = 0; y < height; y++)
+		for (uint64_t x = 0; x < width; x++)
+			small->ink[y * width + x] = (uint32_t)((sums[y][x] * ONE + area - 1) / area);
+}
+
+// Where along a line of n pixels the i-th of m lies: the pixel before it and how far beyond, in 1/256.
+static int locate(int i, int n, int m, int *beyond)
+{
+	int at = ((2 * i + 1) * n * 128) / m - 128;
+	at = at < 0 ? 0 : at > (n - 1) * 256 ? (n - 1) * 256 : at;
+	*beyond = at % 256;
+	return at / 256;
+}
+
+// Bilinear; 256·256 is ONE.
+static void enlarge(const struct image *image, const uint8_t table[LEVELS], struct box box, struct small *small)
+{
+	int width = box.right - box.left, height = box.bottom - box.top;
+	for (int y = 0; y < small->height; y++) {
+		int below, y0 = locate(y, height, small->height, &below);
+		const uint8_t *upper = row_of(image, box.top + y0) + box.left;
+		const uint8_t *lower = row_of(image, box.top + y0 + (below > 0)) + box.left;
+		for (int x = 0; x < small->width; x++) {
+			int right, x0 = locate(x, width, small->width, &right), x1 = x0 + (right > 0);
+			int up = table[upper[x0]] * (256 - right) + table[upper[x1]] * right;
+			int low = table[lower[x0]] * (256 - right) + table[lower[x1]] * right;
+			small->ink[y * small->width + x] = (uint32_t)(up * (256 - below) + low * below);
+		}
+	}
+}
+
+static void scale(const struct image *image, const uint8_t table[LEVELS], struct box box, struct small *small)
+{
+	int width = box.right - box.left, height = box.bottom - box.top, longer = width > height ? width : height;
+	small->width = (int)(((int64_t)width * INNER + longer / 2) / longer);
+	small->height = (int)(((int64_t)height * INNER + longer / 2) / longer);
+	small->width += small->width == 0;
+	small->height += small->height == 0;
+	if (longer > INNER)
+		shrink(image, table, box, small);
+	else
+		enlarge(image, table, box, small);
+}
+
+static int compare(const void *a, const void *b)
+{
+	const uint32_t *x = a, *y = b;
+	return (*x > *y) - (*x < *y);
+}
+
+// Thin strokes have grown faint by now. Makes the darkest tenth of the inked pixels 255 and the rest in proportion.
+static void stretch(const struct small *small, uint8_t stretched[INNER * INNER])
+{
+	uint32_t sorted[INNER * INNER];
+	int n = small->width * small->height, n_blank = 0;
+	memcpy(sorted, small->ink, (size_t)n * sizeof *sorted);
+	qsort(sorted, (size_t)n, sizeof *sorted, compare);
+	while (sorted[n_blank] == 0)
+		n_blank++; // some ink is there: the box has it on every side
+	uint64_t peak = sorted[n - 1 - (n - n_blank) / 10];
+	for (int i = 0; i < n; i++) {
+		uint64_t ink = (255 * (uint64_t)small->ink[i] + peak / 2) / peak;
+		stretched[i] = (uint8_t)(ink > 255 ? 255 : ink);
+	}
+}
+
+// How far to move `extent` pixels whose centre of mass is at sum/mass so that it comes to CENTRE; all stay on the field.
+static int place(int64_t sum, int64_t mass, int extent)
+{
+	int offset = CENTRE - (int)((2 * sum + mass) / (2 * mass));
+	return offset < 0 ? 0 : offset > SIDE - extent ? SIDE - extent : offset;
+}
+
+// Puts (height, width) of ink into the field.
+static void centre(const uint8_t *ink, int width, int height, uint8_t pixels[784])
+{
+	int64_t mass = 0, sum_x = 0, sum_y = 0;
+	for (int y = 0; y < height; y++)
+		for (int x = 0; x < width; x++) {
+			mass += ink[y * width + x];
+			sum_x += x * ink[y * width + x];
+			sum_y += y * ink[y * width + x];
+		}
+	int left = place(sum_x, mass, width), top = place(sum_y, mass, height);
+	memset(pixels, 0, SIDE * SIDE);
+	for (int y = 0; y < height; y++)
+		memcpy(pixels + (top + y) * SIDE + left, ink + y * width, (size_t)width);
+}
+
+enum digit_result digit_from_image(const struct image *image, uint8_t pixels[784], struct err *e)
+{
+	struct tone tone = find_tone(image);
+	if (is_blank(&tone)) {
+		err_set(e, "no digit found: nothing in the picture stands out from its background");
+		return DIGIT_BLANK;
+	}
+	if (image->width == SIDE && image->height == SIDE && tone.sign > 0 && tone.ground < LEVELS / 2) {
+		memcpy(pixels, image->pixels, SIDE * SIDE);
+		return DIGIT_OK;
+	}
+	uint8_t table[LEVELS], ink[INNER * INNER];
+	struct small small;
+	make_table(&tone, table);
+	scale(image, table, find_box(image, table, LEVELS / 8), &small);
+	stretch(&small, ink);
+	centre(ink, small.width, small.height, pixels);
+	return DIGIT_OK;
+}
