@@ -22,7 +22,8 @@ static void set(struct err *e, const char *format, va_list args)
 static void append(char *to, size_t size, const char *glue, const char *tail)
 {
 	size_t used = strlen(to);
-	snprintf(to + used, size - used, "%s%s", glue, tail);
+	if (snprintf(to + used, size - used, "%s%s", glue, tail) < 0)
+		to[used] = '\0';
 }
 
 int err_set(struct err *e, const char *format, ...)

@@ -20,13 +20,14 @@
 #define UNROLL_TEXT(text) #text
 
 // How much fits the registers: maps of C1 and columns of C3 at once, vectors of a full layer for p pictures at once.
+enum { C1_BLOCK = 3 };
 #if defined __AVX512F__
-enum { C1_BLOCK = 6, C3_BLOCK = 10 };
+enum { C3_BLOCK = 10 };
 #define C5_BLOCK(p) ((p) == 4 ? 4 : 8)
 #define F6_BLOCK(p) 6
 #define S4_BLOCK(p) 5
 #else
-enum { C1_BLOCK = 3, C3_BLOCK = 2 };
+enum { C3_BLOCK = 2 };
 #define C5_BLOCK(p) ((p) == 1 ? 8 : (p) == 2 ? 4 : 2)
 #define F6_BLOCK(p) ((p) == 1 ? 6 : (p) == 2 ? 4 : 2)
 #define S4_BLOCK(p) ((p) == 1 ? 10 : 2)
@@ -103,7 +104,7 @@ ALWAYS_INLINE void forward_c1(const struct isa_network *n, struct isa_maps *maps
 	VF_EACH(lane, 16)
 	for (int map = 0; map < N_MAPS1; map += C1_BLOCK) {
 		vf sums[C1_BLOCK][4]; // the window's four pixels
-		UNROLL(6)
+		UNROLL(3)
 		for (int m = 0; m < C1_BLOCK; m++)
 			UNROLL(4)
 			for (int i = 0; i < 4; i++)
@@ -116,11 +117,11 @@ ALWAYS_INLINE void forward_c1(const struct isa_network *n, struct isa_maps *maps
 		for (int i = 0; i < 4; i++) {
 			int column = kx + (i & 1);
 			vf in = vf_load(&maps->input[(2 * y + ky + (i >> 1)) * 32 + (column & 1) * 16 + column / 2 + lane]);
-			UNROLL(6)
+			UNROLL(3)
 			for (int m = 0; m < C1_BLOCK; m++)
 				sums[m][i] = vf_fma(in, vf_set1(n->params->c1_weight[map + m][ky][kx]), sums[m][i]);
 		}
-		UNROLL(6)
+		UNROLL(3)
 		for (int m = 0; m < C1_BLOCK; m++) {
 			vf from;
 			vf_store(&maps->s2[map + m][y][lane], activate(activation, pool(sums[m], offsets, &from)));
