@@ -86,7 +86,7 @@ static int ask(const char *method, const char *path, const char *explain, const 
 	return response.status;
 }
 
-// {"pixels": …} of pictures whose first ten bytes are 0 but for a 1 at the digit.
+// {"pixels": …} of pictures with a stroke in the middle, whose first ten bytes are 0 but for a 1 at the digit. x: a blank one.
 static const char *pictures(const char *digits)
 {
 	static char text[1 << 16];
@@ -94,7 +94,7 @@ static const char *pictures(const char *digits)
 	for (const char *d = digits; *d; d++) {
 		c += sprintf(c, "%s[", d == digits ? "" : ",");
 		for (int i = 0; i < LENET5_PIXELS; i++)
-			c += sprintf(c, "%s%d", i ? "," : "", i < 10 ? i == *d - '0' : *d == 'x' ? 0 : i % 256);
+			c += sprintf(c, "%s%d", i ? "," : "", i < 10 ? i == *d - '0' : *d != 'x' && i / 28 == 14 ? 200 + i % 28 : 0);
 		c += sprintf(c, "]");
 	}
 	strcpy(c, "]}");
@@ -145,7 +145,7 @@ TEST(api_explains)
 	const cJSON *input = cJSON_GetObjectItem(prediction(0), "input");
 	CHECK(cJSON_GetArraySize(input) == LENET5_PIXELS);
 	CHECK(cJSON_GetNumberValue(cJSON_GetArrayItem(input, 3)) == 1 &&
-	      cJSON_GetNumberValue(cJSON_GetArrayItem(input, 783)) == 783 % 256);
+	      cJSON_GetNumberValue(cJSON_GetArrayItem(input, 14 * 28 + 27)) == 227);
 	CHECK(ask("POST", "/predict", "false", pictures("3")) == 200 && !cJSON_HasObjectItem(prediction(0), "input"));
 	CHECK(ask("POST", "/predict", "perhaps", pictures("3")) == 400 && strstr(text_of(answer, "error"), "explain=1"));
 	stop();
