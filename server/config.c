@@ -186,8 +186,8 @@ int config_parse(int argc, char *const *argv, char *const *environ, struct confi
 		if (c.limits.queue < c.limits.max_pictures)
 			return err_set(e, "--queue %d is less than --max-pictures %d: a full request would never fit",
 				       c.limits.queue, c.limits.max_pictures);
-		if (c.limits.max_buffer < c.limits.max_body)
-			return err_set(e, "--max-buffer %d is less than --max-body %d: a full body would never fit",
+		if (c.limits.max_buffer <= c.limits.max_body)
+			return err_set(e, "--max-buffer %d is not more than --max-body %d: a full body would never fit",
 				       c.limits.max_buffer, c.limits.max_body);
 		if (c.max_delay_us / 1000 >= c.limits.deadline_ms)
 			return err_set(e, "--max-delay-us %d is not less than --deadline-ms %d: every picture would be late",

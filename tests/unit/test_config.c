@@ -87,7 +87,7 @@ TEST(config_says_what_is_wrong)
 		{ "--log-level loud", "", "give debug, info, warning or error" },
 		{ "", "LENETD_MAX_BATCH=many", "environment variable LENETD_MAX_BATCH: \"many\" is not accepted" },
 		{ "--queue 10", "", "--queue 10 is less than --max-pictures 256" },
-		{ "--max-buffer 10", "", "--max-buffer 10 is less than --max-body" },
+		{ "--max-buffer 10", "", "--max-buffer 10 is not more than --max-body" },
 		{ "--max-delay-us 2000 --deadline-ms 2", "", "every picture would be late" },
 	};
 	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
