@@ -1,5 +1,5 @@
-// A prediction is a call (route.h): start() takes the body apart and decodes it on the HTTP thread, submit() hands the usable
-// pictures to the batcher as one job, finish() writes the answer. A request without one usable picture ends in start().
+// A prediction is a call (route.h): start() takes the body apart and decodes it on the HTTP thread, submit() hands the
+// usable pictures to the batcher as one job, finish() writes the answer. Without a usable picture start() answers itself.
 // Unknown query parameters are refused: who asks for ?explian=1, or for something that a later version can do, had better
 // hear of it than get an answer to another question.
 #include "server/api.h"

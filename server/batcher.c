@@ -24,15 +24,15 @@ struct batcher {
 	bool joined; // of the thread that stops and closes
 
 	pthread_mutex_t lock;
-	pthread_cond_t changed; // something was queued, or stopping was set
+	pthread_cond_t changed;           // something was queued, or stopping was set
 	struct batcher_job *head, **tail; // lock
-	int n_queued; // lock; pictures in the list that are not taken
-	bool stopping; // lock
+	int n_queued;                     // lock; pictures in the list that are not taken
+	bool stopping;                    // lock
 
 	// The thread's.
 	struct engine_context *context;
-	float *ink; // (max_batch, 28, 28)
-	float *scores; // (max_batch, 10)
+	float *ink;           // (max_batch, 28, 28)
+	float *scores;        // (max_batch, 10)
 	struct piece *pieces; // [max_batch]
 	int n_pieces, n_batch;
 	float ink_of[256]; // of a byte

@@ -25,7 +25,7 @@ struct batcher_job {
 	float *scores; // (n, 10), written before done
 	int n; // at least 1
 	int64_t deadline_us; // on batcher_now_us's clock
-	void (*done)(struct batcher_job *); // called once, on the batcher's thread, without locks; the job is the caller's again
+	void (*done)(struct batcher_job *); // once, on the batcher's thread, without locks; the job is the caller's again
 	enum batcher_result result; // for done
 	struct err error; // if BATCHER_FAILED
 

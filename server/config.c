@@ -32,14 +32,17 @@ static const struct flag flags[] = {
 	{ "max-delay-us", "US", NUMBER, AT(max_delay_us), 0, 1000000, "0", "wait of a picture for company when idle" },
 	{ "queue", "N", NUMBER, AT(limits.queue), 1, 1 << 20, "4096", "pictures that may wait; more are told 503" },
 	{ "deadline-ms", "MS", NUMBER, AT(limits.deadline_ms), 1, 600000, "5000", "wait of a picture; then 503" },
-	{ "header-timeout-ms", "MS", NUMBER, AT(limits.header_timeout_ms), 1, 600000, "10000", "for all headers to come in" },
+	{ "header-timeout-ms", "MS", NUMBER, AT(limits.header_timeout_ms), 1, 600000, "10000",
+	  "for all headers to come in" },
 	{ "body-timeout-ms", "MS", NUMBER, AT(limits.body_timeout_ms), 1, 3600000, "30000", "for a body, or an answer" },
 	{ "idle-timeout", "S", NUMBER, AT(limits.idle_timeout_s), 1, 86400, "60", "between two requests" },
 	{ "max-body", "BYTES", NUMBER, AT(limits.max_body), 1, 1 << 30, "8388608", "of a request" },
-	{ "max-buffer", "BYTES", NUMBER, AT(limits.max_buffer), 1, INT32_MAX, "268435456", "of all bodies coming in at once" },
+	{ "max-buffer", "BYTES", NUMBER, AT(limits.max_buffer), 1, INT32_MAX, "268435456",
+	  "of all bodies coming in at once" },
 	{ "max-pictures", "N", NUMBER, AT(limits.max_pictures), 1, 65536, "256", "in a request" },
 	{ "max-pixels", "N", NUMBER, AT(limits.max_pixels), 784, 1 << 28, "16777216", "in a picture, width × height" },
-	{ "max-connections", "N", NUMBER, AT(limits.max_connections), 2, 65536, "1024", "at once; more wait to be accepted" },
+	{ "max-connections", "N", NUMBER, AT(limits.max_connections), 2, 65536, "1024",
+	  "at once; more wait to be accepted" },
 	{ "http-threads", "N", NUMBER, AT(http_threads), 2, 64, NULL, "without it one a processor, at least 2" },
 	{ "log-level", "LEVEL", LEVEL, AT(log_level), 0, 0, "info", "debug, info, warning or error" },
 };
@@ -75,8 +78,9 @@ static int read_listen(const char *value, struct config *config, struct err *e)
 		n -= 2;
 	}
 	if (n == 0 || n >= sizeof config->host || (!bracketed && (memchr(host, ':', n) || *host == '[')))
-		return err_set(e, "\"%.60s\" is not accepted: give ADDRESS:PORT, as in 127.0.0.1:8080, 0.0.0.0:80 or [::1]:8080",
-			       value);
+		return err_set(
+		    e, "\"%.60s\" is not accepted: give ADDRESS:PORT, as in 127.0.0.1:8080, 0.0.0.0:80 or [::1]:8080",
+		    value);
 	int port;
 	if (read_number(colon + 1, 0, 65535, &port, e))
 		return err_prefix(e, "the port of \"%.60s\"", value);

@@ -1,11 +1,11 @@
-// A request is an exchange, from its headers (begin) over its body (receive) to its end, when its route starts it. What takes
-// longer is a call: the connection is suspended BEFORE the call is submitted, since done() may come first, and resumed by
-// done(), whereupon libmicrohttpd asks again and the response is queued.
+// A request is an exchange, from its headers (begin) over its body (receive) to its end, when its route starts it. What
+// takes longer is a call: the connection is suspended BEFORE the call is submitted, since done() may come first, and resumed
+// by done(), whereupon libmicrohttpd asks again and the response is queued.
 //
-// Traps of libmicrohttpd 0.9.75 that shape this file: epoll with a single thread stalls, hence a pool; stopping with suspended
+// Traps of libmicrohttpd 0.9.75 that shape this file: epoll with one thread stalls, hence a pool; stopping with suspended
 // connections is undefined, hence http_drain's count; no answer is possible in the middle of an upload, and one before it
-// closes the connection, which a client in mid-sending sees as a reset. So a body that is refused is read off and forgotten,
-// up to DISCARD_FACTOR times the limit, and is answered before it comes only where the client waits for a "100 Continue".
+// closes the connection, which a client in mid-sending sees as a reset. So a refused body is read off and forgotten, up to
+// DISCARD_FACTOR times the limit, and is answered before it comes only where the client waits for a "100 Continue".
 #include "server/http.h"
 
 #include "core/log.h"
@@ -31,9 +31,9 @@ struct http {
 	struct sweep *sweep;
 
 	pthread_mutex_t lock; // of all that follows
-	pthread_cond_t idle; // n_active became 0
-	int n_active; // exchanges
-	int64_t n_buffered; // bytes that bodies occupy
+	pthread_cond_t idle;  // n_active became 0
+	int n_active;         // exchanges
+	int64_t n_buffered;   // bytes that bodies occupy
 	bool draining, closed;
 };
 
@@ -41,7 +41,7 @@ struct exchange {
 	struct http *http;
 	struct MHD_Connection *connection;
 	struct sweep_entry *deadline; // the connection's
-	const struct route *route; // NULL: the response is there already, and says no
+	const struct route *route;    // NULL: the response is there already, and says no
 	void *context;
 	char *body; // capacity bytes, counted in http->n_buffered
 	size_t n_body, capacity;
@@ -93,8 +93,8 @@ static bool is_going_down(struct http *http)
 static enum MHD_Result answer(struct exchange *x)
 {
 	struct route_response *r = &x->response;
-	struct MHD_Response *out = MHD_create_response_from_buffer(r->n_body, (void *)(uintptr_t)r->body,
-								   r->owned ? MHD_RESPMEM_MUST_FREE : MHD_RESPMEM_PERSISTENT);
+	struct MHD_Response *out = MHD_create_response_from_buffer(
+	    r->n_body, (void *)(uintptr_t)r->body, r->owned ? MHD_RESPMEM_MUST_FREE : MHD_RESPMEM_PERSISTENT);
 	if (!out)
 		return MHD_NO;
 	r->owned = NULL;
@@ -169,7 +169,8 @@ static enum MHD_Result receive(struct exchange *x, const char *data, size_t n)
 		size_t expected = x->n_declared ? (size_t)x->n_declared : max;
 		size_t capacity = 2 * (x->n_body + n) > FIRST_BODY ? 2 * (x->n_body + n) : FIRST_BODY;
 		if (!body_resize(x, (capacity < expected ? capacity : expected) + 1)) {
-			route_answer_error(&x->response, 503, "no memory for the body: too much is coming in; try again in a second");
+			route_answer_error(&x->response, 503,
+					   "no memory for the body: too much is coming in; try again in a second");
 			x->route = NULL;
 		}
 	}
@@ -329,8 +330,8 @@ int http_open(const struct http_options *options, struct http **http, struct err
 				     MHD_OPTION_LISTEN_SOCKET, options->listen_fd, MHD_OPTION_THREAD_POOL_SIZE,
 				     (unsigned)options->n_threads, MHD_OPTION_CONNECTION_LIMIT,
 				     (unsigned)options->limits->max_connections, MHD_OPTION_STRICT_FOR_CLIENT, 1,
-				     MHD_OPTION_NOTIFY_COMPLETED, complete, h, MHD_OPTION_NOTIFY_CONNECTION, connection_changed, h,
-				     MHD_OPTION_URI_LOG_CALLBACK, request_line, h, MHD_OPTION_END);
+				     MHD_OPTION_NOTIFY_COMPLETED, complete, h, MHD_OPTION_NOTIFY_CONNECTION,
+				     connection_changed, h, MHD_OPTION_URI_LOG_CALLBACK, request_line, h, MHD_OPTION_END);
 	if (!h->daemon) {
 		err_errno(e, "cannot start the HTTP server with %d threads", options->n_threads);
 		http_close(h);

@@ -40,9 +40,11 @@ static int raise_descriptor_limit(int n_connections, struct err *e)
 		return 0;
 	struct rlimit raised = { needed, limit.rlim_max > needed ? limit.rlim_max : needed };
 	if (setrlimit(RLIMIT_NOFILE, &raised))
-		return err_set(e, "--max-connections %d needs %lu open files, and this process may have %lu: raise that (ulimit -n) "
-				  "or lower --max-connections",
-			       n_connections, (unsigned long)needed, (unsigned long)limit.rlim_max);
+		return err_set(
+		    e,
+		    "--max-connections %d needs %lu open files, and this process may have %lu: raise that (ulimit -n) "
+		    "or lower --max-connections",
+		    n_connections, (unsigned long)needed, (unsigned long)limit.rlim_max);
 	return 0;
 }
 

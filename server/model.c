@@ -26,7 +26,8 @@ int model_open(struct engine *engine, const char *path, const char *network, str
 	int failed = engine_model_new(engine, &numbers, &m.engine_model, e);
 	if (!failed) {
 		set_name(&m, path, w.net->name);
-		snprintf(m.description, sizeof m.description, "%s (%.160s, network %s)", m.name, path ? path : "built in", w.net->name);
+		snprintf(m.description, sizeof m.description, "%s (%.160s, network %s)", m.name, path ? path : "built in",
+			 w.net->name);
 		*model = m;
 	}
 	weights_free(&w);

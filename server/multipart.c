@@ -78,8 +78,9 @@ int multipart_init(struct multipart *m, const char *content_type, const void *bo
 	size_t n_boundary;
 	const char *boundary = find_parameter(content_type, content_type + strlen(content_type), "boundary", &n_boundary);
 	if (!boundary || n_boundary < 1 || n_boundary > MULTIPART_MAX_BOUNDARY)
-		return err_set(e, "the Content-Type of a multipart body needs a boundary of 1 to %d characters; "
-				  "leave that header to the HTTP client",
+		return err_set(e,
+			       "the Content-Type of a multipart body needs a boundary of 1 to %d characters; "
+			       "leave that header to the HTTP client",
 			       MULTIPART_MAX_BOUNDARY);
 	memcpy(m->delimiter, "\r\n--", 4);
 	memcpy(m->delimiter + 4, boundary, n_boundary);
@@ -113,7 +114,8 @@ static int read_headers(struct multipart *m, struct multipart_part *part, struct
 		size_t n;
 		if ((size_t)(stop - line) >= sizeof disposition - 1 &&
 		    strncasecmp(line, disposition, sizeof disposition - 1) == 0)
-			part->is_file = find_parameter(line, stop, "filename", &n) || find_parameter(line, stop, "filename*", &n);
+			part->is_file =
+			    find_parameter(line, stop, "filename", &n) || find_parameter(line, stop, "filename*", &n);
 		else if (!memchr(line, ':', (size_t)(stop - line)))
 			return err_set(e, "a part of the multipart body has a header line without a colon");
 	}

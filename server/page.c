@@ -9,11 +9,11 @@
 #include <stdio.h>
 #include <string.h>
 
-#define EMBED(name, path)                                                                                            \
-	__asm__(".section .rodata\n"                                                                                 \
-		"page_" #name "_begin: .incbin \"" path "\"\n"                                                       \
-		"page_" #name "_end:\n"                                                                              \
-		".previous\n");                                                                                      \
+#define EMBED(name, path)                                                                                                   \
+	__asm__(".section .rodata\n"                                                                                        \
+		"page_" #name "_begin: .incbin \"" path "\"\n"                                                              \
+		"page_" #name "_end:\n"                                                                                     \
+		".previous\n");                                                                                             \
 	extern const char page_##name##_begin[], page_##name##_end[];
 
 EMBED(index, "web/index.html")
@@ -73,12 +73,12 @@ static void answer(const struct file *file, const struct route_request *request,
 		route_header_add(response, security[i].name, security[i].value);
 }
 
-#define START(name, index)                                                                                           \
-	static void *name(void *context, const struct route_request *request, struct route_response *response)       \
-	{                                                                                                            \
-		(void)context;                                                                                       \
-		answer(&files[index], request, response);                                                            \
-		return NULL;                                                                                         \
+#define START(name, index)                                                                                                  \
+	static void *name(void *context, const struct route_request *request, struct route_response *response)              \
+	{                                                                                                                   \
+		(void)context;                                                                                              \
+		answer(&files[index], request, response);                                                                   \
+		return NULL;                                                                                                \
 	}
 
 START(start_index, 0)

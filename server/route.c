@@ -30,7 +30,8 @@ const struct route *route_find(const struct route_table *tables, int n_tables, c
 		route_answer_error(response, 405, "%.20s is not for %s; use %s", method, path, allowed);
 		route_header_add(response, "Allow", allowed);
 	} else {
-		route_answer_error(response, 404, "nothing is at %.100s; there are / (the page), POST /predict, /healthz and /readyz",
+		route_answer_error(response, 404,
+				   "nothing is at %.100s; there are / (the page), POST /predict, /healthz and /readyz",
 				   path);
 	}
 	return NULL;

@@ -72,9 +72,8 @@ static const char *what_it_is(const uint8_t *bytes, size_t n)
 {
 	static const struct {
 		const char *magic, *name;
-	} known[] = { { "\xff\xd8\xff", "a JPEG" }, { "GIF8", "a GIF" },      { "RIFF", "a WebP" },
-		      { "BM", "a BMP" },	    { "%PDF", "a PDF" },      { "II*", "a TIFF" },
-		      { "MM", "a TIFF" },	    { "<svg", "an SVG" } };
+	} known[] = { { "\xff\xd8\xff", "a JPEG" }, { "GIF8", "a GIF" }, { "RIFF", "a WebP" }, { "BM", "a BMP" },
+		      { "%PDF", "a PDF" },          { "II*", "a TIFF" }, { "MM", "a TIFF" },   { "<svg", "an SVG" } };
 	for (size_t i = 0; i < sizeof known / sizeof known[0]; i++)
 		if (n >= strlen(known[i].magic) && memcmp(bytes, known[i].magic, strlen(known[i].magic)) == 0)
 			return known[i].name;
@@ -119,8 +118,8 @@ static int add_png(struct upload *u, const void *bytes, size_t n, const struct l
 	return status;
 }
 
-static int read_multipart(const char *content_type, const char *body, size_t n, const struct limits *limits, struct upload *u,
-			  struct err *e)
+static int read_multipart(const char *content_type, const char *body, size_t n, const struct limits *limits,
+			  struct upload *u, struct err *e)
 {
 	struct multipart m;
 	struct multipart_part part;
@@ -207,8 +206,10 @@ static int read_json_items(const cJSON *root, const struct limits *limits, struc
 	const cJSON *list = images ? images : pixels;
 	bool flat = pixels && cJSON_IsArray(pixels) && cJSON_IsNumber(pixels->child); // its numbers would count as pictures
 	if (!cJSON_IsArray(list) || (images && pixels) || !list->child || flat) {
-		err_set(e, "the JSON must be {\"images\": [\"<base64 PNG>\", ...]} or {\"pixels\": [[784 numbers 0..255], ...]}, "
-			   "with at least one picture");
+		err_set(
+		    e,
+		    "the JSON must be {\"images\": [\"<base64 PNG>\", ...]} or {\"pixels\": [[784 numbers 0..255], ...]}, "
+		    "with at least one picture");
 		return 400;
 	}
 	const cJSON *item;
@@ -228,7 +229,8 @@ static int read_json(const char *body, size_t n, const struct limits *limits, st
 	for (size_t i = 0; i < n; i++)
 		n_values += body[i] == ',' || body[i] == '[' || body[i] == '{' || body[i] == ':';
 	if (n_values > ((size_t)limits->max_pictures + 1) * (N_PIXELS + 1)) {
-		err_set(e, "the JSON has more values than %d pictures need; send fewer in one request", limits->max_pictures);
+		err_set(e, "the JSON has more values than %d pictures need; send fewer in one request",
+			limits->max_pictures);
 		return 413;
 	}
 	const char *stop = body;
@@ -249,7 +251,8 @@ static bool is_type(const char *content_type, const char *type)
 	return strncasecmp(content_type, type, n) == 0 && (type[n - 1] == '/' || strchr("; \t", content_type[n]));
 }
 
-static int read_form(const char *type, const char *body, size_t n, const struct limits *limits, struct upload *u, struct err *e)
+static int read_form(const char *type, const char *body, size_t n, const struct limits *limits, struct upload *u,
+		     struct err *e)
 {
 	bool is_vague = !*type || is_type(type, "application/x-www-form-urlencoded") || is_type(type, "text/plain") ||
 			is_type(type, "application/octet-stream");

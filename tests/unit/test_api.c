@@ -86,7 +86,7 @@ static int ask(const char *method, const char *path, const char *explain, const 
 	return response.status;
 }
 
-// {"pixels": …} of pictures with a stroke in the middle, whose first ten bytes are 0 but for a 1 at the digit. x: a blank one.
+// {"pixels": …} of pictures with a stroke in the middle; the first ten bytes are 0 but for a 1 at the digit. x: a blank one.
 static const char *pictures(const char *digits)
 {
 	static char text[1 << 16];
@@ -94,7 +94,10 @@ static const char *pictures(const char *digits)
 	for (const char *d = digits; *d; d++) {
 		c += sprintf(c, "%s[", d == digits ? "" : ",");
 		for (int i = 0; i < LENET5_PIXELS; i++)
-			c += sprintf(c, "%s%d", i ? "," : "", i < 10 ? i == *d - '0' : *d != 'x' && i / 28 == 14 ? 200 + i % 28 : 0);
+			c += sprintf(c, "%s%d", i ? "," : "",
+				     i < 10                      ? i == *d - '0'
+				     : *d != 'x' && i / 28 == 14 ? 200 + i % 28
+								 : 0);
 		c += sprintf(c, "]");
 	}
 	strcpy(c, "]}");
@@ -175,7 +178,8 @@ TEST(api_errors)
 	CHECK(ask("GET", "/predict/", NULL, "") == 404 && strstr(text_of(answer, "error"), "/predict/"));
 	CHECK(ask("GET", "/\xff\"\\\n", NULL, "") == 404);
 	fake_engine_fail(true);
-	CHECK(ask("POST", "/predict", NULL, pictures("1")) == 500 && strstr(text_of(answer, "error"), "the fake has failed"));
+	CHECK(ask("POST", "/predict", NULL, pictures("1")) == 500 &&
+	      strstr(text_of(answer, "error"), "the fake has failed"));
 	fake_engine_fail(false);
 	fake_engine_score(NAN);
 	CHECK(ask("POST", "/predict", NULL, pictures("1")) == 500 && strstr(text_of(answer, "error"), "not a number"));

@@ -72,8 +72,12 @@ static enum batcher_result submit(int i, int n)
 	for (int p = 0; p < n; p++)
 		for (int d = 0; d < LENET5_DIGITS; d++)
 			item->pixels[p][d] = (uint8_t)(i * 16 + p + d);
-	item->job = (struct batcher_job){ .model = model, .pixels = item->pixels[0], .scores = item->scores[0], .n = n,
-					  .deadline_us = INT64_MAX, .done = done };
+	item->job = (struct batcher_job){ .model = model,
+					  .pixels = item->pixels[0],
+					  .scores = item->scores[0],
+					  .n = n,
+					  .deadline_us = INT64_MAX,
+					  .done = done };
 	item->wait = &wait;
 	return batcher_submit(batcher, &item->job);
 }
@@ -81,7 +85,8 @@ static enum batcher_result submit(int i, int n)
 static void check_scores(int i)
 {
 	struct item *item = &items[i];
-	CHECK_MSG(item->done && item->job.result == BATCHER_OK, "job %d: done %d, result %d", i, item->done, item->job.result);
+	CHECK_MSG(item->done && item->job.result == BATCHER_OK, "job %d: done %d, result %d", i, item->done,
+		  item->job.result);
 	for (int p = 0; p < item->job.n; p++)
 		for (int d = 0; d < LENET5_DIGITS; d++)
 			CHECK_MSG((int)(item->scores[p][d] + 0.5f) == item->pixels[p][d], "job %d, picture %d: %g", i, p,
@@ -104,10 +109,10 @@ TEST(batcher_plan_decides)
 		int launch;
 		int64_t wait_us;
 	} cases[] = {
-		{ 64, 0, 0, 0, false, 0, -1 },	 { 64, 0, 1, 0, false, 1, 0 },	     { 64, 0, 63, 0, false, 63, 0 },
-		{ 64, 0, 100, 0, false, 64, 0 }, { 64, 500, 1, 0, false, 0, 500 },   { 64, 500, 1, 499, false, 0, 1 },
-		{ 64, 500, 1, 500, false, 1, 0 }, { 64, 500, 64, 0, false, 64, 0 },  { 64, 500, 7, 9999, false, 7, 0 },
-		{ 64, 500, 7, 0, true, 7, 0 },	 { 64, 500, 0, 0, true, 0, -1 },     { 1, 500, 3, 0, false, 1, 0 },
+		{ 64, 0, 0, 0, false, 0, -1 },    { 64, 0, 1, 0, false, 1, 0 },     { 64, 0, 63, 0, false, 63, 0 },
+		{ 64, 0, 100, 0, false, 64, 0 },  { 64, 500, 1, 0, false, 0, 500 }, { 64, 500, 1, 499, false, 0, 1 },
+		{ 64, 500, 1, 500, false, 1, 0 }, { 64, 500, 64, 0, false, 64, 0 }, { 64, 500, 7, 9999, false, 7, 0 },
+		{ 64, 500, 7, 0, true, 7, 0 },    { 64, 500, 0, 0, true, 0, -1 },   { 1, 500, 3, 0, false, 1, 0 },
 	};
 	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
 		struct batcher_options o = { cases[i].max_batch, cases[i].max_delay_us, 1000 };
@@ -260,8 +265,12 @@ static void *submit_many(void *arg)
 		int n = 1 + i % MAX_PICTURES;
 		for (int p = 0; p < n; p++)
 			item->pixels[p][3] = (uint8_t)(i + p);
-		item->job = (struct batcher_job){ .model = model, .pixels = item->pixels[0], .scores = item->scores[0], .n = n,
-						  .deadline_us = INT64_MAX, .done = done };
+		item->job = (struct batcher_job){ .model = model,
+						  .pixels = item->pixels[0],
+						  .scores = item->scores[0],
+						  .n = n,
+						  .deadline_us = INT64_MAX,
+						  .done = done };
 		item->wait = &mine;
 		mine.n_done = 0;
 		if (batcher_submit(batcher, &item->job) != BATCHER_OK) {

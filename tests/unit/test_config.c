@@ -38,7 +38,8 @@ TEST(config_flags_go_before_variables)
 {
 	struct config c;
 	struct err e;
-	CHECK(parse("--max-body=5000 --model a.bin", "LENETD_MAX_BODY=6000 LENETD_MODEL=b.bin LENETD_QUEUE=999", &c, &e) == 0);
+	CHECK(parse("--max-body=5000 --model a.bin", "LENETD_MAX_BODY=6000 LENETD_MODEL=b.bin LENETD_QUEUE=999", &c, &e) ==
+	      0);
 	CHECK(c.limits.max_body == 5000 && strcmp(c.model, "a.bin") == 0 && c.limits.queue == 999);
 	CHECK(parse("", "LENETD_PORT=tcp://10.0.0.1:80 LENETD_LOG_LEVEL=error LENETD_DEVICE=cuda:1", &c, &e) == 0);
 	CHECK(c.log_level == LOG_ERROR && strcmp(c.device, "cuda:1") == 0);
@@ -49,15 +50,18 @@ TEST(config_listen)
 	static const struct {
 		const char *value, *host;
 		int port;
-	} good[] = { { "0.0.0.0:0", "0.0.0.0", 0 }, { "[::1]:8080", "::1", 8080 }, { "localhost:65535", "localhost", 65535 } };
-	static const char *const bad[] = { "8080", ":8080", "[]:1", "::1:80", "a:", "a:65536", "a:-1", "a:1x", "a:99999999999" };
+	} good[] = { { "0.0.0.0:0", "0.0.0.0", 0 },
+		     { "[::1]:8080", "::1", 8080 },
+		     { "localhost:65535", "localhost", 65535 } };
+	static const char *const bad[] = { "8080",    ":8080", "[]:1", "::1:80",       "a:",
+					   "a:65536", "a:-1",  "a:1x", "a:99999999999" };
 	struct config c;
 	struct err e;
 	char flags[128];
 	for (size_t i = 0; i < sizeof good / sizeof good[0]; i++) {
 		snprintf(flags, sizeof flags, "--listen %s", good[i].value);
-		CHECK_MSG(parse(flags, "", &c, &e) == 0 && strcmp(c.host, good[i].host) == 0 && c.port == good[i].port, "%s: %s",
-			  good[i].value, e.msg);
+		CHECK_MSG(parse(flags, "", &c, &e) == 0 && strcmp(c.host, good[i].host) == 0 && c.port == good[i].port,
+			  "%s: %s", good[i].value, e.msg);
 	}
 	for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
 		snprintf(flags, sizeof flags, "--listen %s", bad[i]);

@@ -65,8 +65,14 @@ static void check_digits(int n)
 
 TEST(upload_takes_a_png_under_any_type)
 {
-	static const char *const types[] = { "image/png", "IMAGE/PNG; x=y", "application/x-www-form-urlencoded", "text/plain",
-					     "application/octet-stream", "application/json", "nonsense", NULL };
+	static const char *const types[] = { "image/png",
+					     "IMAGE/PNG; x=y",
+					     "application/x-www-form-urlencoded",
+					     "text/plain",
+					     "application/octet-stream",
+					     "application/json",
+					     "nonsense",
+					     NULL };
 	make_picture();
 	for (size_t i = 0; i < sizeof types / sizeof types[0]; i++) {
 		CHECK(read_body(types[i], png, n_png) == 200);
@@ -118,7 +124,8 @@ TEST(upload_takes_multipart)
 	CHECK(read_body("multipart/form-data; boundary=X", body, n) == 200);
 	CHECK(upload.n == 3 && upload.n_usable == 2);
 	if (upload.n == 3)
-		CHECK(upload.pictures[0].status == 200 && upload.pictures[1].status == 415 && upload.pictures[2].status == 200);
+		CHECK(upload.pictures[0].status == 200 && upload.pictures[1].status == 415 &&
+		      upload.pictures[2].status == 200);
 	for (int i = 0; i < upload.n_usable; i++)
 		CHECK(memcmp(upload.pixels + i * N_PIXELS, digit, N_PIXELS) == 0);
 
