@@ -76,7 +76,7 @@ static bool take_batch(struct batcher *b, struct batcher_job **late)
 	for (;;) {
 		now = batcher_now_us();
 		plan = batcher_plan(&b->options, b->n_queued, b->head ? now - b->head->arrival_us : 0, b->stopping);
-		if (plan.launch || (b->stopping && !b->head))
+		if (plan.launch || b->stopping)
 			break;
 		if (plan.wait_us < 0) {
 			pthread_cond_wait(&b->changed, &b->lock);

@@ -97,7 +97,7 @@ TEST(upload_takes_json)
 
 	strcpy(text, " {\"pixels\": [[");
 	for (int i = 0; i < N_PIXELS; i++)
-		sprintf(text + strlen(text), "%s%g", i ? "," : "", digit[i] + (i % 2 && digit[i] ? 0.4 : 0.0));
+		sprintf(text + strlen(text), "%s%g", i ? "," : "", digit[i] + (digit[i] ? i % 2 ? 0.4 : -0.4 : 0.0));
 	strcat(text, "]], \"other\": null}");
 	CHECK(read_text(NULL, text) == 200);
 	check_digits(1);
