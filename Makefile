@@ -15,6 +15,7 @@ LIBS     = $(shell pkg-config --libs $(PKGS)) -lm
 
 SAN_asan := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 SAN_tsan := -fsanitize=thread
+SAN_fuzz := -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 override CFLAGS  += $(SAN_$(VARIANT))
 override LDFLAGS += -pthread $(SAN_$(VARIANT))
 
@@ -32,11 +33,13 @@ MAINS    := models/main.c server/main.c
 LIB_OBJS := $(patsubst %.c,$(B)/%.o,$(filter-out $(MAINS),$(SOURCES))) \
 	$(foreach isa,$(ISAS),$(ISA_SOURCES:%.c=$(B)/%.$(isa).o))
 UNIT_OBJS := $(patsubst %.c,$(B)/%.o,$(wildcard tests/unit/*.c))
+# Every tests/fuzz/fuzz_NAME.c is a target: its corpus is replayed by `make test`, and `make fuzz TARGET=NAME` adds to it.
+FUZZ_TARGETS := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 # Of the program and the daemon each links what it uses: a static library does the choosing.
 LIB      := $(B)/liblenet.a
 
 .DELETE_ON_ERROR:
-.PHONY: all run test unit bench asan tsan fuzz install deps check-layers clean help
+.PHONY: all run test unit replay bench asan tsan fuzz install deps check-layers clean help
 
 all: $(B)/lenet $(B)/lenetd ## build lenet and lenetd (build/release/)
 
@@ -68,6 +71,12 @@ $(B)/lenetd: $(B)/server/main.o $(LIB)
 $(B)/unit-tests: $(UNIT_OBJS) $(LIB)
 	$(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
 
+$(B)/replay-%: $(B)/tests/fuzz/fuzz_%.o $(B)/tests/fuzz/replay.o $(LIB)
+	$(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
+
+$(B)/fuzz-%: $(B)/tests/fuzz/fuzz_%.o $(LIB)
+	$(CC) $(LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(LIBS)
+
 deps:
 	@docker/install-deps.sh build
 
@@ -78,10 +87,13 @@ run: deps ## install what is missing, build, serve a trained model at http://127
 unit: $(B)/unit-tests ## only the C unit tests
 	$(B)/unit-tests
 
+replay: $(FUZZ_TARGETS:%=$(B)/replay-%) ## run the fuzz targets over tests/fuzz/corpus/
+	@set -e; for target in $(FUZZ_TARGETS); do $(B)/replay-$$target tests/fuzz/corpus/$$target; done
+
 test: ## install what the tests need, build, run every test
 	@docker/install-deps.sh build test
 	@$(MAKE) --no-print-directory all $(B)/unit-tests
-	@$(MAKE) --no-print-directory check-layers
+	@$(MAKE) --no-print-directory check-layers replay
 	@tests/run $(B)
 
 asan: ## every test under AddressSanitizer and UndefinedBehaviorSanitizer
@@ -89,6 +101,14 @@ asan: ## every test under AddressSanitizer and UndefinedBehaviorSanitizer
 
 tsan: ## the unit tests under ThreadSanitizer
 	@$(MAKE) --no-print-directory unit VARIANT=tsan
+
+TARGET  ?= image
+SECONDS ?= 60
+fuzz: ## clang's libFuzzer on one target: TARGET=image SECONDS=60; what it finds goes to build/fuzz/
+	@$(MAKE) --no-print-directory VARIANT=fuzz CC=clang build/fuzz/fuzz-$(TARGET)
+	@mkdir -p build/fuzz/found/$(TARGET)
+	build/fuzz/fuzz-$(TARGET) -max_total_time=$(SECONDS) -timeout=10 -rss_limit_mb=1024 -max_len=262144 \
+		-artifact_prefix=build/fuzz/$(TARGET)- build/fuzz/found/$(TARGET) tests/fuzz/corpus/$(TARGET)
 
 check-layers: ## includes point downwards (docs/design.md)
 	@tests/check-layers

@@ -74,6 +74,7 @@ static int decode(struct reader *r)
 		return -1;
 	png_set_read_fn(r->png, r, read_bytes);
 	png_set_keep_unknown_chunks(r->png, PNG_HANDLE_CHUNK_NEVER, NULL, -1);
+	png_set_crc_action(r->png, PNG_CRC_ERROR_QUIT, PNG_CRC_ERROR_QUIT); // a damaged tRNS would be another picture
 	png_set_user_limits(r->png, PNG_UINT_31_MAX, PNG_UINT_31_MAX); // max_pixels is the limit
 	png_read_info(r->png, r->info);
 

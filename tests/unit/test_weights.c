@@ -1,0 +1,407 @@
+#include "core/builtin.h"
+#include "core/file.h"
+#include "core/safetensors.h"
+#include "core/weights.h"
+#include "tests/unit/scratch.h"
+#include "tests/unit/test.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+// A file of `header` and n_data bytes of zeros. The caller frees.
+static uint8_t *make_file(const char *header, size_t n_data, size_t *n)
+{
+	size_t length = strlen(header);
+	uint8_t *file = calloc(1, 8 + length + n_data + 1);
+	for (int i = 0; i < 8; i++)
+		file[i] = (uint8_t)((uint64_t)length >> 8 * i);
+	memcpy(file + 8, header, length);
+	*n = 8 + length + n_data;
+	return file;
+}
+
+// Parses; "" if that succeeds, or the message.
+static const char *container_says(const char *header, size_t n_data)
+{
+	static struct err e;
+	size_t n;
+	uint8_t *file = make_file(header, n_data, &n);
+	struct safetensors s;
+	e.msg[0] = '\0';
+	if (safetensors_parse(file, n, &s, &e) == 0)
+		safetensors_free(&s);
+	free(file);
+	return e.msg;
+}
+
+TEST(safetensors_accepts_what_the_format_allows)
+{
+	static const struct {
+		const char *header;
+		size_t n_data;
+	} good[] = {
+		{ "{}", 0 },
+		{ "{\"__metadata__\":{}}      ", 0 },
+		{ "{\"__metadata__\":{\"a\":\"\\u00e9 \xe2\x82\xac \xf0\x9f\x98\x80\"}}", 0 },
+		{ "{\"b\":{\"dtype\":\"F32\",\"shape\":[1,2],\"data_offsets\":[2,10]},\"a\":{\"dtype\":\"BF16\",\"shape\":[],"
+		  "\"data_offsets\":[0,2]}}", 10 },
+		{ "{\"a\":{\"dtype\":\"F32\",\"shape\":[0,3],\"data_offsets\":[4,4]},\"b\":{\"shape\":[4],\"data_offsets\":[0,4],"
+		  "\"dtype\":\"U8\"},\"c\":{\"dtype\":\"I64\",\"shape\":[0],\"data_offsets\":[0,0]}}", 4 },
+	};
+	for (size_t i = 0; i < sizeof good / sizeof good[0]; i++)
+		CHECK_MSG(*container_says(good[i].header, good[i].n_data) == '\0', "%s: %s", good[i].header,
+			  container_says(good[i].header, good[i].n_data));
+}
+
+#define T(dtype, shape, offsets) "{\"dtype\":\"" dtype "\",\"shape\":" shape ",\"data_offsets\":" offsets "}"
+
+TEST(safetensors_refuses_everything_else)
+{
+	static const struct {
+		const char *header;
+		size_t n_data;
+		const char *word;
+	} bad[] = {
+		{ "", 0, "not a safetensors file" },
+		{ "[]", 0, "not a safetensors file" },
+		{ " {}", 0, "not a safetensors file" },
+		{ "{", 0, "not JSON" },
+		{ "{}x", 0, "more than one" },
+		{ "{}\n", 0, "more than one" },
+		{ "{\"a\":\x01}", 0, "UTF-8" },
+		{ "{\"\xc0\xaf\":1}", 0, "UTF-8" },
+		{ "{\"\xed\xa0\x80\":1}", 0, "UTF-8" },
+		{ "{\"\xf4\x90\x80\x80\":1}", 0, "UTF-8" },
+		{ "{\"\xe2\x82", 0, "UTF-8" },
+		{ "{\"\xff\":1}", 0, "UTF-8" },
+		{ "{\"a\":\"\\ud800\"}", 0, "not JSON" },
+		{ "{}", 1, "belong to none" },
+		{ "{\"__metadata__\":[]}", 0, "__metadata__" },
+		{ "{\"__metadata__\":{\"epoch\":3}}", 0, "value of \"epoch\" is not a string" },
+		{ "{\"__metadata__\":{\"k\":\"1\",\"k\":\"2\"}}", 0, "\"k\" twice" },
+		{ "{\"__metadata__\":{},\"__metadata__\":{}}", 0, "twice" },
+		{ "{\"a\":" T("U8", "[1]", "[0,1]") ",\"a\":" T("U8", "[1]", "[1,2]") "}", 2, "\"a\" twice" },
+		{ "{\"a\":7}", 0, "a: has no dtype" },
+		{ "{\"a\":[\"dtype\"]}", 0, "a: has no dtype" },
+		{ "{\"a\":null}", 0, "a: has no dtype" },
+		{ "{\"a\":{\"dtype\":32}}", 0, "a: has no dtype" },
+		{ "{\"a\":{\"DType\":\"U8\",\"shape\":[1],\"data_offsets\":[0,1]}}", 1, "a: has no dtype" },
+		{ "{\"a\":" T("F31", "[1]", "[0,4]") "}", 4, "\"F31\" is unknown" },
+		{ "{\"a\":" T("F32", "1", "[0,4]") "}", 4, "a: has no shape" },
+		{ "{\"a\":" T("F32", "[-1]", "[0,4]") "}", 4, "dimension 1" },
+		{ "{\"a\":" T("F32", "[1,1.5]", "[0,4]") "}", 4, "dimension 2" },
+		{ "{\"a\":" T("F32", "[1,1e300]", "[0,4]") "}", 4, "dimension 2" },
+		{ "{\"a\":" T("F32", "[1,\"1\"]", "[0,4]") "}", 4, "dimension 2" },
+		{ "{\"a\":" T("F32", "[1,1,1,1,1,1,1,1,1]", "[0,4]") "}", 4, "more than 8" },
+		// 2^62 · 4 is 0 in 64 bits, and so is 2^32 · 2^32.
+		{ "{\"a\":" T("F32", "[2147483648,2147483648]", "[0,0]") "}", 0, "what its shape" },
+		{ "{\"a\":" T("F32", "[4294967296,4294967296]", "[0,0]") "}", 0, "dimension 2" },
+		{ "{\"a\":" T("F32", "[1]", "[0,3]") "}", 3, "what its shape" },
+		{ "{\"a\":" T("F32", "[1]", "[0,8]") "}", 8, "what its shape" },
+		{ "{\"a\":" T("F32", "[1]", "[4,0]") "}", 4, "data_offsets" },
+		{ "{\"a\":" T("F32", "[1]", "[0]") "}", 4, "data_offsets" },
+		{ "{\"a\":" T("F32", "[1]", "[0,4,8]") "}", 4, "data_offsets" },
+		{ "{\"a\":" T("F32", "[1]", "[-4,0]") "}", 4, "data_offsets" },
+		{ "{\"a\":" T("F32", "[1]", "[0,4]") "}", 3, "cut short" },
+		{ "{\"a\":" T("F32", "[1]", "[9007199254740988,9007199254740992]") "}", 4, "cut short" },
+		{ "{\"a\":" T("F32", "[1]", "[1,5]") "}", 5, "a: its data leaves a gap" },
+		{ "{\"a\":" T("U8", "[4]", "[0,4]") ",\"b\":" T("U8", "[2]", "[3,5]") "}", 5, "b: its data overlaps" },
+		{ "{\"a\":" T("U8", "[4]", "[0,4]") ",\"b\":" T("U8", "[4]", "[0,4]") "}", 4, "overlaps" },
+		{ "{\"a\":" T("U8", "[4]", "[0,4]") ",\"b\":" T("U8", "[2]", "[5,7]") "}", 7, "b: its data leaves a gap" },
+	};
+	for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+		const char *message = container_says(bad[i].header, bad[i].n_data);
+		CHECK_MSG(strstr(message, bad[i].word), "%s: \"%s\" has no \"%s\"", bad[i].header, message, bad[i].word);
+	}
+}
+
+TEST(safetensors_large_and_deep_headers_are_refused)
+{
+	enum { SIZE = 1 << 20 };
+	char *header = malloc(SIZE + 1);
+	memset(header, ' ', SIZE);
+	header[0] = '{';
+	header[1] = '}';
+	header[SIZE] = '\0';
+	CHECK(strstr(container_says(header, 0), "limit"));
+	header[SAFETENSORS_MAX_HEADER] = '\0';
+	CHECK(*container_says(header, 0) == '\0');
+
+	strcpy(header, "{\"a\":");
+	memset(header + 5, '[', 200000);
+	header[200005] = '\0';
+	CHECK(strstr(container_says(header, 0), "not JSON"));
+
+	size_t used = (size_t)sprintf(header, "{");
+	for (int i = 0; i <= SAFETENSORS_MAX_TENSORS + 1; i++)
+		used += (size_t)sprintf(header + used, "%s\"%d\":1", i ? "," : "", i);
+	strcpy(header + used, "}");
+	CHECK(strstr(container_says(header, 0), "more than"));
+	free(header);
+
+	static const uint8_t lengths[][8] = { { 255, 255, 255, 255, 255, 255, 255, 255 }, { 3 }, { 0 }, { 0, 0, 0, 0, 0, 0, 0, 128 } };
+	for (int i = 0; i < 4; i++) {
+		uint8_t file[10] = "\0\0\0\0\0\0\0\0{}";
+		memcpy(file, lengths[i], 8);
+		struct safetensors s;
+		struct err e = { .msg = "" };
+		CHECK(safetensors_parse(file, sizeof file, &s, &e) == -1 && strstr(e.msg, "not a safetensors file"));
+	}
+}
+
+TEST(safetensors_reads_golden_files)
+{
+	struct safetensors s;
+	struct err e = { .msg = "" };
+	float logits[2560], loss;
+	CHECK_MSG(safetensors_read("tests/golden/relu-after100.safetensors", 1 << 20, &s, &e) == 0, "%s", e.msg);
+	CHECK(s.n_tensors == 12);
+	CHECK(safetensors_get(&s, "network") && strcmp(safetensors_get(&s, "network"), "relu") == 0);
+	CHECK(!safetensors_get(&s, "nothing"));
+	CHECK(safetensors_floats(&s, "logits", 2560, logits, &e) == 0);
+	for (int i = 0; i < 2560; i++)
+		CHECK(isfinite(logits[i]));
+	CHECK(logits[7] > logits[0]); // the first test picture is a 7
+	CHECK(safetensors_floats(&s, "logits", 2559, logits, &e) == -1);
+	CHECK_MSG(strcmp(e.msg, "logits: want 2559 numbers, file has 2560") == 0, "%s", e.msg);
+	CHECK(safetensors_floats(&s, "nothing", 1, &loss, &e) == -1 && strcmp(e.msg, "nothing is missing") == 0);
+	safetensors_free(&s);
+	safetensors_free(&s);
+	CHECK(safetensors_read("tests/golden/relu-after100.safetensors", 1000, &s, &e) == -1 && strstr(e.msg, "limit"));
+	CHECK(safetensors_read("tests/golden/README.md", 1 << 20, &s, &e) == -1);
+	CHECK_MSG(strncmp(e.msg, "tests/golden/README.md: not a safetensors file", 46) == 0, "%s", e.msg);
+}
+
+// A model to change in the tests below: the file that golden/ has.
+static struct weights read_init(const char *network)
+{
+	char path[64];
+	snprintf(path, sizeof path, "tests/golden/%s-init.safetensors", network);
+	struct weights w = { 0 };
+	struct err e = { .msg = "" };
+	CHECK_MSG(weights_read(path, NULL, &w, &e) == 0, "%s", e.msg);
+	return w;
+}
+
+TEST(weights_reads_foreign_files)
+{
+	static const char *const networks[] = { "sigmoid", "relu" };
+	for (int i = 0; i < 2; i++) {
+		struct weights w = read_init(networks[i]);
+		CHECK(w.net && strcmp(w.net->name, networks[i]) == 0 && w.net->n_params == 61706);
+		CHECK(w.mean == 0.1307f && w.std == 0.3081f && !w.momentum);
+		CHECK(w.n_meta == 4 && strcmp(w.meta[0].key, "framework") == 0 && !weights_get(&w, "network"));
+		CHECK(strcmp(weights_get(&w, "seed"), "0") == 0);
+		for (int p = 0; p < 150; p++)
+			CHECK(fabsf(w.params[p]) <= 0.2f && w.params[p] != 0); // ±1/√25
+		weights_free(&w);
+		weights_free(&w);
+	}
+	struct weights w = { 0 };
+	struct err e = { .msg = "" };
+	CHECK_MSG(builtin_read(&w, &e) == 0, "%s", e.msg);
+	weights_free(&w);
+}
+
+static bool same(const struct weights *a, const struct weights *b)
+{
+	size_t n = a->net->n_params * sizeof(float);
+	bool equal = a->net == b->net && a->mean == b->mean && a->std == b->std && a->n_meta == b->n_meta &&
+		     memcmp(a->params, b->params, n) == 0 && !a->momentum == !b->momentum &&
+		     (!a->momentum || memcmp(a->momentum, b->momentum, n) == 0);
+	for (int i = 0; equal && i < a->n_meta; i++)
+		equal = strcmp(a->meta[i].key, b->meta[i].key) == 0 && strcmp(a->meta[i].value, b->meta[i].value) == 0;
+	return equal;
+}
+
+// w written: the bytes. The caller frees.
+static uint8_t *write_bytes(const struct weights *w, size_t *n)
+{
+	struct scratch s = scratch_new();
+	struct err e = { .msg = "" };
+	uint8_t *bytes = NULL;
+	const char *path = scratch_path(&s, "lenet.bin");
+	CHECK_MSG(weights_write(path, w, &e) == 0 && file_read(path, WEIGHTS_MAX_BYTES, &bytes, n, &e) == 0, "%s", e.msg);
+	CHECK(scratch_count(&s) == 1);
+	scratch_free(&s);
+	return bytes;
+}
+
+TEST(weights_written_files_read_the_same_and_have_the_same_bytes)
+{
+	struct weights w = read_init("relu"), back = { 0 };
+	struct err e = { .msg = "" };
+	size_t n, n_again;
+	CHECK(weights_set(&w, "recipe", "{\"a\": \"\\u00e4 \xc3\xa4\"}\n\ttab", &e) == 0);
+	w.mean = 0.1f;
+	w.std = 1 / 3.f;
+	w.momentum = malloc(w.net->n_params * sizeof(float));
+	for (size_t i = 0; i < w.net->n_params; i++)
+		w.momentum[i] = -(float)i / 7;
+	uint8_t *bytes = write_bytes(&w, &n);
+	CHECK(n % 8 == 0 && bytes[0] % 8 == 0); // 123,412 numbers
+	CHECK_MSG(weights_parse(bytes, n, NULL, &back, &e) == 0, "%s", e.msg);
+	CHECK(same(&w, &back));
+	uint8_t *again = write_bytes(&back, &n_again);
+	CHECK(n == n_again && memcmp(bytes, again, n) == 0);
+
+	struct safetensors s;
+	CHECK(safetensors_parse(bytes, n, &s, &e) == 0 && s.n_tensors == 20);
+	CHECK(strcmp(safetensors_get(&s, "format"), "lenet") == 0 && strcmp(safetensors_get(&s, "version"), "1") == 0);
+	CHECK(strcmp(safetensors_get(&s, "mean"), "0.100000001") == 0 && strlen(safetensors_get(&s, "sha256")) == 64);
+	CHECK((s.data - bytes) % 8 == 0 && s.data[-1] != '\0');
+	safetensors_free(&s);
+	free(bytes);
+	free(again);
+	weights_free(&w);
+	weights_free(&back);
+}
+
+TEST(weights_every_damaged_byte_of_data_is_noticed)
+{
+	struct weights w = read_init("relu"), back = { 0 };
+	struct err e = { .msg = "" };
+	size_t n;
+	uint8_t *bytes = write_bytes(&w, &n);
+	for (size_t i = n - w.net->n_params * 4; i < n; i += 9973) {
+		bytes[i] ^= 1;
+		CHECK(weights_parse(bytes, n, NULL, &back, &e) == -1 && strstr(e.msg, "sha256") && !back.params);
+		bytes[i] ^= 1;
+	}
+	for (size_t cut = 0; cut < n; cut += cut < 1500 ? 1 : 7919)
+		CHECK(weights_parse(bytes, cut, NULL, &back, &e) == -1 && !back.params);
+	free(bytes);
+	weights_free(&w);
+}
+
+TEST(weights_network_must_be_known_and_agree)
+{
+	struct weights w = { 0 };
+	struct err e;
+	size_t n;
+	uint8_t *bytes = test_file("tests/golden/relu-init.safetensors", &n);
+	CHECK(weights_parse(bytes, n, "relu", &w, &e) == 0);
+	weights_free(&w);
+	CHECK(weights_parse(bytes, n, "sigmoid", &w, &e) == -1 && strstr(e.msg, "is for network \"relu\", not \"sigmoid\""));
+	char *key = memmem(bytes, n, "\"network\"", 9);
+	memcpy(key, "\"nobody_\"", 9);
+	CHECK(weights_parse(bytes, n, NULL, &w, &e) == -1 && strstr(e.msg, "--network"));
+	CHECK(weights_parse(bytes, n, "sigmoid", &w, &e) == 0 && strcmp(w.net->name, "sigmoid") == 0);
+	weights_free(&w);
+	CHECK(weights_parse(bytes, n, "alexnet", &w, &e) == -1 && strstr(e.msg, "alexnet") && strstr(e.msg, "sigmoid, relu"));
+	free(bytes);
+	CHECK(weights_read("tests/golden/none.bin", NULL, &w, &e) == -1 && strstr(e.msg, "tests/golden/none.bin: No such"));
+	CHECK(weights_read("tests/golden/relu-after1.safetensors", NULL, &w, &e) == -1);
+	CHECK_MSG(strstr(e.msg, "relu-after1.safetensors: tensor \"logits\" does not belong to network relu"), "%s", e.msg);
+}
+
+// The golden relu file's header with `from` replaced by `to`; its message, or "" if it parses.
+static const char *edited_says(const char *from, const char *to)
+{
+	static struct err e;
+	struct weights w = { 0 };
+	size_t n;
+	uint8_t *bytes = test_file("tests/golden/relu-init.safetensors", &n), *edited;
+	size_t length = (size_t)(bytes[0] | bytes[1] << 8), n_data = n - 8 - length;
+	char header[4096];
+	snprintf(header, sizeof header, "%.*s", (int)length, (const char *)bytes + 8);
+	char *at = strstr(header, from);
+	CHECK_MSG(at, "%s is not in the header", from);
+	if (at) {
+		char rest[4096];
+		strcpy(rest, at + strlen(from));
+		snprintf(at, sizeof header - (size_t)(at - header), "%s%s", to, rest);
+	}
+	edited = make_file(header, n_data, &n);
+	memcpy(edited + n - n_data, bytes + 8 + length, n_data);
+	e.msg[0] = '\0';
+	if (weights_parse(edited, n, "relu", &w, &e) == 0)
+		weights_free(&w);
+	else
+		CHECK(!w.params && !w.n_meta);
+	free(edited);
+	free(bytes);
+	return e.msg;
+}
+
+TEST(weights_says_what_is_wrong)
+{
+	static const struct {
+		const char *from, *to, *message;
+	} edits[] = {
+		{ "[16, 6, 5, 5]", "[16, 150]", "c3.weight: want shape [16,6,5,5], file has [16,150]" },
+		{ "[84, 120]", "[120, 84]", "f6.weight: want shape [84,120], file has [120,84]" },
+		{ "[6, 1, 5, 5]", "[6, 1, 5, 5, 1]", "c1.weight: want shape [6,1,5,5], file has [6,1,5,5,1]" },
+		{ "\"F32\"", "\"I32\"", "c1.weight: want dtype F32, file has I32" },
+		{ "c3.bias", "c3.BIAS", "tensor \"c3.BIAS\" does not belong to network relu, whose first is c1.weight" },
+		{ "c1.bias", "momentum.c1.bias", "c1.bias is missing" },
+		{ "\"seed\": \"0\"", "\"mean\": \"nan\"", "__metadata__: mean is \"nan\", not a finite number" },
+		{ "\"seed\": \"0\"", "\"mean\": \"0.1x\"", "__metadata__: mean is \"0.1x\", not a finite number" },
+		{ "\"seed\": \"0\"", "\"mean\": \"\"", "__metadata__: mean is \"\", not a finite number" },
+		{ "\"seed\": \"0\"", "\"std\": \"1e39\"", "__metadata__: std is \"1e39\", not a finite number" },
+		{ "\"seed\": \"0\"", "\"std\": \"0\"", "__metadata__: std is 0, and must be above 0" },
+		{ "\"seed\": \"0\"", "\"std\": \"-1\"", "__metadata__: std is -1, and must be above 0" },
+		{ "\"seed\": \"0\"", "\"std\": 1", "__metadata__: the value of \"std\" is not a string" },
+		{ "\"seed\": \"0\"", "\"format\": \"lenet\", \"version\": \"2\"", "has version \"2\" of the format; this program reads version 1" },
+		{ "\"seed\": \"0\"", "\"format\": \"pt\", \"version\": \"2\"", "" },
+		{ "\"seed\": \"0\"", "\"std\": \"0.25\"", "" },
+	};
+	for (size_t i = 0; i < sizeof edits / sizeof edits[0]; i++) {
+		const char *message = edited_says(edits[i].from, edits[i].to);
+		CHECK_MSG(strcmp(message, edits[i].message) == 0, "\"%s\", want \"%s\"", message, edits[i].message);
+	}
+	CHECK(strncmp(edited_says("\"seed\": \"0\"", "\"sha256\": \"abc\""), "is damaged: the sha256 of its data is ", 38) == 0);
+}
+
+TEST(weights_numbers_must_be_finite)
+{
+	struct weights w = { 0 };
+	struct err e;
+	size_t n;
+	uint8_t *bytes = test_file("tests/golden/relu-init.safetensors", &n);
+	float bad[] = { NAN, INFINITY, -INFINITY };
+	for (int i = 0; i < 3; i++) {
+		uint8_t *at = bytes + n - 61706 * 4 + 4 * (2556 + 11); // c3.bias[11]
+		memcpy(at, &bad[i], 4);
+		CHECK(weights_parse(bytes, n, NULL, &w, &e) == -1 && strstr(e.msg, "c3.bias: element 11 is ") && !w.params);
+	}
+	free(bytes);
+
+	struct scratch s = scratch_new();
+	w = read_init("relu");
+	w.params[w.net->n_params - 1] = NAN;
+	CHECK(weights_write(scratch_path(&s, "lenet.bin"), &w, &e) == -1 && strstr(e.msg, "output.bias: element 9"));
+	CHECK(scratch_count(&s) == 0);
+	scratch_free(&s);
+	weights_free(&w);
+}
+
+TEST(weights_set_replaces_and_has_bounds)
+{
+	struct weights w = { 0 };
+	struct err e;
+	char key[32];
+	CHECK(weights_set(&w, "a", "1", &e) == 0 && weights_set(&w, "b", "2", &e) == 0 && weights_set(&w, "a", "3", &e) == 0);
+	CHECK(w.n_meta == 2 && strcmp(weights_get(&w, "a"), "3") == 0 && !weights_get(&w, "c"));
+	CHECK(weights_set(&w, "sha256", "x", &e) == -1 && weights_set(&w, "network", "x", &e) == -1);
+	for (int i = 2; i < WEIGHTS_MAX_META; i++) {
+		snprintf(key, sizeof key, "key %d", i);
+		CHECK(weights_set(&w, key, "", &e) == 0);
+	}
+	CHECK(weights_set(&w, "one more", "", &e) == -1 && strstr(e.msg, "at most 64"));
+	CHECK(weights_set(&w, "b", "4", &e) == 0 && w.n_meta == WEIGHTS_MAX_META);
+	weights_free(&w);
+}
+
+TEST(weights_text_that_is_not_utf8_is_not_written)
+{
+	struct scratch s = scratch_new();
+	struct err e;
+	struct weights w = read_init("relu");
+	CHECK(weights_set(&w, "recipe", "caf\xe9", &e) == 0);
+	CHECK(weights_write(scratch_path(&s, "lenet.bin"), &w, &e) == -1 && strstr(e.msg, "UTF-8") && scratch_count(&s) == 0);
+	weights_free(&w);
+	scratch_free(&s);
+}
