@@ -27,7 +27,7 @@ want()
 
 compiles_hosted()
 {
-	echo '#include <stdio.h>' | ${CC:-gcc} -E -
+	echo '#include <stdio.h>' | ${CC:-cc} -E -
 }
 
 any_browser()
@@ -44,7 +44,7 @@ is_ubuntu()
 
 want_build()
 {
-	want gcc 'C compiler' command -v "${CC:-gcc}"
+	want gcc 'C compiler' command -v "${CC:-cc}"
 	want libc6-dev 'headers of the C library' compiles_hosted
 	want make 'make' command -v make
 	want pkg-config 'finds the libraries' command -v pkg-config

@@ -103,7 +103,7 @@ function trace(context, points) {
 		context.quadraticCurveTo(x, y, (x + nextX) / 2, (y + nextY) / 2);
 		[x, y] = [nextX, nextY];
 	}
-	context.lineTo(x, y);
+	context.lineTo(x + 0.01, y); // a line of no length would not be drawn, and a tap is a dot
 	context.stroke();
 }
 

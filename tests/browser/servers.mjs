@@ -42,9 +42,9 @@ export async function startDaemon(program, port = 0) {
 	};
 }
 
-// Passes `prefix`… on to upstream/…; anything else is a 404, and listed in `strays`.
+// Passes `prefix`… on to upstream/…; anything else is a 404, and listed in `strays`. bodies: what was posted.
 export async function startProxy(upstream, prefix) {
-	const strays = [];
+	const strays = [], bodies = [];
 	const server = http.createServer((request, response) => {
 		if (!request.url.startsWith(prefix)) {
 			strays.push(request.url);
@@ -57,6 +57,9 @@ export async function startProxy(upstream, prefix) {
 			answer.pipe(response);
 		});
 		onward.on('error', () => response.writeHead(502).end());
+		const chunks = [];
+		request.on('data', chunk => chunks.push(chunk));
+		request.on('end', () => bodies.push(Buffer.concat(chunks)));
 		request.pipe(onward);
 	});
 	server.listen(0, '127.0.0.1');
@@ -64,6 +67,7 @@ export async function startProxy(upstream, prefix) {
 	return {
 		origin: `http://127.0.0.1:${server.address().port}`,
 		strays,
+		bodies,
 		async stop() {
 			server.close();
 			server.closeAllConnections();
