@@ -313,7 +313,7 @@ const bars = Array.from({ length: 10 }, (_, digit) => {
 
 function percent(p) {
 	if (p >= 0.9995)
-		return '> 99.9 %';
+		return '>99.9 %';
 	return p < 0.0005 ? '0 %' : `${(p * 100).toFixed(1)} %`;
 }
 

@@ -26,8 +26,8 @@ function smooth(points, steps) {
 async function strokesOf(page, digit, { size = 1, dx = 0, dy = 0 } = {}) {
 	const box = await page.locator('#drawing').boundingBox();
 	return SHAPES[digit].map(points => smooth(points, 5).map(([x, y], i) => [
-		box.x + box.width * (.5 + dx + size * (x - .5 + .008 * Math.sin(i * 1.7))),
-		box.y + box.height * (.5 + dy + size * (y - .5 + .008 * Math.cos(i * 2.3))),
+		box.x + box.width * (.5 + dx + size * (x - .5 + .008 * Math.sin(i * .7))),
+		box.y + box.height * (.5 + dy + size * (y - .5 + .008 * Math.cos(i * .9))),
 	]));
 }
 

@@ -355,6 +355,8 @@ for (const colorScheme of ['light', 'dark'])
 			await drawWithMouse(page, 3, { size: .9 });
 			await expectDigit(page, 3);
 			assert(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth), 'no sideways scrolling');
+			assert(await page.evaluate(() => [...document.querySelectorAll('.share')].every(
+				share => share.scrollWidth <= share.clientWidth)), 'every share has its room');
 			await screenshot(page, `${colorScheme}-${name}`);
 		}, { colorScheme, viewport });
 
