@@ -1,5 +1,5 @@
-// The page in a real browser, before the real daemon. usage: LENETD=… BROWSER=… [SCREENSHOTS=…] node page.test.mjs [WORD…]
-// Runs the tests whose names contain one of the words, or all. Every test has a fresh context, and whatever it is about
+// The page in a real browser, before the real daemon: LENETD=… BROWSER=… [SCREENSHOTS=…] node page.test.mjs [WORD…]
+// runs the tests whose names contain one of the words, or all. Every test has a fresh context, and whatever it is about
 // it also fails if a request leaves the origin or the console shows an error that it did not announce.
 
 import assert from 'node:assert/strict';
@@ -106,8 +106,8 @@ test('a tap is a dot', async ({ page }) => {
 	await page.click('#drawing', { position: { x: 60, y: 90 } });
 	assert((await settled(page)).digit, 'the server saw it');
 	assert(await page.evaluate(() => {
-		const drawing = document.getElementById('drawing');
-		return drawing.getContext('2d').getImageData(60 * devicePixelRatio, 90 * devicePixelRatio, 1, 1).data[3] === 255;
+		const context = document.getElementById('drawing').getContext('2d');
+		return context.getImageData(60 * devicePixelRatio, 90 * devicePixelRatio, 1, 1).data[3] === 255;
 	}), 'so does its painter');
 });
 
@@ -171,7 +171,8 @@ async function choose(page, files) {
 	const chooser = page.waitForEvent('filechooser');
 	await page.click('#open');
 	await (await chooser).setFiles(files);
-	await page.waitForFunction(() => document.getElementById('hint').hidden || document.getElementById('words').textContent);
+	await page.waitForFunction(() =>
+		document.getElementById('hint').hidden || document.getElementById('words').textContent);
 }
 
 test('a file is chosen', async ({ page }) => {
@@ -219,7 +220,8 @@ test('a file is dropped', async ({ page }) => {
 test('a picture is pasted', async ({ page }) => {
 	await page.evaluate(async base64 => {
 		const bytes = Uint8Array.from(atob(base64), char => char.charCodeAt(0));
-		await navigator.clipboard.write([new ClipboardItem({ 'image/png': new Blob([bytes], { type: 'image/png' }) })]);
+		const picture = new Blob([bytes], { type: 'image/png' });
+		await navigator.clipboard.write([new ClipboardItem({ [picture.type]: picture })]);
 	}, fs.readFileSync(SEVEN_PNG, 'base64'));
 	await page.keyboard.press('Control+v');
 	await page.waitForSelector('#hint', { state: 'hidden' });
@@ -296,7 +298,8 @@ test('a proxy\'s 413 without JSON is put into words', async ({ page, expectError
 
 test('the server\'s own words are shown', async ({ page, expectError }) => {
 	expectError(/422/);
-	await answerOnce(page, { status: 422, json: { predictions: [{ digit: null, reason: 'Nothing stands out.' }], error: 'x' } });
+	const predictions = [{ digit: null, reason: 'Nothing stands out.' }];
+	await answerOnce(page, { status: 422, json: { error: 'x', predictions } });
 	await choose(page, SEVEN_PNG);
 	assert.equal((await settled(page)).words, 'Nothing stands out.');
 	assert.equal(await page.locator('#words.problem').count(), 0);
@@ -309,9 +312,8 @@ test('doubt is worded as doubt, and nothing moves', async ({ page }) => {
 	}));
 	const before = await places();
 	const probabilities = [0, .38, .02, 0, 0, 0, 0, .58, .02, 0];
-	await answerOnce(page, {
-		json: { model: 'm', predictions: [{ digit: 7, confidence: .58, probabilities, input: Array(784).fill(200) }] },
-	});
+	const predictions = [{ digit: 7, confidence: .58, probabilities, input: Array(784).fill(200) }];
+	await answerOnce(page, { json: { model: 'm', predictions } });
 	await choose(page, SEVEN_PNG);
 	assert.equal((await settled(page)).words, '7, perhaps 1');
 	assert.deepEqual(await places(), before);
@@ -354,7 +356,7 @@ for (const colorScheme of ['light', 'dark'])
 		test(`fits a ${name}, ${colorScheme}`, async ({ page }) => {
 			await drawWithMouse(page, 3, { size: .9 });
 			await expectDigit(page, 3);
-			assert(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth), 'no sideways scrolling');
+			assert(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth), 'no scrolling sideways');
 			assert(await page.evaluate(() => [...document.querySelectorAll('.share')].every(
 				share => share.scrollWidth <= share.clientWidth)), 'every share has its room');
 			await screenshot(page, `${colorScheme}-${name}`);
@@ -388,8 +390,8 @@ async function run({ run, options }) {
 		page.setDefaultTimeout(30000);
 		await page.goto(daemon.origin);
 		await run({ page, daemon, expectError: pattern => expected.push(pattern) });
-		for (const url of page.requests)
-			assert(/^(blob|data):/.test(url) || page.origins.includes(new URL(url).origin), `${url} leaves the origin`);
+		const abroad = url => !/^(blob|data):/.test(url) && !page.origins.includes(new URL(url).origin);
+		assert.deepEqual(page.requests.filter(abroad), [], 'no request leaves the origin');
 		assert.deepEqual(complaints.filter(text => !expected.some(pattern => pattern.test(text))), []);
 	} finally {
 		await context.close();

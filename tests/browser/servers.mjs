@@ -14,7 +14,10 @@ export async function startDaemon(program, port = 0) {
 	const said = [];
 	const origin = await new Promise((resolve, reject) => {
 		const fail = why => reject(new Error(`${program}: ${why}\n${said.join('\n')}`));
-		const timer = setTimeout(() => { child.kill('SIGKILL'); fail('does not say where it listens'); }, PATIENCE_MS);
+		const timer = setTimeout(() => {
+			child.kill('SIGKILL');
+			fail('does not say where it listens');
+		}, PATIENCE_MS);
 		child.on('error', error => fail(error.message));
 		child.on('exit', (code, signal) => { clearTimeout(timer); fail(`ended at once (${signal ?? code})`); });
 		createInterface(child.stderr).on('line', line => {
@@ -37,7 +40,7 @@ export async function startDaemon(program, port = 0) {
 			await ended;
 			clearTimeout(timer);
 			if (child.exitCode !== 0)
-				throw new Error(`the daemon ended with ${child.signalCode ?? child.exitCode}:\n${said.join('\n')}`);
+				throw new Error(`the end was ${child.signalCode ?? child.exitCode}:\n${said.join('\n')}`);
 		},
 	};
 }
@@ -52,7 +55,8 @@ export async function startProxy(upstream, prefix) {
 			return;
 		}
 		const url = new URL(request.url.slice(prefix.length - 1), upstream);
-		const onward = http.request(url, { method: request.method, headers: { ...request.headers, host: url.host } }, answer => {
+		const { method, headers } = request;
+		const onward = http.request(url, { method, headers: { ...headers, host: url.host } }, answer => {
 			response.writeHead(answer.statusCode, answer.headers);
 			answer.pipe(response);
 		});
