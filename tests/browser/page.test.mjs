@@ -399,6 +399,10 @@ async function run({ run, options }) {
 }
 
 let passed = 0, failed = 0;
+process.on('unhandledRejection', error => { // in a route's handler, say, once its test is over
+	failed++;
+	console.log(`FAIL out of turn\n${error.stack}`);
+});
 const words = process.argv.slice(2);
 for (const each of tests.filter(({ name }) => !words.length || words.some(word => name.includes(word)))) {
 	try {
