@@ -27,7 +27,7 @@ want()
 
 compiles_hosted()
 {
-	echo '#include <stdio.h>' | ${CC:-gcc} -E -
+	echo '#include <stdio.h>' | ${CC:-cc} -E -
 }
 
 any_browser()
@@ -44,7 +44,7 @@ is_ubuntu()
 
 want_build()
 {
-	want gcc 'C compiler' command -v "${CC:-gcc}"
+	want gcc 'C compiler' command -v "${CC:-cc}"
 	want libc6-dev 'headers of the C library' compiles_hosted
 	want make 'make' command -v make
 	want pkg-config 'finds the libraries' command -v pkg-config
@@ -60,16 +60,37 @@ want_test()
 	want python3 'end-to-end tests' command -v python3
 	want curl 'end-to-end tests' command -v curl
 	want nodejs 'browser tests' command -v node
-	want npm 'fetches what drives the browser' command -v npm
+	# Not every Node.js package leaves npm to another, and some refuse Debian's: npm's turn is after node's.
+	! command -v node >/dev/null || want npm 'fetches what drives the browser' command -v npm
 	want ca-certificates 'npm needs them' test -s /etc/ssl/certs/ca-certificates.crt
 	is_ubuntu || want chromium 'browser for the tests' any_browser
+}
+
+# find_missing GROUP...
+find_missing()
+{
+	missing='' list=''
+	for group; do
+		"want_$group"
+	done
+}
+
+by_hand()
+{
+	echo "By hand: apt-get install --no-install-recommends$missing" >&2
+	exit 1
+}
+
+# shellcheck disable=SC2086 # words are meant to split
+install_missing()
+{
+	$sudo env DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends $missing || by_hand
 }
 
 [ $# -gt 0 ] || set -- build
 for group; do
 	case $group in
-	build) want_build ;;
-	test) want_test ;;
+	build | test) ;;
 	-h | --help)
 		echo "$usage"
 		exit 0
@@ -80,11 +101,13 @@ for group; do
 		;;
 	esac
 done
+
+find_missing "$@"
 [ "$missing" ] || exit 0
 
 if ! command -v apt-get >/dev/null; then
 	echo "lenet needs, by their Debian names:$list
-This system has no apt-get. Install what corresponds to them and run the command again." >&2
+This system has no apt-get: install what corresponds to them, and run the command again." >&2
 	exit 1
 fi
 
@@ -93,8 +116,8 @@ if [ "$(id -u)" != 0 ]; then
 	sudo='sudo'
 	if ! command -v sudo >/dev/null; then
 		echo "lenet needs:$list
-Neither root nor sudo here. As root: apt-get install --no-install-recommends$missing" >&2
-		exit 1
+There is no sudo here, so root has to install them." >&2
+		by_hand
 	fi
 fi
 
@@ -104,17 +127,14 @@ if [ -t 0 ] && [ -t 1 ] && [ -z "${LENET_YES:-}" ]; then
 	read -r answer
 	case $answer in
 	[yY]*) ;;
-	*)
-		echo "Nothing was installed. By hand: apt-get install --no-install-recommends$missing" >&2
-		exit 1
-		;;
+	*) by_hand ;;
 	esac
 fi
 
-# The lists of a fresh system are empty or old: one update, only because something is missing.
+# The lists of a fresh system are empty or old.
 $sudo apt-get update -q >/dev/null || echo 'apt-get update failed; going on with the lists there are.' >&2
-# shellcheck disable=SC2086 # words are meant to split
-if ! $sudo env DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends $missing; then
-	echo "apt-get could not install:$missing" >&2
-	exit 1
-fi
+install_missing
+
+# What could not be told before node was there.
+find_missing "$@"
+[ -z "$missing" ] || install_missing

@@ -11,16 +11,17 @@ const MAX_PICTURE_SIDE = 1000; // of a picture that has to be turned into a PNG 
 const TIMEOUT_MS = 10000;
 
 const find = id => document.getElementById(id);
+const make = (tag, fields) => Object.assign(document.createElement(tag), fields);
 const pad = find('pad'), drawing = find('drawing'), result = find('result');
 
 // ---- The sheets
 
 const EMPTY = { strokes: [], picture: null };
-let history = [EMPTY];
+let sheets = [EMPTY];
 let version = 0; // counts every change
 let replaced = 0; // counts those after which an answer to what was there before is wrong
 
-const sheet = () => history.at(-1);
+const sheet = () => sheets.at(-1);
 const isEmpty = () => !sheet().strokes.length && !sheet().picture;
 
 function changed({ replaces }) {
@@ -31,7 +32,7 @@ function changed({ replaces }) {
 		showNothing();
 	}
 	result.classList.toggle('pending', !isEmpty());
-	find('undo').disabled = history.length < 2;
+	find('undo').disabled = sheets.length < 2;
 	find('clear').disabled = isEmpty();
 	find('hint').hidden = !isEmpty();
 	paintSoon();
@@ -40,20 +41,20 @@ function changed({ replaces }) {
 
 function put(next) {
 	const replaces = !isEmpty() && (!next.strokes.length || !!sheet().picture);
-	history = [...history.slice(-99), next];
+	stroke = null;
+	sheets = [...sheets.slice(-99), next];
 	changed({ replaces });
 }
 
 function undo() {
-	if (history.length < 2)
+	if (sheets.length < 2)
 		return;
-	history = history.slice(0, -1);
 	stroke = null;
+	sheets = sheets.slice(0, -1);
 	changed({ replaces: true });
 }
 
 function clear() {
-	stroke = null;
 	if (!isEmpty())
 		put(EMPTY);
 }
@@ -74,8 +75,9 @@ drawing.addEventListener('pointerdown', event => {
 	event.preventDefault();
 	drawing.setPointerCapture(event.pointerId);
 	pointer = event.pointerId;
-	stroke = [pointOf(event)];
-	put({ strokes: [...sheet().strokes, stroke], picture: null });
+	const points = [pointOf(event)];
+	put({ strokes: [...sheet().strokes, points], picture: null });
+	stroke = points;
 });
 
 drawing.addEventListener('pointermove', event => {
@@ -103,7 +105,7 @@ function trace(context, points) {
 		context.quadraticCurveTo(x, y, (x + nextX) / 2, (y + nextY) / 2);
 		[x, y] = [nextX, nextY];
 	}
-	context.lineTo(x, y);
+	context.lineTo(x + 0.01, y); // a line of no length would not be drawn, and a tap is a dot
 	context.stroke();
 }
 
@@ -116,7 +118,8 @@ function paint(context, side, colour) {
 		const { naturalWidth: width, naturalHeight: height } = picture.image;
 		const scale = SIDE / Math.max(width, height);
 		context.imageSmoothingEnabled = scale < 2;
-		context.drawImage(picture.image, (SIDE - width * scale) / 2, (SIDE - height * scale) / 2, width * scale, height * scale);
+		context.drawImage(picture.image, (SIDE - width * scale) / 2, (SIDE - height * scale) / 2,
+			width * scale, height * scale);
 	}
 	context.lineWidth = PEN;
 	context.lineCap = context.lineJoin = 'round';
@@ -135,8 +138,11 @@ function paintSoon() {
 	requestAnimationFrame(() => {
 		painting = false;
 		const side = Math.max(1, Math.round(drawing.clientWidth * devicePixelRatio));
-		drawing.width = drawing.height = side; // empties it, too
-		paint(drawing.getContext('2d'), side, getComputedStyle(drawing).color);
+		if (drawing.width !== side)
+			drawing.width = drawing.height = side;
+		const context = drawing.getContext('2d');
+		context.clearRect(0, 0, side, side);
+		paint(context, side, getComputedStyle(drawing).color);
 	});
 }
 
@@ -147,10 +153,6 @@ matchMedia('(prefers-color-scheme: dark)').addEventListener('change', paintSoon)
 
 const toPng = canvas => new Promise((resolve, reject) =>
 	canvas.toBlob(blob => blob ? resolve(blob) : reject(new Error('The browser cannot write a PNG.')), 'image/png'));
-
-function canvasOf(width, height) {
-	return Object.assign(document.createElement('canvas'), { width, height });
-}
 
 async function decode(file) {
 	const image = new Image();
@@ -168,11 +170,15 @@ async function decode(file) {
 // A PNG goes to the server as it is; what else the browser can read becomes one.
 async function pngOf(file, image) {
 	if (await file.slice(1, 4).text() === 'PNG')
-		return file;
+		return new Blob([await file.arrayBuffer()]); // the file itself may go
 	const { naturalWidth: width, naturalHeight: height } = image;
 	const scale = Math.min(1, MAX_PICTURE_SIDE / Math.max(width, height));
-	const canvas = canvasOf(Math.max(1, Math.round(width * scale)), Math.max(1, Math.round(height * scale)));
-	canvas.getContext('2d').drawImage(image, 0, 0, canvas.width, canvas.height);
+	const canvas = make('canvas', {
+		width: Math.max(1, Math.round(width * scale)), height: Math.max(1, Math.round(height * scale)),
+	});
+	const context = canvas.getContext('2d');
+	context.imageSmoothingQuality = 'high';
+	context.drawImage(image, 0, 0, canvas.width, canvas.height);
 	return toPng(canvas);
 }
 
@@ -231,7 +237,7 @@ const pause = ms => new Promise(resolve => setTimeout(resolve, ms));
 function photograph() {
 	if (sheet().picture)
 		return sheet().picture.png;
-	const canvas = canvasOf(SIDE, SIDE);
+	const canvas = make('canvas', { width: SIDE, height: SIDE });
 	const context = canvas.getContext('2d', { alpha: false });
 	context.fillStyle = '#fff';
 	context.fillRect(0, 0, SIDE, SIDE);
@@ -244,23 +250,26 @@ async function keepAsking() {
 	if (asking)
 		return;
 	asking = true;
-	for (let failures = 0; answered !== version;) {
-		const asked = { version, replaced };
-		const answer = isEmpty() ? null : await ask(await photograph(), failures);
-		if (asked.replaced !== replaced)
-			continue;
-		if (answer)
-			show(answer);
-		if (answer?.retry_ms) {
-			failures++;
-			await pause(answer.retry_ms);
-		} else {
-			failures = 0;
-			answered = asked.version;
+	try {
+		for (let failures = 0; answered !== version;) {
+			const asked = { version, replaced };
+			const answer = isEmpty() ? null : await ask(await photograph(), failures);
+			if (asked.replaced !== replaced)
+				continue;
+			if (answer)
+				show(answer);
+			if (answer?.retry_ms) {
+				failures++;
+				await pause(answer.retry_ms);
+			} else {
+				failures = 0;
+				answered = asked.version;
+			}
 		}
+	} finally {
+		asking = false;
+		result.classList.remove('pending');
 	}
-	asking = false;
-	result.classList.remove('pending');
 }
 
 // The prediction and its model, or the problem in words and, where asking again may help, when.
@@ -303,17 +312,17 @@ async function ask(png, failures) {
 // ---- The answer
 
 const bars = Array.from({ length: 10 }, (_, digit) => {
-	const make = (tag, className, text = '') => Object.assign(document.createElement(tag), { className, textContent: text });
-	const row = make('li', ''), track = make('span', 'track'), fill = make('span', 'fill'), share = make('span', 'share');
+	const row = make('li'), track = make('span', { className: 'track' });
+	const fill = make('span', { className: 'fill' }), share = make('span', { className: 'share' });
 	track.append(fill);
-	row.append(make('span', '', digit), track, share);
+	row.append(make('span', { textContent: digit }), track, share);
 	find('bars').append(row);
 	return { row, fill, share };
 });
 
 function percent(p) {
 	if (p >= 0.9995)
-		return '> 99.9 %';
+		return '>99.9 %';
 	return p < 0.0005 ? '0 %' : `${(p * 100).toFixed(1)} %`;
 }
 
@@ -345,7 +354,7 @@ function showDigit(digit, second) {
 	find('digit').textContent = digit;
 	find('digit').classList.toggle('doubtful', second !== null);
 	if (second !== null)
-		find('digit').append(Object.assign(document.createElement('span'), { className: 'second', textContent: `${second}?` }));
+		find('digit').append(make('span', { className: 'second', textContent: `${second}?` }));
 }
 
 function showNothing() {
