@@ -44,20 +44,20 @@ static int read_arguments(const struct route_request *request, bool *explain, st
 	return 0;
 }
 
-static void write_prediction(struct json *j, const struct lenet5_prediction *p)
+static void write_prediction(struct text *t, const struct lenet5_prediction *p)
 {
-	json_printf(j, "{\"digit\": %d, \"confidence\": %.9g, \"probabilities\": [", p->digit, (double)p->confidence);
+	text_printf(t, "{\"digit\": %d, \"confidence\": %.9g, \"probabilities\": [", p->digit, (double)p->confidence);
 	for (int d = 0; d < LENET5_DIGITS; d++)
-		json_printf(j, "%s%.9g", d ? ", " : "", (double)p->probabilities[d]);
-	json_printf(j, "]");
+		text_printf(t, "%s%.9g", d ? ", " : "", (double)p->probabilities[d]);
+	text_printf(t, "]");
 }
 
-static void write_input(struct json *j, const uint8_t *pixels)
+static void write_input(struct text *t, const uint8_t *pixels)
 {
-	json_printf(j, ", \"input\": [");
+	text_printf(t, ", \"input\": [");
 	for (int i = 0; i < LENET5_PIXELS; i++)
-		json_printf(j, "%s%d", i ? ", " : "", pixels[i]);
-	json_printf(j, "]");
+		text_printf(t, "%s%d", i ? ", " : "", pixels[i]);
+	text_printf(t, "]");
 }
 
 // The answer: `error` before the predictions if none of the pictures could be used. scores: of the usable ones.
@@ -65,34 +65,34 @@ static void answer(const struct api *api, const struct upload *upload, const flo
 		   struct route_response *response)
 {
 	const struct lenet5 *net = api->model->engine_model->net;
-	struct json j = { 0 };
+	struct text t = { 0 };
 	int usable = 0, status = upload->n_usable ? 200 : upload->pictures[0].status;
-	json_printf(&j, "{");
+	text_printf(&t, "{");
 	if (status != 200) {
-		json_printf(&j, "\"error\": ");
-		json_string(&j, upload->pictures[0].error.msg);
-		json_printf(&j, ", ");
+		text_printf(&t, "\"error\": ");
+		text_quote(&t, upload->pictures[0].error.msg);
+		text_printf(&t, ", ");
 	}
-	json_printf(&j, "\"model\": ");
-	json_string(&j, api->model->name);
-	json_printf(&j, ", \"predictions\": [");
+	text_printf(&t, "\"model\": ");
+	text_quote(&t, api->model->name);
+	text_printf(&t, ", \"predictions\": [");
 	for (int i = 0; i < upload->n; i++) {
 		const struct upload_picture *picture = &upload->pictures[i];
-		json_printf(&j, "%s", i ? ", " : "");
+		text_printf(&t, "%s", i ? ", " : "");
 		if (picture->status == 200) {
 			struct lenet5_prediction p = lenet5_predict(net, scores + usable * LENET5_DIGITS);
-			write_prediction(&j, &p);
+			write_prediction(&t, &p);
 			if (explain)
-				write_input(&j, upload->pixels + usable * LENET5_PIXELS);
+				write_input(&t, upload->pixels + usable * LENET5_PIXELS);
 			usable++;
 		} else {
-			json_printf(&j, "{\"digit\": null, \"%s\": ", picture->refused ? "reason" : "error");
-			json_string(&j, picture->error.msg);
+			text_printf(&t, "{\"digit\": null, \"%s\": ", picture->refused ? "reason" : "error");
+			text_quote(&t, picture->error.msg);
 		}
-		json_printf(&j, "}");
+		text_printf(&t, "}");
 	}
-	json_printf(&j, "]}\n");
-	route_answer_json(response, status, &j);
+	text_printf(&t, "]}\n");
+	route_answer_json(response, status, &t);
 }
 
 static void *predict_start(void *context, const struct route_request *request, struct route_response *response)
@@ -195,9 +195,9 @@ static void predict_finish(void *arg, struct route_response *response)
 static void *health_start(void *context, const struct route_request *request, struct route_response *response)
 {
 	(void)context, (void)request;
-	struct json j = { 0 };
-	json_printf(&j, "{\"status\": \"live\"}\n");
-	route_answer_json(response, 200, &j);
+	struct text t = { 0 };
+	text_printf(&t, "{\"status\": \"live\"}\n");
+	route_answer_json(response, 200, &t);
 	return NULL;
 }
 
@@ -209,9 +209,9 @@ static void *ready_start(void *context, const struct route_request *request, str
 		route_answer_error(response, 503, "not ready: the daemon is going down");
 		return NULL;
 	}
-	struct json j = { 0 };
-	json_printf(&j, "{\"status\": \"ready\"}\n");
-	route_answer_json(response, 200, &j);
+	struct text t = { 0 };
+	text_printf(&t, "{\"status\": \"ready\"}\n");
+	route_answer_json(response, 200, &t);
 	return NULL;
 }
 

@@ -43,16 +43,16 @@ void route_header_add(struct route_response *response, const char *name, const c
 	response->headers[response->n_headers++] = (struct route_header){ name, value };
 }
 
-void route_answer_json(struct route_response *response, int status, struct json *json)
+void route_answer_json(struct route_response *response, int status, struct text *text)
 {
 	static const char no_memory[] = "{\"error\": \"no memory for an answer; try again later\"}\n";
 	size_t n;
-	char *text = json_take(json, &n);
-	response->status = text ? status : 500;
+	char *body = text_take(text, &n);
+	response->status = body ? status : 500;
 	response->content_type = "application/json";
-	response->body = text ? text : no_memory;
-	response->n_body = text ? n : sizeof no_memory - 1;
-	response->owned = text;
+	response->body = body ? body : no_memory;
+	response->n_body = body ? n : sizeof no_memory - 1;
+	response->owned = body;
 	route_header_add(response, "Cache-Control", "no-store");
 }
 
@@ -64,11 +64,11 @@ void route_answer_error(struct route_response *response, int status, const char 
 	vsnprintf(message, sizeof message, format, args);
 	va_end(args);
 
-	struct json j = { 0 };
-	json_printf(&j, "{\"error\": ");
-	json_string(&j, message);
-	json_printf(&j, "}\n");
-	route_answer_json(response, status, &j);
+	struct text t = { 0 };
+	text_printf(&t, "{\"error\": ");
+	text_quote(&t, message);
+	text_printf(&t, "}\n");
+	route_answer_json(response, status, &t);
 	if (status == 503)
 		route_header_add(response, "Retry-After", "1");
 }

@@ -2,7 +2,7 @@
 // http.c brings requests and takes responses, and a test may do the same.
 #pragma once
 
-#include "server/json.h"
+#include "server/text.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -65,7 +65,7 @@ const struct route *route_find(const struct route_table *tables, int n_tables, c
 void route_header_add(struct route_response *response, const char *name, const char *value);
 
 // Takes the text for the body; if its memory ran out the answer is 500.
-void route_answer_json(struct route_response *response, int status, struct json *json);
+void route_answer_json(struct route_response *response, int status, struct text *text);
 
 // {"error": "…"}. 503 comes with Retry-After.
 void route_answer_error(struct route_response *response, int status, const char *format, ...)

@@ -1,6 +1,6 @@
 // Escapes what has to be: quotes, backslashes, control characters. UTF-8 is checked, since messages quote what came in and
 // may be cut in the middle of a character.
-#include "server/json.h"
+#include "server/text.h"
 
 #include <stdarg.h>
 #include <stdint.h>
@@ -8,31 +8,31 @@
 #include <stdlib.h>
 #include <string.h>
 
-static bool reserve(struct json *j, size_t n)
+static bool reserve(struct text *t, size_t n)
 {
-	if (!j->failed && j->capacity - j->n <= n) {
-		size_t capacity = (j->n + n + 1) * 2;
-		char *text = realloc(j->text, capacity);
-		if (text) {
-			j->text = text;
-			j->capacity = capacity;
+	if (!t->failed && t->capacity - t->n <= n) {
+		size_t capacity = (t->n + n + 1) * 2;
+		char *bytes = realloc(t->bytes, capacity);
+		if (bytes) {
+			t->bytes = bytes;
+			t->capacity = capacity;
 		} else {
-			j->failed = true;
+			t->failed = true;
 		}
 	}
-	return !j->failed;
+	return !t->failed;
 }
 
-static void append(struct json *j, const char *bytes, size_t n)
+static void append(struct text *t, const char *bytes, size_t n)
 {
-	if (!reserve(j, n))
+	if (!reserve(t, n))
 		return;
-	memcpy(j->text + j->n, bytes, n);
-	j->n += n;
-	j->text[j->n] = 0;
+	memcpy(t->bytes + t->n, bytes, n);
+	t->n += n;
+	t->bytes[t->n] = 0;
 }
 
-void json_printf(struct json *j, const char *format, ...)
+void text_printf(struct text *t, const char *format, ...)
 {
 	char small[256];
 	va_list args;
@@ -40,27 +40,27 @@ void json_printf(struct json *j, const char *format, ...)
 	int n = vsnprintf(small, sizeof small, format, args);
 	va_end(args);
 	if (n < 0) {
-		j->failed = true;
+		t->failed = true;
 	} else if ((size_t)n < sizeof small) {
-		append(j, small, (size_t)n);
-	} else if (reserve(j, (size_t)n)) {
+		append(t, small, (size_t)n);
+	} else if (reserve(t, (size_t)n)) {
 		va_start(args, format);
-		vsnprintf(j->text + j->n, (size_t)n + 1, format, args);
+		vsnprintf(t->bytes + t->n, (size_t)n + 1, format, args);
 		va_end(args);
-		j->n += (size_t)n;
+		t->n += (size_t)n;
 	}
 }
 
-char *json_take(struct json *j, size_t *n)
+char *text_take(struct text *t, size_t *n)
 {
-	char *text = j->text;
-	if (j->failed) {
-		free(text);
-		text = NULL;
+	char *bytes = t->bytes;
+	if (t->failed) {
+		free(bytes);
+		bytes = NULL;
 	}
-	*n = j->n;
-	*j = (struct json){ 0 };
-	return text;
+	*n = t->n;
+	*t = (struct text){ 0 };
+	return bytes;
 }
 
 // Length of the UTF-8 sequence at s (RFC 3629), or 0 if there is none. s ends with a 0.
@@ -76,20 +76,20 @@ static size_t utf8_length(const char *s)
 	return overlong || outside ? 0 : n;
 }
 
-void json_string(struct json *j, const char *s)
+void text_quote(struct text *t, const char *s)
 {
-	append(j, "\"", 1);
+	append(t, "\"", 1);
 	while (*s) {
 		size_t n = utf8_length(s);
 		if (*s == '"' || *s == '\\')
-			json_printf(j, "\\%c", *s);
+			text_printf(t, "\\%c", *s);
 		else if ((unsigned char)*s < 0x20)
-			json_printf(j, "\\u%04x", (unsigned)*s);
+			text_printf(t, "\\u%04x", (unsigned)*s);
 		else if (n)
-			append(j, s, n);
+			append(t, s, n);
 		else
-			append(j, "?", 1);
+			append(t, "?", 1);
 		s += n ? n : 1;
 	}
-	append(j, "\"", 1);
+	append(t, "\"", 1);
 }
