@@ -1,0 +1,140 @@
+#!/bin/sh
+# Installs what is missing to build and test lenet, through apt-get. With nothing missing it says nothing and is quick:
+# every target of the Makefile that needs something calls it first, and so do the Dockerfiles. What counts is whether a
+# thing works (the command runs, pkg-config knows the library), not which package it came from.
+set -u
+
+usage="usage: docker/install-deps.sh [build] [test]
+
+  build   what compiles and runs lenet and lenetd
+  test    what the tests need on top: Python, curl, Node.js and a browser
+
+Missing packages are listed, and on a terminal installed only after a yes; LENET_YES=1 is that yes."
+
+missing=''
+list=''
+
+# want PACKAGE PURPOSE COMMAND...: the package is missing unless the command succeeds.
+want()
+{
+	package=$1 purpose=$2
+	shift 2
+	"$@" >/dev/null 2>&1 && return
+	missing="$missing $package"
+	list="$list
+  $package	($purpose)"
+}
+
+compiles_hosted()
+{
+	echo '#include <stdio.h>' | ${CC:-cc} -E -
+}
+
+any_browser()
+{
+	command -v chromium || command -v chromium-browser || command -v google-chrome
+}
+
+# Ubuntu has a browser only as a snap, which neither a container nor a server can be given: there the browser tests use
+# what they find.
+is_ubuntu()
+{
+	grep -qs '^ID=ubuntu' /etc/os-release
+}
+
+want_build()
+{
+	want gcc 'C compiler' command -v "${CC:-cc}"
+	want libc6-dev 'headers of the C library' compiles_hosted
+	want make 'make' command -v make
+	want pkg-config 'finds the libraries' command -v pkg-config
+	want libmicrohttpd-dev 'HTTP server' pkg-config --exists libmicrohttpd
+	want libcjson-dev 'JSON' pkg-config --exists libcjson
+	want libpng-dev 'PNG pictures' pkg-config --exists libpng
+	want nettle-dev 'SHA-256 and base64' pkg-config --exists nettle
+	want zlib1g-dev 'gzip' pkg-config --exists zlib
+}
+
+want_test()
+{
+	want python3 'end-to-end tests' command -v python3
+	want curl 'end-to-end tests' command -v curl
+	want nodejs 'browser tests' command -v node
+	# Not every Node.js package leaves npm to another, and some refuse Debian's: npm's turn is after node's.
+	! command -v node >/dev/null || want npm 'fetches what drives the browser' command -v npm
+	want ca-certificates 'npm needs them' test -s /etc/ssl/certs/ca-certificates.crt
+	is_ubuntu || want chromium 'browser for the tests' any_browser
+}
+
+# find_missing GROUP...
+find_missing()
+{
+	missing='' list=''
+	for group; do
+		"want_$group"
+	done
+}
+
+by_hand()
+{
+	echo "By hand: apt-get install --no-install-recommends$missing" >&2
+	exit 1
+}
+
+# shellcheck disable=SC2086 # words are meant to split
+install_missing()
+{
+	$sudo env DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends $missing || by_hand
+}
+
+[ $# -gt 0 ] || set -- build
+for group; do
+	case $group in
+	build | test) ;;
+	-h | --help)
+		echo "$usage"
+		exit 0
+		;;
+	*)
+		echo "$usage" >&2
+		exit 2
+		;;
+	esac
+done
+
+find_missing "$@"
+[ "$missing" ] || exit 0
+
+if ! command -v apt-get >/dev/null; then
+	echo "lenet needs, by their Debian names:$list
+This system has no apt-get: install what corresponds to them, and run the command again." >&2
+	exit 1
+fi
+
+sudo=''
+if [ "$(id -u)" != 0 ]; then
+	sudo='sudo'
+	if ! command -v sudo >/dev/null; then
+		echo "lenet needs:$list
+There is no sudo here, so root has to install them." >&2
+		by_hand
+	fi
+fi
+
+echo "lenet needs, and will install with ${sudo:+sudo }apt-get:$list"
+if [ -t 0 ] && [ -t 1 ] && [ -z "${LENET_YES:-}" ]; then
+	printf 'Go on? [y/N] '
+	read -r answer
+	case $answer in
+	[yY]*) ;;
+	*) by_hand ;;
+	esac
+fi
+
+# The lists of a fresh system are empty or old.
+$sudo apt-get update -q >/dev/null || echo 'apt-get update failed; going on with the lists there are.' >&2
+install_missing
+
+# What could not be told before node was there.
+find_missing "$@"
+[ -z "$missing" ] || install_missing

@@ -1,0 +1,223 @@
+// A prediction is a call (route.h): start() takes the body apart and decodes it on the HTTP thread, submit() hands the
+// usable pictures to the batcher as one job, finish() writes the answer. Without a usable picture start() answers itself.
+// Unknown query parameters are refused: who asks for ?explian=1, or for something that a later version can do, had better
+// hear of it than get an answer to another question.
+#include "server/api.h"
+
+#include "server/upload.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct call {
+	const struct api *api;
+	bool explain;
+	struct upload upload;
+	float *scores; // (upload.n_usable, 10)
+	struct batcher_job job;
+	void (*done)(void *);
+	void *done_arg;
+};
+
+static void discard(void *arg)
+{
+	struct call *call = arg;
+	if (!call)
+		return;
+	engine_model_unref(call->job.model);
+	upload_free(&call->upload);
+	free(call->scores);
+	free(call);
+}
+
+static int read_arguments(const struct route_request *request, bool *explain, struct err *e)
+{
+	for (int i = 0; i < request->n_arguments; i++) {
+		const struct route_argument *a = &request->arguments[i];
+		if (strcmp(a->name, "explain") != 0)
+			return err_set(e, "no parameter is called \"%.40s\"; /predict takes explain=1", a->name);
+		*explain = strcmp(a->value, "1") == 0 || strcmp(a->value, "true") == 0;
+		if (!*explain && strcmp(a->value, "0") != 0 && strcmp(a->value, "false") != 0)
+			return err_set(e, "explain=%.40s is not understood; use explain=1 or explain=0", a->value);
+	}
+	return 0;
+}
+
+static void write_prediction(struct text *t, const struct lenet5_prediction *p)
+{
+	text_printf(t, "{\"digit\": %d, \"confidence\": %.9g, \"probabilities\": [", p->digit, (double)p->confidence);
+	for (int d = 0; d < LENET5_DIGITS; d++)
+		text_printf(t, "%s%.9g", d ? ", " : "", (double)p->probabilities[d]);
+	text_printf(t, "]");
+}
+
+static void write_input(struct text *t, const uint8_t *pixels)
+{
+	text_printf(t, ", \"input\": [");
+	for (int i = 0; i < LENET5_PIXELS; i++)
+		text_printf(t, "%s%d", i ? ", " : "", pixels[i]);
+	text_printf(t, "]");
+}
+
+// The answer: `error` before the predictions if none of the pictures could be used. scores: of the usable ones.
+static void answer(const struct api *api, const struct upload *upload, const float *scores, bool explain,
+		   struct route_response *response)
+{
+	const struct lenet5 *net = api->model->engine_model->net;
+	struct text t = { 0 };
+	int usable = 0, status = upload->n_usable ? 200 : upload->pictures[0].status;
+	text_printf(&t, "{");
+	if (status != 200) {
+		text_printf(&t, "\"error\": ");
+		text_quote(&t, upload->pictures[0].error.msg);
+		text_printf(&t, ", ");
+	}
+	text_printf(&t, "\"model\": ");
+	text_quote(&t, api->model->name);
+	text_printf(&t, ", \"predictions\": [");
+	for (int i = 0; i < upload->n; i++) {
+		const struct upload_picture *picture = &upload->pictures[i];
+		text_printf(&t, "%s", i ? ", " : "");
+		if (picture->status == 200) {
+			struct lenet5_prediction p = lenet5_predict(net, scores + usable * LENET5_DIGITS);
+			write_prediction(&t, &p);
+			if (explain)
+				write_input(&t, upload->pixels + usable * LENET5_PIXELS);
+			usable++;
+		} else {
+			text_printf(&t, "{\"digit\": null, \"%s\": ", picture->refused ? "reason" : "error");
+			text_quote(&t, picture->error.msg);
+		}
+		text_printf(&t, "}");
+	}
+	text_printf(&t, "]}\n");
+	route_answer_json(response, status, &t);
+}
+
+static void *predict_start(void *context, const struct route_request *request, struct route_response *response)
+{
+	struct api *api = context;
+	struct err e;
+	bool explain = false;
+	if (read_arguments(request, &explain, &e)) {
+		route_answer_error(response, 400, "%s", e.msg);
+		return NULL;
+	}
+	struct upload upload = { 0 };
+	int status = upload_read(request->content_type, request->body, request->n_body, api->limits, &upload, &e);
+	if (status != 200) {
+		route_answer_error(response, status, "%s", e.msg);
+		return NULL;
+	}
+	if (upload.n_usable == 0) {
+		answer(api, &upload, NULL, explain, response);
+		upload_free(&upload);
+		return NULL;
+	}
+
+	struct call *call = calloc(1, sizeof *call);
+	float *scores = calloc((size_t)upload.n_usable * LENET5_DIGITS, sizeof *scores);
+	if (!call || !scores) {
+		free(call);
+		free(scores);
+		upload_free(&upload);
+		route_answer_error(response, 500, "no memory for the pictures; try again later");
+		return NULL;
+	}
+	call->api = api;
+	call->explain = explain;
+	call->upload = upload;
+	call->scores = scores;
+	call->job = (struct batcher_job){
+		.model = engine_model_ref(api->model->engine_model),
+		.pixels = upload.pixels,
+		.scores = scores,
+		.n = upload.n_usable,
+		.deadline_us = batcher_now_us() + (int64_t)api->limits->deadline_ms * 1000,
+	};
+	return call;
+}
+
+static void job_done(struct batcher_job *job)
+{
+	struct call *call = (struct call *)((char *)job - offsetof(struct call, job));
+	call->done(call->done_arg);
+}
+
+static void predict_submit(void *arg, void (*done)(void *), void *done_arg)
+{
+	struct call *call = arg;
+	call->done = done;
+	call->done_arg = done_arg;
+	call->job.done = job_done;
+	enum batcher_result result = batcher_submit(call->api->batcher, &call->job);
+	if (result != BATCHER_OK) { // the job is still ours
+		call->job.result = result;
+		done(done_arg);
+	}
+}
+
+static bool all_finite(const float *scores, int n)
+{
+	for (int i = 0; i < n; i++)
+		if (!isfinite(scores[i]))
+			return false;
+	return true;
+}
+
+static void predict_finish(void *arg, struct route_response *response)
+{
+	struct call *call = arg;
+	switch (call->job.result) {
+	case BATCHER_OK:
+		if (all_finite(call->scores, call->job.n * LENET5_DIGITS))
+			answer(call->api, &call->upload, call->scores, call->explain, response);
+		else
+			route_answer_error(response, 500, "the model's answer is not a number; its weights are no good");
+		return;
+	case BATCHER_FULL:
+		route_answer_error(response, 503, "too many pictures are waiting; try again in a second");
+		return;
+	case BATCHER_LATE:
+		route_answer_error(response, 503, "no answer within %d ms: too much to do; try again in a second",
+				   call->api->limits->deadline_ms);
+		return;
+	case BATCHER_STOPPED:
+		route_answer_error(response, 503, "the daemon is going down; try again");
+		return;
+	case BATCHER_FAILED:
+		route_answer_error(response, 500, "the engine failed: %s", call->job.error.msg);
+		return;
+	}
+}
+
+static void *health_start(void *context, const struct route_request *request, struct route_response *response)
+{
+	(void)context, (void)request;
+	struct text t = { 0 };
+	text_printf(&t, "{\"status\": \"live\"}\n");
+	route_answer_json(response, 200, &t);
+	return NULL;
+}
+
+static void *ready_start(void *context, const struct route_request *request, struct route_response *response)
+{
+	(void)request;
+	struct api *api = context;
+	if (!atomic_load(&api->ready)) {
+		route_answer_error(response, 503, "not ready: the daemon is going down");
+		return NULL;
+	}
+	struct text t = { 0 };
+	text_printf(&t, "{\"status\": \"ready\"}\n");
+	route_answer_json(response, 200, &t);
+	return NULL;
+}
+
+const struct route api_routes[] = {
+	{ "/predict", "POST", predict_start, predict_submit, predict_finish, discard },
+	{ "/healthz", "GET", health_start, NULL, NULL, NULL },
+	{ "/readyz", "GET", ready_start, NULL, NULL, NULL },
+};
+const int api_n_routes = sizeof api_routes / sizeof api_routes[0];

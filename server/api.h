@@ -1,0 +1,20 @@
+// api: what the daemon answers, apart from the page: POST /predict, GET /healthz, GET /readyz. Knows no sockets.
+#pragma once
+
+#include "server/batcher.h"
+#include "server/limits.h"
+#include "server/model.h"
+#include "server/route.h"
+
+#include <stdatomic.h>
+
+// What the routes are given as their context. Borrowed members; outlives the last call.
+struct api {
+	const struct limits *limits;
+	struct batcher *batcher;
+	const struct model *model;
+	atomic_bool ready; // /readyz says so
+};
+
+extern const struct route api_routes[];
+extern const int api_n_routes;

@@ -1,0 +1,259 @@
+// A linked list of jobs that live in their requests' memory is the queue, so nothing is allocated after batcher_open.
+// Pictures are taken from its head until a batch is full: small jobs share a batch and a big one is spread over several.
+// Only the head can be partly taken. A batch is remembered as pieces of jobs; its ink and scores have buffers of their own.
+#include "server/batcher.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+enum { N_PIXELS = LENET5_PIXELS, N_SCORES = LENET5_DIGITS };
+
+// Pictures first..first+n-1 of a job.
+struct piece {
+	struct batcher_job *job;
+	int first, n;
+};
+
+struct batcher {
+	struct batcher_options options;
+	pthread_t thread;
+	bool joined; // of the thread that stops and closes
+
+	pthread_mutex_t lock;
+	pthread_cond_t changed;           // something was queued, or stopping was set
+	struct batcher_job *head, **tail; // lock
+	int n_queued;                     // lock; pictures in the list that are not taken
+	bool stopping;                    // lock
+
+	// The thread's.
+	struct engine_context *context;
+	float *ink;           // (max_batch, 28, 28)
+	float *scores;        // (max_batch, 10)
+	struct piece *pieces; // [max_batch]
+	int n_pieces, n_batch;
+	float ink_of[256]; // of a byte
+};
+
+int64_t batcher_now_us(void)
+{
+	struct timespec t;
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
+}
+
+struct batcher_plan batcher_plan(const struct batcher_options *options, int n_queued, int64_t oldest_wait_us, bool stopping)
+{
+	if (n_queued == 0)
+		return (struct batcher_plan){ 0, -1 };
+	if (n_queued >= options->max_batch)
+		return (struct batcher_plan){ options->max_batch, 0 };
+	if (stopping || oldest_wait_us >= options->max_delay_us)
+		return (struct batcher_plan){ n_queued, 0 };
+	return (struct batcher_plan){ 0, options->max_delay_us - oldest_wait_us };
+}
+
+static struct batcher_job *pop(struct batcher *b)
+{
+	struct batcher_job *job = b->head;
+	b->head = job->next;
+	if (!b->head)
+		b->tail = &b->head;
+	b->n_queued -= job->n - job->n_taken;
+	return job;
+}
+
+// Waits for the next batch and takes it. Jobs that are too late are taken off the list into *late.
+// False: stopping, and nothing is left.
+static bool take_batch(struct batcher *b, struct batcher_job **late)
+{
+	pthread_mutex_lock(&b->lock);
+	struct batcher_plan plan;
+	int64_t now;
+	for (;;) {
+		now = batcher_now_us();
+		plan = batcher_plan(&b->options, b->n_queued, b->head ? now - b->head->arrival_us : 0, b->stopping);
+		if (plan.launch || b->stopping)
+			break;
+		if (plan.wait_us < 0) {
+			pthread_cond_wait(&b->changed, &b->lock);
+		} else {
+			int64_t until = now + plan.wait_us;
+			struct timespec t = { until / 1000000, until % 1000000 * 1000 };
+			pthread_cond_timedwait(&b->changed, &b->lock, &t);
+		}
+	}
+
+	b->n_pieces = b->n_batch = 0;
+	while (b->head && b->n_batch < plan.launch) {
+		struct batcher_job *job = b->head;
+		if (job->n_taken == 0 && job->deadline_us <= now) {
+			pop(b);
+			job->next = *late;
+			*late = job;
+			continue;
+		}
+		if (b->n_pieces && job->model != b->pieces[0].job->model)
+			break;
+		int room = plan.launch - b->n_batch, rest = job->n - job->n_taken;
+		struct piece piece = { job, job->n_taken, rest < room ? rest : room };
+		if (piece.n == rest)
+			pop(b);
+		else
+			b->n_queued -= piece.n;
+		job->n_taken += piece.n;
+		b->pieces[b->n_pieces++] = piece;
+		b->n_batch += piece.n;
+	}
+	pthread_mutex_unlock(&b->lock);
+	return plan.launch > 0;
+}
+
+static void finish(struct batcher_job *job, enum batcher_result result)
+{
+	job->result = result;
+	job->done(job);
+}
+
+static void compute_batch(struct batcher *b)
+{
+	float *ink = b->ink;
+	for (int i = 0; i < b->n_pieces; i++) {
+		const struct piece *p = &b->pieces[i];
+		const uint8_t *pixels = p->job->pixels + (size_t)p->first * N_PIXELS;
+		for (size_t k = 0; k < (size_t)p->n * N_PIXELS; k++)
+			*ink++ = b->ink_of[pixels[k]];
+	}
+
+	struct err e;
+	bool failed = engine_forward(b->context, b->pieces[0].job->model, b->ink, b->n_batch, b->scores, &e) != 0;
+
+	const float *scores = b->scores;
+	for (int i = 0; i < b->n_pieces; i++) {
+		const struct piece *p = &b->pieces[i];
+		struct batcher_job *job = p->job;
+		memcpy(job->scores + (size_t)p->first * N_SCORES, scores, (size_t)p->n * N_SCORES * sizeof *scores);
+		scores += p->n * N_SCORES;
+		job->n_scored += p->n;
+		if (failed) {
+			if (job->n_taken < job->n) { // the rest of it still is the head
+				pthread_mutex_lock(&b->lock);
+				pop(b);
+				pthread_mutex_unlock(&b->lock);
+			}
+			job->error = e;
+			finish(job, BATCHER_FAILED);
+		} else if (job->n_scored == job->n) {
+			finish(job, BATCHER_OK);
+		}
+	}
+}
+
+static void *run(void *arg)
+{
+	struct batcher *b = arg;
+	struct batcher_job *late = NULL;
+	while (take_batch(b, &late)) {
+		while (late) {
+			struct batcher_job *job = late;
+			late = job->next;
+			finish(job, BATCHER_LATE);
+		}
+		if (b->n_pieces)
+			compute_batch(b);
+	}
+	return NULL;
+}
+
+static void free_memory(struct batcher *b)
+{
+	engine_context_close(b->context);
+	pthread_cond_destroy(&b->changed);
+	pthread_mutex_destroy(&b->lock);
+	free(b->ink);
+	free(b->scores);
+	free(b->pieces);
+	free(b);
+}
+
+int batcher_open(struct engine *engine, const struct batcher_options *options, struct batcher **batcher, struct err *e)
+{
+	struct batcher *b = calloc(1, sizeof *b);
+	if (!b)
+		return err_set(e, "no memory for the batcher");
+	pthread_condattr_t attributes;
+	pthread_condattr_init(&attributes);
+	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+	pthread_cond_init(&b->changed, &attributes);
+	pthread_condattr_destroy(&attributes);
+	pthread_mutex_init(&b->lock, NULL);
+	b->options = *options;
+	b->tail = &b->head;
+	for (int i = 0; i < 256; i++)
+		b->ink_of[i] = (float)i / 255.0f;
+
+	size_t n = (size_t)options->max_batch;
+	b->ink = malloc(n * N_PIXELS * sizeof *b->ink);
+	b->scores = calloc(n * N_SCORES, sizeof *b->scores);
+	b->pieces = malloc(n * sizeof *b->pieces);
+	if (!b->ink || !b->scores || !b->pieces) {
+		err_set(e, "no memory for batches of %d pictures", options->max_batch);
+		goto failed;
+	}
+	if (engine_context_open(engine, options->max_batch, 1, &b->context, e))
+		goto failed;
+	errno = pthread_create(&b->thread, NULL, run, b);
+	if (errno) {
+		err_errno(e, "cannot start the batcher's thread");
+		goto failed;
+	}
+	*batcher = b;
+	return 0;
+failed:
+	free_memory(b);
+	return -1;
+}
+
+enum batcher_result batcher_submit(struct batcher *b, struct batcher_job *job)
+{
+	assert(job->n > 0);
+	job->n_taken = job->n_scored = 0;
+	job->next = NULL;
+	job->arrival_us = batcher_now_us();
+	pthread_mutex_lock(&b->lock);
+	enum batcher_result result = BATCHER_OK;
+	if (b->stopping) {
+		result = BATCHER_STOPPED;
+	} else if (job->n > b->options.queue - b->n_queued) {
+		result = BATCHER_FULL;
+	} else {
+		*b->tail = job;
+		b->tail = &job->next;
+		b->n_queued += job->n;
+		pthread_cond_signal(&b->changed);
+	}
+	pthread_mutex_unlock(&b->lock);
+	return result;
+}
+
+void batcher_stop(struct batcher *b)
+{
+	pthread_mutex_lock(&b->lock);
+	b->stopping = true;
+	pthread_cond_signal(&b->changed);
+	pthread_mutex_unlock(&b->lock);
+	if (!b->joined)
+		pthread_join(b->thread, NULL);
+	b->joined = true;
+}
+
+void batcher_close(struct batcher *b)
+{
+	if (!b)
+		return;
+	batcher_stop(b);
+	free_memory(b);
+}

@@ -1,0 +1,231 @@
+// One table says all there is to say of a flag: its name, how its value is read, where it goes, its bounds and its default.
+// The help text, the parser of the command line and that of the environment all walk it, so they cannot disagree.
+// A default is a string that goes through the same parser.
+#include "server/config.h"
+
+#include <assert.h>
+#include <ctype.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum kind { TEXT, NUMBER, LISTEN, DEVICE, LEVEL };
+
+struct flag {
+	const char *name, *value;
+	enum kind kind;
+	size_t offset; // into struct config
+	int min, max;
+	const char *fallback; // NULL: stays unset
+	const char *help;
+};
+
+#define AT(field) offsetof(struct config, field)
+
+static const struct flag flags[] = {
+	{ "model", "FILE", TEXT, AT(model), 0, 0, NULL, "lenet.bin to serve; without it the built-in model" },
+	{ "network", "NAME", TEXT, AT(network), 0, 0, NULL, "the network of a model file that does not say" },
+	{ "listen", "ADDR:PORT", LISTEN, AT(host), 0, 0, "127.0.0.1:8080", "where; [v6]:PORT too, port 0 picks a free one" },
+	{ "device", "DEVICE", DEVICE, AT(device), 0, 0, "auto", "what computes: auto, cpu, cuda or cuda:N" },
+	{ "max-batch", "N", NUMBER, AT(max_batch), 1, 4096, "64", "pictures computed at once" },
+	{ "max-delay-us", "US", NUMBER, AT(max_delay_us), 0, 1000000, "0", "wait of a picture for company when idle" },
+	{ "queue", "N", NUMBER, AT(limits.queue), 1, 1 << 20, "4096", "pictures that may wait; more are told 503" },
+	{ "deadline-ms", "MS", NUMBER, AT(limits.deadline_ms), 1, 600000, "5000", "wait of a picture; then 503" },
+	{ "header-timeout-ms", "MS", NUMBER, AT(limits.header_timeout_ms), 1, 600000, "10000",
+	  "for all headers to come in" },
+	{ "body-timeout-ms", "MS", NUMBER, AT(limits.body_timeout_ms), 1, 3600000, "30000", "for a body, or an answer" },
+	{ "idle-timeout", "S", NUMBER, AT(limits.idle_timeout_s), 1, 86400, "60", "between two requests" },
+	{ "max-body", "BYTES", NUMBER, AT(limits.max_body), 1, 1 << 30, "8388608", "of a request" },
+	{ "max-buffer", "BYTES", NUMBER, AT(limits.max_buffer), 1, INT32_MAX, "268435456",
+	  "of all bodies coming in at once" },
+	{ "max-pictures", "N", NUMBER, AT(limits.max_pictures), 1, 65536, "256", "in a request" },
+	{ "max-pixels", "N", NUMBER, AT(limits.max_pixels), 784, 1 << 28, "16777216", "in a picture, width × height" },
+	{ "max-connections", "N", NUMBER, AT(limits.max_connections), 2, 65536, "1024",
+	  "at once; more wait to be accepted" },
+	{ "http-threads", "N", NUMBER, AT(http_threads), 2, 64, NULL, "without it one a processor, at least 2" },
+	{ "log-level", "LEVEL", LEVEL, AT(log_level), 0, 0, "info", "debug, info, warning or error" },
+};
+enum { N_FLAGS = sizeof flags / sizeof flags[0] };
+
+static void variable_name(const struct flag *flag, char *name, size_t n)
+{
+	snprintf(name, n, "LENETD_%s", flag->name);
+	for (char *c = name; *c; c++)
+		*c = *c == '-' ? '_' : (char)toupper((unsigned char)*c);
+}
+
+static int read_number(const char *value, int min, int max, int *number, struct err *e)
+{
+	long n = 0;
+	const char *c = value;
+	while (*c >= '0' && *c <= '9' && n <= max)
+		n = n * 10 + (*c++ - '0');
+	if (c == value || *c || n < min || n > max)
+		return err_set(e, "\"%.60s\" is not accepted: give a whole number from %d to %d", value, min, max);
+	*number = (int)n;
+	return 0;
+}
+
+static int read_listen(const char *value, struct config *config, struct err *e)
+{
+	const char *colon = strrchr(value, ':');
+	const char *host = value;
+	size_t n = colon ? (size_t)(colon - value) : 0;
+	bool bracketed = n > 2 && value[0] == '[' && value[n - 1] == ']';
+	if (bracketed) {
+		host++;
+		n -= 2;
+	}
+	if (n == 0 || n >= sizeof config->host || (!bracketed && (memchr(host, ':', n) || *host == '[')))
+		return err_set(
+		    e, "\"%.60s\" is not accepted: give ADDRESS:PORT, as in 127.0.0.1:8080, 0.0.0.0:80 or [::1]:8080",
+		    value);
+	int port;
+	if (read_number(colon + 1, 0, 65535, &port, e))
+		return err_prefix(e, "the port of \"%.60s\"", value);
+	memcpy(config->host, host, n);
+	config->host[n] = 0;
+	config->port = port;
+	return 0;
+}
+
+static int read_device(const char *value, const char **device, struct err *e)
+{
+	int number;
+	bool ok = strcmp(value, "auto") == 0 || strcmp(value, "cpu") == 0 || strcmp(value, "cuda") == 0;
+	if (!ok && (strncmp(value, "cuda:", 5) != 0 || read_number(value + 5, 0, 1023, &number, e)))
+		return err_set(e, "\"%.60s\" is not accepted: give auto, cpu, cuda or cuda:N", value);
+	*device = value;
+	return 0;
+}
+
+static int read_level(const char *value, enum log_level *level, struct err *e)
+{
+	static const char *const names[] = { "debug", "info", "warning", "error" };
+	for (int i = 0; i < 4; i++)
+		if (strcmp(value, names[i]) == 0) {
+			*level = (enum log_level)i;
+			return 0;
+		}
+	return err_set(e, "\"%.60s\" is not accepted: give debug, info, warning or error", value);
+}
+
+static int set(const struct flag *flag, const char *value, struct config *config, struct err *e)
+{
+	void *field = (char *)config + flag->offset;
+	if (!*value)
+		return err_set(e, "has an empty value");
+	switch (flag->kind) {
+	case TEXT:
+		*(const char **)field = value;
+		return 0;
+	case NUMBER:
+		return read_number(value, flag->min, flag->max, field, e);
+	case LISTEN:
+		return read_listen(value, config, e);
+	case DEVICE:
+		return read_device(value, field, e);
+	case LEVEL:
+		return read_level(value, field, e);
+	}
+	assert(!"a kind without a reader");
+	return -1;
+}
+
+static int set_from_environment(char *const *environ, struct config *config, struct err *e)
+{
+	for (int i = 0; i < N_FLAGS; i++) {
+		char name[64];
+		variable_name(&flags[i], name, sizeof name);
+		size_t n = strlen(name);
+		for (char *const *v = environ; *v; v++)
+			if (strncmp(*v, name, n) == 0 && (*v)[n] == '=' && set(&flags[i], *v + n + 1, config, e))
+				return err_prefix(e, "environment variable %s", name);
+	}
+	return 0;
+}
+
+static int set_from_arguments(int argc, char *const *argv, struct config *config, struct err *e)
+{
+	for (int i = 1; i < argc; i++) {
+		const char *word = argv[i];
+		if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0) {
+			config->help = true;
+			return 0;
+		}
+		if (strcmp(word, "--version") == 0) {
+			config->version = true;
+			return 0;
+		}
+		size_t n = strcspn(word, "=");
+		const struct flag *flag = NULL;
+		for (int f = 0; f < N_FLAGS; f++)
+			if (n > 2 && strncmp(word, "--", 2) == 0 && strlen(flags[f].name) == n - 2 &&
+			    strncmp(word + 2, flags[f].name, n - 2) == 0)
+				flag = &flags[f];
+		if (!flag)
+			return err_set(e, "\"%.60s\" is no flag of lenetd; lenetd --help lists them", word);
+		const char *value = word[n] ? word + n + 1 : i + 1 < argc ? argv[++i] : NULL;
+		if (!value)
+			return err_set(e, "--%s needs a value: --%s %s", flag->name, flag->name, flag->value);
+		if (set(flag, value, config, e))
+			return err_prefix(e, "--%s", flag->name);
+	}
+	return 0;
+}
+
+int config_parse(int argc, char *const *argv, char *const *environ, struct config *config, struct err *e)
+{
+	struct config c = { .help = false };
+	for (int i = 0; i < N_FLAGS; i++)
+		if (flags[i].fallback && set(&flags[i], flags[i].fallback, &c, e))
+			assert(!"a default that its own flag refuses");
+	// The command line first: --help has to work in a broken environment, and then once more, to go before it.
+	if (set_from_arguments(argc, argv, &c, e))
+		return -1;
+	if (!c.help && !c.version) {
+		if (set_from_environment(environ, &c, e) || set_from_arguments(argc, argv, &c, e))
+			return -1;
+		if (c.limits.queue < c.limits.max_pictures)
+			return err_set(e, "--queue %d is less than --max-pictures %d: a full request would never fit",
+				       c.limits.queue, c.limits.max_pictures);
+		if (c.limits.max_buffer <= c.limits.max_body)
+			return err_set(e, "--max-buffer %d is not more than --max-body %d: a full body would never fit",
+				       c.limits.max_buffer, c.limits.max_body);
+		if (c.max_delay_us / 1000 >= c.limits.deadline_ms)
+			return err_set(e, "--max-delay-us %d is not less than --deadline-ms %d: every picture would be late",
+				       c.max_delay_us, c.limits.deadline_ms);
+	}
+	*config = c;
+	return 0;
+}
+
+void config_help(char *text, size_t n_text)
+{
+	size_t n = 0;
+#define SAY(...) (n += n < n_text ? (size_t)snprintf(text + n, n_text - n, __VA_ARGS__) : 0)
+	SAY("usage: lenetd [--flag VALUE]...\n\n"
+	    "Serves a LeNet-5: reads pictures of digits over HTTP, with a page to draw on.\n\n");
+	for (int i = 0; i < N_FLAGS; i++) {
+		const struct flag *f = &flags[i];
+		char left[64];
+		snprintf(left, sizeof left, "--%s %s", f->name, f->value);
+		SAY("  %-26s %s%s%s%s\n", left, f->help, f->fallback ? " (" : "", f->fallback ? f->fallback : "",
+		    f->fallback ? ")" : "");
+	}
+	SAY("  %-26s %s\n  %-26s %s\n\n", "--help", "this text", "--version", "the version");
+	SAY("Each flag has an environment variable: LENETD_LISTEN for --listen, LENETD_MAX_BODY for --max-body.\n"
+	    "Exit status: 0 after SIGTERM or SIGINT, 1 after a failure, 2 for wrong usage.\n");
+#undef SAY
+}
+
+void config_limits(const struct config *config, char *line, size_t n_line)
+{
+	const struct limits *l = &config->limits;
+	snprintf(line, n_line,
+		 "limits: body %d bytes (%d in all), %d pictures a request, %d pixels a picture, %d connections, "
+		 "queue %d, batch %d, delay %d us, deadline %d ms, headers %d ms, body %d ms, idle %d s",
+		 l->max_body, l->max_buffer, l->max_pictures, l->max_pixels, l->max_connections, l->queue, config->max_batch,
+		 config->max_delay_us, l->deadline_ms, l->header_timeout_ms, l->body_timeout_ms, l->idle_timeout_s);
+}

@@ -1,0 +1,33 @@
+// config: flags and environment variables → struct config. A pure function of both; touches nothing else.
+#pragma once
+
+#include "core/err.h"
+#include "core/log.h"
+#include "server/limits.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct config {
+	bool help, version; // asked for; nothing else counts then
+	const char *model; // a file, or NULL for the built-in one; strings are borrowed from argv and environ
+	const char *network; // of a file that does not say, or NULL
+	const char *device; // "auto", "cpu", "cuda", "cuda:N"
+	char host[256]; // to listen on: a name, an IPv4 address or an IPv6 address without its brackets
+	int port; // 0: any free one
+	int max_batch; // pictures that the engine is given at once
+	int max_delay_us; // how long a picture waits for company while the engine is idle
+	int http_threads; // 0: one a processor, at least 2
+	enum log_level log_level;
+	struct limits limits;
+};
+
+// A flag goes before its variable (--max-body, LENETD_MAX_BODY), a variable before the default. Unknown variables are
+// none of our business (a cluster may set LENETD_PORT). The message of -1 names the flag, the value and what is accepted.
+int config_parse(int argc, char *const *argv, char *const *environ, struct config *config, struct err *e);
+
+// What --help prints, into `text`: every flag with its default.
+void config_help(char *text, size_t n_text);
+
+// The limits in one line.
+void config_limits(const struct config *config, char *line, size_t n_line);

@@ -1,0 +1,368 @@
+// A request is an exchange, from its headers (begin) over its body (receive) to its end, when its route starts it. What
+// takes longer is a call: the connection is suspended BEFORE the call is submitted, since done() may come first, and resumed
+// by done(), whereupon libmicrohttpd asks again and the response is queued.
+//
+// Traps of libmicrohttpd 0.9.75 that shape this file: epoll with one thread stalls, hence a pool; stopping with suspended
+// connections is undefined, hence http_drain's count; no answer is possible in the middle of an upload, and one before it
+// closes the connection, which a client in mid-sending sees as a reset. So a refused body is read off and forgotten, up to
+// DISCARD_FACTOR times the limit, and is answered before it comes only where the client waits for a "100 Continue".
+#include "server/http.h"
+
+#include "core/log.h"
+#include "server/sweep.h"
+
+#include <errno.h>
+#include <microhttpd.h>
+#include <pthread.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum { DISCARD_FACTOR = 4, FIRST_BODY = 4096 };
+
+struct http {
+	struct http_options options;
+	struct MHD_Daemon *daemon;
+	struct sweep *sweep;
+
+	pthread_mutex_t lock; // of all that follows
+	pthread_cond_t idle;  // n_active became 0
+	int n_active;         // exchanges
+	int64_t n_buffered;   // bytes that bodies occupy
+	bool draining, closed;
+};
+
+struct exchange {
+	struct http *http;
+	struct MHD_Connection *connection;
+	struct sweep_entry *deadline; // the connection's
+	const struct route *route;    // NULL: the response is there already, and says no
+	void *context;
+	char *body; // capacity bytes, counted in http->n_buffered
+	size_t n_body, capacity;
+	uint64_t n_declared, n_discarded;
+	void *call; // of the route; not NULL: submitted
+	struct route_response response;
+};
+
+// Changes the size of a body's memory, 0 to free it.
+static bool body_resize(struct exchange *x, size_t capacity)
+{
+	struct http *http = x->http;
+	pthread_mutex_lock(&http->lock);
+	int64_t n_buffered = http->n_buffered + (int64_t)capacity - (int64_t)x->capacity;
+	bool ok = capacity < x->capacity || n_buffered <= http->options.limits->max_buffer;
+	if (ok)
+		http->n_buffered = n_buffered;
+	pthread_mutex_unlock(&http->lock);
+	if (!ok)
+		return false;
+	char *body = capacity ? realloc(x->body, capacity) : NULL;
+	if (capacity == 0) {
+		free(x->body);
+	} else if (!body) {
+		pthread_mutex_lock(&http->lock);
+		http->n_buffered += (int64_t)x->capacity - (int64_t)capacity;
+		pthread_mutex_unlock(&http->lock);
+		return false;
+	}
+	x->body = body;
+	x->capacity = capacity;
+	return true;
+}
+
+static void refuse_too_large(struct exchange *x)
+{
+	route_answer_error(&x->response, 413, "the body has more than %d bytes; send a smaller picture, or fewer at once",
+			   x->http->options.limits->max_body);
+}
+
+static bool is_going_down(struct http *http)
+{
+	pthread_mutex_lock(&http->lock);
+	bool draining = http->draining;
+	pthread_mutex_unlock(&http->lock);
+	return draining;
+}
+
+static enum MHD_Result answer(struct exchange *x)
+{
+	struct route_response *r = &x->response;
+	struct MHD_Response *out = MHD_create_response_from_buffer(
+	    r->n_body, (void *)(uintptr_t)r->body, r->owned ? MHD_RESPMEM_MUST_FREE : MHD_RESPMEM_PERSISTENT);
+	if (!out)
+		return MHD_NO;
+	r->owned = NULL;
+	MHD_add_response_header(out, "Content-Type", r->content_type);
+	MHD_add_response_header(out, "X-Content-Type-Options", "nosniff");
+	for (int i = 0; i < r->n_headers; i++)
+		MHD_add_response_header(out, r->headers[i].name, r->headers[i].value);
+	if (is_going_down(x->http))
+		MHD_add_response_header(out, "Connection", "close");
+	sweep_enter(x->http->sweep, x->deadline, SWEEP_BODY);
+	enum MHD_Result result = MHD_queue_response(x->connection, (unsigned)r->status, out);
+	MHD_destroy_response(out);
+	return result;
+}
+
+static const char *header(struct exchange *x, const char *name)
+{
+	return MHD_lookup_connection_value(x->connection, MHD_HEADER_KIND, name);
+}
+
+// Fills in what the headers alone decide: route or refusal, and the size that is to come.
+static void read_head(struct exchange *x, const char *method, const char *url)
+{
+	const struct http_options *o = &x->http->options;
+	const char *length = header(x, "Content-Length");
+	bool chunked = header(x, "Transfer-Encoding") != NULL;
+	for (const char *c = length ? length : ""; *c >= '0' && *c <= '9' && x->n_declared < UINT64_MAX / 100; c++)
+		x->n_declared = x->n_declared * 10 + (uint64_t)(*c - '0');
+
+	x->route = route_find(o->tables, o->n_tables, method, url, &x->context, &x->response);
+	if (!x->route)
+		return;
+	if (strcmp(method, "POST") == 0 && !length && !chunked) {
+		route_answer_error(&x->response, 411, "the request has no Content-Length and no body; POST a picture");
+		x->route = NULL;
+	} else if (x->n_declared > (uint64_t)o->limits->max_body) {
+		refuse_too_large(x);
+		x->route = NULL;
+	}
+}
+
+static struct exchange *begin(struct http *http, struct MHD_Connection *connection)
+{
+	const union MHD_ConnectionInfo *info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+	struct exchange *x = info && info->socket_context ? calloc(1, sizeof *x) : NULL;
+	if (!x)
+		return NULL;
+	pthread_mutex_lock(&http->lock);
+	bool closed = http->closed;
+	http->n_active += !closed;
+	pthread_mutex_unlock(&http->lock);
+	if (closed) {
+		free(x);
+		return NULL;
+	}
+	x->http = http;
+	x->connection = connection;
+	x->deadline = info->socket_context;
+	sweep_enter(http->sweep, x->deadline, SWEEP_BODY);
+	return x;
+}
+
+static enum MHD_Result receive(struct exchange *x, const char *data, size_t n)
+{
+	const struct limits *limits = x->http->options.limits;
+	size_t max = (size_t)limits->max_body;
+	if (x->route && n > max - x->n_body) {
+		refuse_too_large(x);
+		x->route = NULL;
+	}
+	if (x->route && x->capacity <= x->n_body + n) { // one more for the 0
+		size_t expected = x->n_declared ? (size_t)x->n_declared : max;
+		size_t capacity = 2 * (x->n_body + n) > FIRST_BODY ? 2 * (x->n_body + n) : FIRST_BODY;
+		if (!body_resize(x, (capacity < expected ? capacity : expected) + 1)) {
+			route_answer_error(&x->response, 503,
+					   "no memory for the body: too much is coming in; try again in a second");
+			x->route = NULL;
+		}
+	}
+	if (x->route) {
+		memcpy(x->body + x->n_body, data, n);
+		x->n_body += n;
+		return MHD_YES;
+	}
+	body_resize(x, 0);
+	x->n_discarded += n;
+	return x->n_discarded <= (uint64_t)max * DISCARD_FACTOR ? MHD_YES : MHD_NO;
+}
+
+static enum MHD_Result add_argument(void *arg, enum MHD_ValueKind kind, const char *name, const char *value)
+{
+	struct route_request *request = arg;
+	(void)kind;
+	if (request->n_arguments == ROUTE_MAX_ARGUMENTS)
+		return MHD_NO;
+	request->arguments[request->n_arguments++] = (struct route_argument){ name, value ? value : "" };
+	return MHD_YES;
+}
+
+static void resume(void *arg)
+{
+	struct exchange *x = arg;
+	MHD_resume_connection(x->connection);
+}
+
+// The request is complete: answers, or suspends the connection and submits.
+static enum MHD_Result end(struct exchange *x)
+{
+	if (x->route) {
+		struct route_request request = {
+			.content_type = header(x, "Content-Type"),
+			.if_none_match = header(x, "If-None-Match"),
+			.body = x->body ? x->body : "",
+			.n_body = x->n_body,
+		};
+		if (x->body)
+			x->body[x->n_body] = 0;
+		int n = MHD_get_connection_values(x->connection, MHD_GET_ARGUMENT_KIND, add_argument, &request);
+		if (n > ROUTE_MAX_ARGUMENTS)
+			route_answer_error(&x->response, 400, "the URL has more than %d parameters", ROUTE_MAX_ARGUMENTS);
+		else
+			x->call = x->route->start(x->context, &request, &x->response);
+		body_resize(x, 0);
+	}
+	if (!x->call)
+		return answer(x);
+	sweep_enter(x->http->sweep, x->deadline, SWEEP_NONE);
+	MHD_suspend_connection(x->connection);
+	x->route->submit(x->call, resume, x); // from here on another thread may be at work on x
+	return MHD_YES;
+}
+
+static enum MHD_Result handle(void *arg, struct MHD_Connection *connection, const char *url, const char *method,
+			      const char *version, const char *data, size_t *n_data, void **state)
+{
+	struct exchange *x = *state;
+	(void)version;
+	if (!x) {
+		x = *state = begin(arg, connection);
+		if (!x)
+			return MHD_NO;
+		read_head(x, method, url);
+		// Only for these two does libmicrohttpd let the body be after the answer.
+		bool has_body_after = strcmp(method, "POST") == 0 || strcmp(method, "PUT") == 0;
+		const char *expect = header(x, "Expect");
+		if (!x->route && has_body_after && expect && strcasecmp(expect, "100-continue") == 0)
+			return answer(x);
+		return MHD_YES;
+	}
+	if (*n_data) {
+		size_t n = *n_data;
+		*n_data = 0;
+		return receive(x, data, n);
+	}
+	if (!x->call)
+		return end(x);
+	x->route->finish(x->call, &x->response);
+	return answer(x);
+}
+
+static void complete(void *arg, struct MHD_Connection *connection, void **state, enum MHD_RequestTerminationCode code)
+{
+	struct http *http = arg;
+	struct exchange *x = *state;
+	(void)connection, (void)code;
+	if (!x)
+		return;
+	if (x->call)
+		x->route->discard(x->call);
+	sweep_enter(http->sweep, x->deadline, SWEEP_IDLE);
+	body_resize(x, 0);
+	free(x->response.owned);
+	free(x);
+	*state = NULL;
+
+	pthread_mutex_lock(&http->lock);
+	if (--http->n_active == 0)
+		pthread_cond_signal(&http->idle);
+	pthread_mutex_unlock(&http->lock);
+}
+
+static void *request_line(void *arg, const char *uri, struct MHD_Connection *connection)
+{
+	struct http *http = arg;
+	const union MHD_ConnectionInfo *info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+	(void)uri;
+	if (info && info->socket_context)
+		sweep_enter(http->sweep, info->socket_context, SWEEP_HEADERS);
+	return NULL;
+}
+
+static void connection_changed(void *arg, struct MHD_Connection *connection, void **context,
+			       enum MHD_ConnectionNotificationCode code)
+{
+	struct http *http = arg;
+	if (code == MHD_CONNECTION_NOTIFY_STARTED) {
+		int fd = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
+		*context = calloc(1, sizeof(struct sweep_entry));
+		if (*context)
+			sweep_join(http->sweep, *context, fd);
+		else
+			shutdown(fd, SHUT_RDWR); // without a deadline it may not stay
+	} else if (*context) {
+		sweep_leave(http->sweep, *context);
+		free(*context);
+		*context = NULL;
+	}
+}
+
+static void log_library(void *arg, const char *format, va_list args)
+{
+	char line[512];
+	(void)arg;
+	vsnprintf(line, sizeof line, format, args);
+	line[strcspn(line, "\r\n")] = 0;
+	log_debug("libmicrohttpd: %s", line);
+}
+
+int http_open(const struct http_options *options, struct http **http, struct err *e)
+{
+	struct http *h = calloc(1, sizeof *h);
+	if (!h)
+		return err_set(e, "no memory for the HTTP server");
+	h->options = *options;
+	if (sweep_open(options->limits, &h->sweep, e)) {
+		free(h);
+		return -1;
+	}
+	pthread_mutex_init(&h->lock, NULL);
+	pthread_cond_init(&h->idle, NULL);
+	unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG;
+	h->daemon = MHD_start_daemon(flags, 0, NULL, NULL, handle, h, MHD_OPTION_EXTERNAL_LOGGER, log_library, NULL,
+				     MHD_OPTION_LISTEN_SOCKET, options->listen_fd, MHD_OPTION_THREAD_POOL_SIZE,
+				     (unsigned)options->n_threads, MHD_OPTION_CONNECTION_LIMIT,
+				     (unsigned)options->limits->max_connections, MHD_OPTION_STRICT_FOR_CLIENT, 1,
+				     MHD_OPTION_NOTIFY_COMPLETED, complete, h, MHD_OPTION_NOTIFY_CONNECTION,
+				     connection_changed, h, MHD_OPTION_URI_LOG_CALLBACK, request_line, h, MHD_OPTION_END);
+	if (!h->daemon) {
+		err_errno(e, "cannot start the HTTP server with %d threads", options->n_threads);
+		http_close(h);
+		return -1;
+	}
+	*http = h;
+	return 0;
+}
+
+void http_drain(struct http *h)
+{
+	MHD_quiesce_daemon(h->daemon);
+	shutdown(h->options.listen_fd, SHUT_RDWR); // else the kernel goes on taking connections that nobody will answer
+	pthread_mutex_lock(&h->lock);
+	h->draining = true;
+	while (h->n_active > 0)
+		pthread_cond_wait(&h->idle, &h->lock);
+	h->closed = true;
+	pthread_mutex_unlock(&h->lock);
+}
+
+void http_close(struct http *h)
+{
+	if (!h)
+		return;
+	if (h->daemon) {
+		http_drain(h);
+		MHD_stop_daemon(h->daemon);
+	}
+	sweep_close(h->sweep);
+	pthread_cond_destroy(&h->idle);
+	pthread_mutex_destroy(&h->lock);
+	free(h);
+}

@@ -1,0 +1,156 @@
+// lenetd: wiring. Opens from the bottom up (engine, model, batcher, HTTP), waits for a signal, closes from the top down, so
+// that what is in flight is answered by parts that still stand.
+#include "core/log.h"
+#include "kernels/engines.h"
+#include "server/api.h"
+#include "server/config.h"
+#include "server/http.h"
+#include "server/listen.h"
+#include "server/page.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#define VERSION "0.1.0"
+
+struct daemon {
+	struct engine *engine;
+	struct model model;
+	struct batcher *batcher;
+	struct api api;
+	struct route_table tables[2];
+	int listen_fd;
+	char address[LISTEN_MAX_ADDRESS];
+	struct http *http;
+};
+
+// Each connection needs a descriptor; the pool, the files and the libraries need some.
+static int raise_descriptor_limit(int n_connections, struct err *e)
+{
+	rlim_t needed = (rlim_t)n_connections + 256;
+	struct rlimit limit;
+	if (getrlimit(RLIMIT_NOFILE, &limit))
+		return err_errno(e, "cannot ask for the limit of open files");
+	if (limit.rlim_cur >= needed)
+		return 0;
+	struct rlimit raised = { needed, limit.rlim_max > needed ? limit.rlim_max : needed };
+	if (setrlimit(RLIMIT_NOFILE, &raised))
+		return err_set(
+		    e,
+		    "--max-connections %d needs %lu open files, and this process may have %lu: raise that (ulimit -n) "
+		    "or lower --max-connections",
+		    n_connections, (unsigned long)needed, (unsigned long)limit.rlim_max);
+	return 0;
+}
+
+// One forward pass before anybody waits for it: it shows that the engine works, and pays for what only the first one costs.
+static int warm_up(struct daemon *d, struct err *e)
+{
+	static const float blank[LENET5_PIXELS];
+	float scores[LENET5_DIGITS];
+	struct engine_context *context;
+	if (engine_context_open(d->engine, 1, 1, &context, e))
+		return -1;
+	int failed = engine_forward(context, d->model.engine_model, blank, 1, scores, e);
+	engine_context_close(context);
+	return failed;
+}
+
+static int n_threads(const struct config *config)
+{
+	long n = config->http_threads ? config->http_threads : sysconf(_SC_NPROCESSORS_ONLN);
+	return n < 2 ? 2 : n > 64 ? 64 : (int)n;
+}
+
+static int open_all(struct daemon *d, const struct config *config, struct err *e)
+{
+	char why[256], limits[512];
+	const struct batcher_options gathering = { config->max_batch, config->max_delay_us, config->limits.queue };
+	if (raise_descriptor_limit(config->limits.max_connections, e) ||
+	    engine_open(config->device, &d->engine, why, sizeof why, e) ||
+	    model_open(d->engine, config->model, config->network, &d->model, e) || warm_up(d, e) ||
+	    batcher_open(d->engine, &gathering, &d->batcher, e) ||
+	    listen_open(config->host, config->port, &d->listen_fd, d->address, e))
+		return -1;
+	d->api.limits = &config->limits;
+	d->api.batcher = d->batcher;
+	d->api.model = &d->model;
+	d->api.ready = true;
+	d->tables[0] = (struct route_table){ api_routes, api_n_routes, &d->api };
+	d->tables[1] = (struct route_table){ page_routes, page_n_routes, NULL };
+	const struct http_options serving = { d->listen_fd, n_threads(config), &config->limits, d->tables, 2 };
+	if (http_open(&serving, &d->http, e))
+		return -1;
+	log_info("%s", why);
+	config_limits(config, limits, sizeof limits);
+	log_info("%s", limits);
+	log_info("listening on http://%s, model %s, engine %s", d->address, d->model.description, d->engine->name);
+	return 0;
+}
+
+static void close_all(struct daemon *d)
+{
+	http_close(d->http);
+	if (d->listen_fd >= 0)
+		close(d->listen_fd);
+	batcher_close(d->batcher);
+	model_close(&d->model);
+	engine_close(d->engine);
+}
+
+static int serve(const struct config *config)
+{
+	// Blocked before there are threads, so that all inherit it and the signals wait for sigwait.
+	sigset_t stop;
+	sigemptyset(&stop);
+	sigaddset(&stop, SIGTERM);
+	sigaddset(&stop, SIGINT);
+	pthread_sigmask(SIG_BLOCK, &stop, NULL);
+	signal(SIGPIPE, SIG_IGN);
+
+	struct err e;
+	struct daemon d = { .listen_fd = -1 };
+	int failed = open_all(&d, config, &e);
+	if (failed) {
+		log_error("%s", e.msg);
+	} else {
+		int number;
+		while (sigwait(&stop, &number) != 0)
+			;
+		pthread_sigmask(SIG_UNBLOCK, &stop, NULL); // a second one ends the process at once
+		log_info("%s: answering what is in flight", number == SIGTERM ? "SIGTERM" : "SIGINT");
+		atomic_store(&d.api.ready, false);
+		http_drain(d.http);
+	}
+	close_all(&d);
+	if (!failed)
+		log_info("done");
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
+int main(int argc, char **argv)
+{
+	struct config config;
+	struct err e;
+	if (config_parse(argc, argv, environ, &config, &e)) {
+		fprintf(stderr, "lenetd: %s\n", e.msg);
+		return 2;
+	}
+	if (config.help) {
+		char text[4096];
+		config_help(text, sizeof text);
+		fputs(text, stdout);
+		return EXIT_SUCCESS;
+	}
+	if (config.version) {
+		puts("lenetd " VERSION);
+		return EXIT_SUCCESS;
+	}
+	log_set_level(config.log_level);
+	return serve(&config);
+}

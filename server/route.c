@@ -1,0 +1,74 @@
+// A handful of paths: a walk over them costs less than anything cleverer.
+#include "server/route.h"
+
+#include <assert.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+static bool method_matches(const char *route, const char *method)
+{
+	return strcmp(route, method) == 0 || (strcmp(route, "GET") == 0 && strcmp(method, "HEAD") == 0);
+}
+
+const struct route *route_find(const struct route_table *tables, int n_tables, const char *method, const char *path,
+			       void **context, struct route_response *response)
+{
+	const char *allowed = NULL;
+	for (int t = 0; t < n_tables; t++)
+		for (int r = 0; r < tables[t].n_routes; r++) {
+			const struct route *route = &tables[t].routes[r];
+			if (strcmp(route->path, path) != 0)
+				continue;
+			if (method_matches(route->method, method)) {
+				*context = tables[t].context;
+				return route;
+			}
+			allowed = strcmp(route->method, "GET") == 0 ? "GET, HEAD" : route->method;
+		}
+	if (allowed) {
+		route_answer_error(response, 405, "%.20s is not for %s; use %s", method, path, allowed);
+		route_header_add(response, "Allow", allowed);
+	} else {
+		route_answer_error(response, 404,
+				   "nothing is at %.100s; there are / (the page), POST /predict, /healthz and /readyz",
+				   path);
+	}
+	return NULL;
+}
+
+void route_header_add(struct route_response *response, const char *name, const char *value)
+{
+	assert(response->n_headers < ROUTE_MAX_HEADERS);
+	response->headers[response->n_headers++] = (struct route_header){ name, value };
+}
+
+void route_answer_json(struct route_response *response, int status, struct text *text)
+{
+	static const char no_memory[] = "{\"error\": \"no memory for an answer; try again later\"}\n";
+	size_t n;
+	char *body = text_take(text, &n);
+	response->status = body ? status : 500;
+	response->content_type = "application/json";
+	response->body = body ? body : no_memory;
+	response->n_body = body ? n : sizeof no_memory - 1;
+	response->owned = body;
+	route_header_add(response, "Cache-Control", "no-store");
+}
+
+void route_answer_error(struct route_response *response, int status, const char *format, ...)
+{
+	char message[640];
+	va_list args;
+	va_start(args, format);
+	vsnprintf(message, sizeof message, format, args);
+	va_end(args);
+
+	struct text t = { 0 };
+	text_printf(&t, "{\"error\": ");
+	text_quote(&t, message);
+	text_printf(&t, "}\n");
+	route_answer_json(response, status, &t);
+	if (status == 503)
+		route_header_add(response, "Retry-After", "1");
+}

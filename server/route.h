@@ -1,0 +1,72 @@
+// route: what a handler sees of HTTP: a request, the response it fills, and the routes that lead to it. No sockets here:
+// http.c brings requests and takes responses, and a test may do the same.
+#pragma once
+
+#include "server/text.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+enum { ROUTE_MAX_ARGUMENTS = 16, ROUTE_MAX_HEADERS = 12 };
+
+struct route_argument {
+	const char *name, *value; // of the query; value is "" where the URL has none
+};
+
+// Borrowed for the call that takes it.
+struct route_request {
+	int n_arguments;
+	struct route_argument arguments[ROUTE_MAX_ARGUMENTS];
+	const char *content_type, *if_none_match; // headers, NULL where missing
+	const char *body; // n_body bytes and a 0 behind them; never NULL
+	size_t n_body;
+};
+
+struct route_header {
+	const char *name, *value;
+};
+
+// Zero-initialise. status 0: not filled yet.
+struct route_response {
+	int status;
+	const char *content_type;
+	const char *body;
+	size_t n_body;
+	char *owned; // what to free with the response: the body, or NULL if that is constant
+	int n_headers;
+	struct route_header headers[ROUTE_MAX_HEADERS]; // constant strings
+};
+
+// A path that answers. GET stands for HEAD too.
+//
+// start() fills the response and returns NULL, or returns a call: work that somebody else does meanwhile. Then submit()
+// hands the work over and returns at once; done(arg) is called when it is through, once, on any thread, maybe before
+// submit() returns. After that finish() fills the response. discard() frees the call in any case. A route whose start()
+// always answers leaves the other three NULL.
+struct route {
+	const char *path, *method;
+	void *(*start)(void *context, const struct route_request *, struct route_response *);
+	void (*submit)(void *call, void (*done)(void *arg), void *arg);
+	void (*finish)(void *call, struct route_response *);
+	void (*discard)(void *call);
+};
+
+// Some routes and what their start() is given.
+struct route_table {
+	const struct route *routes;
+	int n_routes;
+	void *context;
+};
+
+// The route for a method and path. NULL: *response says 404, or 405 with the methods there are.
+const struct route *route_find(const struct route_table *tables, int n_tables, const char *method, const char *path,
+			       void **context, struct route_response *response);
+
+void route_header_add(struct route_response *response, const char *name, const char *value);
+
+// Takes the text for the body; if its memory ran out the answer is 500.
+void route_answer_json(struct route_response *response, int status, struct text *text);
+
+// {"error": "…"}. 503 comes with Retry-After.
+void route_answer_error(struct route_response *response, int status, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));

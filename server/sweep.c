@@ -1,0 +1,137 @@
+// All entries of a phase have the same time, so a list that is appended to at its end is sorted: the earliest deadline of a
+// phase is its list's first, and entering or leaving costs a few pointers. The thread sleeps until the earliest of all; an
+// entry wakes it only if it is due before that, which under steady load happens once in a timeout, not once a request.
+#include "server/sweep.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <time.h>
+
+struct sweep {
+	int64_t time_ms[SWEEP_N_PHASES];
+	pthread_t thread;
+	pthread_mutex_t lock; // of all that follows, and of the entries
+	pthread_cond_t changed;
+	struct sweep_entry list[SWEEP_N_PHASES]; // heads of circular lists
+	int64_t wake_ms;                         // when the thread will look by itself
+	bool stopping;
+};
+
+static int64_t now_ms(void)
+{
+	struct timespec t;
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+static void unlink_entry(struct sweep_entry *entry)
+{
+	if (entry->phase == SWEEP_NONE)
+		return;
+	entry->previous->next = entry->next;
+	entry->next->previous = entry->previous;
+	entry->phase = SWEEP_NONE;
+}
+
+static void *run(void *arg)
+{
+	struct sweep *s = arg;
+	pthread_mutex_lock(&s->lock);
+	while (!s->stopping) {
+		int64_t now = now_ms();
+		s->wake_ms = INT64_MAX;
+		for (int p = 0; p < SWEEP_N_PHASES; p++) {
+			struct sweep_entry *first;
+			while ((first = s->list[p].next) != &s->list[p] && first->deadline_ms <= now) {
+				unlink_entry(first);
+				shutdown(first->fd, SHUT_RDWR);
+			}
+			if (first != &s->list[p] && first->deadline_ms < s->wake_ms)
+				s->wake_ms = first->deadline_ms;
+		}
+		if (s->wake_ms == INT64_MAX) {
+			pthread_cond_wait(&s->changed, &s->lock);
+		} else {
+			struct timespec until = { s->wake_ms / 1000, s->wake_ms % 1000 * 1000000 };
+			pthread_cond_timedwait(&s->changed, &s->lock, &until);
+		}
+	}
+	pthread_mutex_unlock(&s->lock);
+	return NULL;
+}
+
+int sweep_open(const struct limits *limits, struct sweep **sweep, struct err *e)
+{
+	struct sweep *s = calloc(1, sizeof *s);
+	if (!s)
+		return err_set(e, "no memory for the connections' deadlines");
+	s->time_ms[SWEEP_HEADERS] = limits->header_timeout_ms;
+	s->time_ms[SWEEP_BODY] = limits->body_timeout_ms;
+	s->time_ms[SWEEP_IDLE] = (int64_t)limits->idle_timeout_s * 1000;
+	for (int p = 0; p < SWEEP_N_PHASES; p++)
+		s->list[p].previous = s->list[p].next = &s->list[p];
+
+	pthread_condattr_t attributes;
+	pthread_condattr_init(&attributes);
+	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+	pthread_cond_init(&s->changed, &attributes);
+	pthread_condattr_destroy(&attributes);
+	pthread_mutex_init(&s->lock, NULL);
+	errno = pthread_create(&s->thread, NULL, run, s);
+	if (errno) {
+		err_errno(e, "cannot start the thread for the connections' deadlines");
+		pthread_cond_destroy(&s->changed);
+		pthread_mutex_destroy(&s->lock);
+		free(s);
+		return -1;
+	}
+	*sweep = s;
+	return 0;
+}
+
+void sweep_close(struct sweep *s)
+{
+	if (!s)
+		return;
+	pthread_mutex_lock(&s->lock);
+	s->stopping = true;
+	pthread_cond_signal(&s->changed);
+	pthread_mutex_unlock(&s->lock);
+	pthread_join(s->thread, NULL);
+	pthread_cond_destroy(&s->changed);
+	pthread_mutex_destroy(&s->lock);
+	free(s);
+}
+
+void sweep_join(struct sweep *s, struct sweep_entry *entry, int fd)
+{
+	entry->fd = fd;
+	entry->phase = SWEEP_NONE;
+	sweep_enter(s, entry, SWEEP_HEADERS);
+}
+
+void sweep_enter(struct sweep *s, struct sweep_entry *entry, enum sweep_phase phase)
+{
+	pthread_mutex_lock(&s->lock);
+	unlink_entry(entry);
+	if (phase != SWEEP_NONE) {
+		struct sweep_entry *head = &s->list[phase];
+		entry->phase = phase;
+		entry->deadline_ms = now_ms() + s->time_ms[phase];
+		entry->previous = head->previous;
+		entry->next = head;
+		head->previous->next = entry;
+		head->previous = entry;
+		if (entry->deadline_ms < s->wake_ms)
+			pthread_cond_signal(&s->changed);
+	}
+	pthread_mutex_unlock(&s->lock);
+}
+
+void sweep_leave(struct sweep *s, struct sweep_entry *entry)
+{
+	sweep_enter(s, entry, SWEEP_NONE);
+}

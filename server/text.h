@@ -1,0 +1,21 @@
+// text: text that grows, for answers in JSON. cJSON prints numbers with other digits than ours, and a tree for ten floats is
+// waste. No memory: the text is marked as failed and everything more is dropped, so that only the end needs a check.
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+
+// Zero-initialise; ends in text_take.
+struct text {
+	char *bytes; // NULL until something is written
+	size_t n, capacity;
+	bool failed;
+};
+
+void text_printf(struct text *t, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+// s as a JSON string, in quotes and escaped (RFC 8259 section 7). Bytes that are not UTF-8 become '?'.
+void text_quote(struct text *t, const char *s);
+
+// The whole text, which is the caller's then; NULL if memory ran out somewhere. *n: its length.
+char *text_take(struct text *t, size_t *n);

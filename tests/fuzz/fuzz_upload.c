@@ -1,0 +1,35 @@
+// A request's body, whole: the first line is the Content-Type. Whatever comes, the counts agree and an error says something.
+#include "server/upload.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n);
+
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
+{
+	static const struct limits limits = { .max_body = 1 << 20, .max_pictures = 8, .max_pixels = 1 << 16 };
+	const uint8_t *line_end = memchr(bytes, '\n', n);
+	if (!line_end)
+		return 0;
+	size_t n_type = (size_t)(line_end - bytes), n_body = n - n_type - 1;
+	char *type = strndup((const char *)bytes, n_type), *body = calloc(1, n_body + 1);
+	struct upload upload = { 0 };
+	struct err e = { .msg = "" };
+	if (type && body) {
+		memcpy(body, line_end + 1, n_body);
+		int status = upload_read(type, body, n_body, &limits, &upload, &e);
+		int n_usable = 0;
+		for (int i = 0; i < upload.n; i++) {
+			n_usable += upload.pictures[i].status == 200;
+			if (upload.pictures[i].status != 200 && !upload.pictures[i].error.msg[0])
+				abort();
+		}
+		if (n_usable != upload.n_usable || (status == 200) != (upload.n > 0) || (status != 200 && !e.msg[0]))
+			abort();
+	}
+	upload_free(&upload);
+	free(type);
+	free(body);
+	return 0;
+}

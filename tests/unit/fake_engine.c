@@ -1,0 +1,116 @@
+// One mutex and one condition variable for what the tests set and the batcher's thread reads.
+#include "tests/unit/fake_engine.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t changed = PTHREAD_COND_INITIALIZER;
+static bool held, waiting, failing; // lock
+static float constant;              // lock
+
+static void set(bool *flag, bool value)
+{
+	pthread_mutex_lock(&lock);
+	*flag = value;
+	pthread_cond_broadcast(&changed);
+	pthread_mutex_unlock(&lock);
+}
+
+void fake_engine_hold(void)
+{
+	set(&held, true);
+}
+
+void fake_engine_release(void)
+{
+	set(&held, false);
+}
+
+void fake_engine_await(void)
+{
+	pthread_mutex_lock(&lock);
+	while (!waiting)
+		pthread_cond_wait(&changed, &lock);
+	pthread_mutex_unlock(&lock);
+}
+
+void fake_engine_fail(bool fail)
+{
+	set(&failing, fail);
+}
+
+void fake_engine_score(float score)
+{
+	pthread_mutex_lock(&lock);
+	constant = score;
+	pthread_mutex_unlock(&lock);
+}
+
+static int forward(struct engine_context *context, const struct engine_model *model, const float *ink, int n, float *scores,
+		   struct err *e)
+{
+	struct fake_engine *fake = (struct fake_engine *)context->engine;
+	(void)model;
+	pthread_mutex_lock(&lock);
+	if (fake->n_calls < FAKE_MAX_CALLS)
+		fake->batches[fake->n_calls] = n;
+	fake->n_calls++;
+	waiting = true;
+	pthread_cond_broadcast(&changed);
+	while (held)
+		pthread_cond_wait(&changed, &lock);
+	waiting = false;
+	bool fail = failing;
+	float score = constant;
+	pthread_mutex_unlock(&lock);
+	for (int i = 0; i < n; i++)
+		for (int d = 0; d < LENET5_DIGITS; d++)
+			scores[i * LENET5_DIGITS + d] = score != 0 ? score : ink[i * LENET5_PIXELS + d] * 255;
+	return fail ? err_set(e, "the fake has failed") : 0;
+}
+
+static int context_open(struct engine *engine, int max_batch, int n_threads, struct engine_context **context, struct err *e)
+{
+	(void)n_threads;
+	struct engine_context *c = malloc(sizeof *c);
+	if (!c)
+		return err_set(e, "no memory");
+	*c = (struct engine_context){ engine, max_batch };
+	((struct fake_engine *)engine)->n_contexts++;
+	*context = c;
+	return 0;
+}
+
+static void context_close(struct engine_context *context)
+{
+	((struct fake_engine *)context->engine)->n_contexts--;
+	free(context);
+}
+
+static void model_free(struct engine_model *model)
+{
+	((struct fake_engine *)model->engine)->n_models--;
+	free(model);
+}
+
+static const struct engine_ops ops = {
+	.context_open = context_open, .context_close = context_close, .forward = forward, .model_free = model_free
+};
+
+void fake_engine_init(struct fake_engine *fake)
+{
+	*fake = (struct fake_engine){ .engine = { &ops, "fake" } };
+	waiting = held = failing = false;
+	constant = 0;
+}
+
+void fake_engine_model(struct fake_engine *fake, struct engine_model **model)
+{
+	struct engine_model *m = calloc(1, sizeof *m);
+	if (!m)
+		abort();
+	*m = (struct engine_model){ &fake->engine, 1, lenet5_at(0) };
+	fake->n_models++;
+	*model = m;
+}

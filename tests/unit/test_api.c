@@ -1,0 +1,212 @@
+// Requests → answers without a socket, over a fake engine whose scores are the picture's first ten bytes.
+#include "server/api.h"
+
+#include "tests/unit/fake_engine.h"
+#include "tests/unit/test.h"
+
+#include <cjson/cJSON.h>
+#include <math.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static struct fake_engine fake;
+static struct limits limits;
+static struct model model;
+static struct api api;
+static struct route_response response;
+static cJSON *answer; // of the last request
+
+static void start(int queue)
+{
+	struct err e;
+	const struct batcher_options options = { 8, 0, queue };
+	fake_engine_init(&fake);
+	limits = (struct limits){ .max_body = 1 << 20, .max_pictures = 8, .max_pixels = 10000, .deadline_ms = 600000 };
+	snprintf(model.name, sizeof model.name, "a \"name\"");
+	fake_engine_model(&fake, &model.engine_model);
+	CHECK_MSG(batcher_open(&fake.engine, &options, &api.batcher, &e) == 0, "%s", e.msg);
+	api.limits = &limits;
+	api.model = &model;
+	atomic_store(&api.ready, true);
+}
+
+static void stop(void)
+{
+	cJSON_Delete(answer);
+	answer = NULL;
+	batcher_close(api.batcher);
+	model_close(&model);
+	CHECK(fake.n_models == 0);
+}
+
+struct waiter {
+	pthread_mutex_t lock;
+	pthread_cond_t changed;
+	bool done;
+};
+
+static void done(void *arg)
+{
+	struct waiter *w = arg;
+	pthread_mutex_lock(&w->lock);
+	w->done = true;
+	pthread_cond_signal(&w->changed);
+	pthread_mutex_unlock(&w->lock);
+}
+
+// What http.c does with a request. Returns the status; `answer` is the body.
+static int ask(const char *method, const char *path, const char *explain, const char *body)
+{
+	const struct route_table table = { api_routes, api_n_routes, &api };
+	struct route_request request = { .content_type = "application/json", .body = body, .n_body = strlen(body) };
+	struct waiter w = { PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, false };
+	void *context, *call = NULL;
+	if (explain)
+		request.arguments[request.n_arguments++] = (struct route_argument){ "explain", explain };
+	response = (struct route_response){ 0 };
+	const struct route *route = route_find(&table, 1, method, path, &context, &response);
+	if (route)
+		call = route->start(context, &request, &response);
+	if (call) {
+		CHECK(response.status == 0);
+		route->submit(call, done, &w);
+		pthread_mutex_lock(&w.lock);
+		while (!w.done)
+			pthread_cond_wait(&w.changed, &w.lock);
+		pthread_mutex_unlock(&w.lock);
+		route->finish(call, &response);
+		route->discard(call);
+	}
+	cJSON_Delete(answer);
+	answer = cJSON_ParseWithLength(response.body, response.n_body);
+	CHECK_MSG(answer != NULL, "no JSON: %.*s", (int)response.n_body, response.body);
+	free(response.owned);
+	return response.status;
+}
+
+// {"pixels": …} of pictures with a stroke in the middle; the first ten bytes are 0 but for a 1 at the digit. x: a blank one.
+static const char *pictures(const char *digits)
+{
+	static char text[1 << 16];
+	char *c = text + sprintf(text, "{\"pixels\": [");
+	for (const char *d = digits; *d; d++) {
+		c += sprintf(c, "%s[", d == digits ? "" : ",");
+		for (int i = 0; i < LENET5_PIXELS; i++)
+			c += sprintf(c, "%s%d", i ? "," : "",
+				     i < 10                      ? i == *d - '0'
+				     : *d != 'x' && i / 28 == 14 ? 200 + i % 28
+								 : 0);
+		c += sprintf(c, "]");
+	}
+	strcpy(c, "]}");
+	return text;
+}
+
+static const cJSON *prediction(int i)
+{
+	return cJSON_GetArrayItem(cJSON_GetObjectItem(answer, "predictions"), i);
+}
+
+static const char *text_of(const cJSON *object, const char *name)
+{
+	const char *text = cJSON_GetStringValue(cJSON_GetObjectItem(object, name));
+	return text ? text : "";
+}
+
+static const char *header(const char *name)
+{
+	for (int i = 0; i < response.n_headers; i++)
+		if (strcmp(response.headers[i].name, name) == 0)
+			return response.headers[i].value;
+	return "";
+}
+
+TEST(api_predicts)
+{
+	start(64);
+	CHECK(ask("POST", "/predict", NULL, pictures("72")) == 200);
+	CHECK(strcmp(text_of(answer, "model"), "a \"name\"") == 0 && !cJSON_HasObjectItem(answer, "error"));
+	CHECK(cJSON_GetArraySize(cJSON_GetObjectItem(answer, "predictions")) == 2);
+	for (int i = 0; i < 2; i++) {
+		const cJSON *p = prediction(i), *probabilities = cJSON_GetObjectItem(p, "probabilities");
+		int digit = i ? 2 : 7;
+		CHECK((int)cJSON_GetNumberValue(cJSON_GetObjectItem(p, "digit")) == digit);
+		CHECK(cJSON_GetArraySize(probabilities) == 10 && !cJSON_HasObjectItem(p, "input"));
+		double confidence = cJSON_GetNumberValue(cJSON_GetObjectItem(p, "confidence"));
+		CHECK(confidence == cJSON_GetNumberValue(cJSON_GetArrayItem(probabilities, digit)));
+		CHECK(fabs(confidence - exp(1) / (exp(1) + 9)) < 1e-7); // of one score 1 and nine 0
+	}
+	stop();
+}
+
+TEST(api_explains)
+{
+	start(64);
+	CHECK(ask("POST", "/predict", "1", pictures("3")) == 200);
+	const cJSON *input = cJSON_GetObjectItem(prediction(0), "input");
+	CHECK(cJSON_GetArraySize(input) == LENET5_PIXELS);
+	CHECK(cJSON_GetNumberValue(cJSON_GetArrayItem(input, 3)) == 1 &&
+	      cJSON_GetNumberValue(cJSON_GetArrayItem(input, 14 * 28 + 27)) == 227);
+	CHECK(ask("POST", "/predict", "false", pictures("3")) == 200 && !cJSON_HasObjectItem(prediction(0), "input"));
+	CHECK(ask("POST", "/predict", "perhaps", pictures("3")) == 400 && strstr(text_of(answer, "error"), "explain=1"));
+	stop();
+}
+
+TEST(api_puts_an_error_in_its_place)
+{
+	start(64);
+	CHECK(ask("POST", "/predict", NULL, pictures("4x5")) == 200); // x is blank
+	CHECK((int)cJSON_GetNumberValue(cJSON_GetObjectItem(prediction(0), "digit")) == 4);
+	CHECK(cJSON_IsNull(cJSON_GetObjectItem(prediction(1), "digit")) && *text_of(prediction(1), "reason"));
+	CHECK((int)cJSON_GetNumberValue(cJSON_GetObjectItem(prediction(2), "digit")) == 5);
+
+	CHECK(ask("POST", "/predict", NULL, pictures("x")) == 422);
+	CHECK(*text_of(answer, "error") && strcmp(text_of(answer, "error"), text_of(prediction(0), "reason")) == 0);
+	CHECK(ask("POST", "/predict", NULL, "{\"images\": [\"aGVsbG8=\", 7]}") == 415);
+	CHECK(*text_of(prediction(0), "error") && *text_of(prediction(1), "error") && fake.n_calls == 1);
+	stop();
+}
+
+TEST(api_errors)
+{
+	start(64);
+	CHECK(ask("POST", "/predict", NULL, "") == 400 && *text_of(answer, "error"));
+	CHECK(ask("GET", "/predict", NULL, "") == 405 && strcmp(header("Allow"), "POST") == 0);
+	CHECK(ask("POST", "/healthz", NULL, "") == 405 && strcmp(header("Allow"), "GET, HEAD") == 0);
+	CHECK(ask("GET", "/predict/", NULL, "") == 404 && strstr(text_of(answer, "error"), "/predict/"));
+	CHECK(ask("GET", "/\xff\"\\\n", NULL, "") == 404);
+	fake_engine_fail(true);
+	CHECK(ask("POST", "/predict", NULL, pictures("1")) == 500 &&
+	      strstr(text_of(answer, "error"), "the fake has failed"));
+	fake_engine_fail(false);
+	fake_engine_score(NAN);
+	CHECK(ask("POST", "/predict", NULL, pictures("1")) == 500 && strstr(text_of(answer, "error"), "not a number"));
+	fake_engine_score(0);
+	CHECK(ask("POST", "/predict", NULL, pictures("1")) == 200);
+	stop();
+}
+
+TEST(api_says_when_to_come_back)
+{
+	start(8);
+	limits.max_pictures = 9;
+	CHECK(ask("POST", "/predict", NULL, pictures("123456789")) == 503 && strcmp(header("Retry-After"), "1") == 0);
+	limits.deadline_ms = 0;
+	CHECK(ask("POST", "/predict", NULL, pictures("1")) == 503 && strcmp(header("Retry-After"), "1") == 0);
+	CHECK(strstr(text_of(answer, "error"), "within 0 ms") && fake.n_calls == 0);
+	limits.deadline_ms = 600000;
+	batcher_stop(api.batcher);
+	CHECK(ask("POST", "/predict", NULL, pictures("1")) == 503 && strstr(text_of(answer, "error"), "going down"));
+	stop();
+}
+
+TEST(api_live_and_ready)
+{
+	start(8);
+	CHECK(ask("GET", "/healthz", NULL, "") == 200 && ask("HEAD", "/readyz", NULL, "") == 200);
+	atomic_store(&api.ready, false);
+	CHECK(ask("GET", "/healthz", NULL, "") == 200 && ask("GET", "/readyz", NULL, "") == 503);
+	stop();
+}

@@ -1,0 +1,303 @@
+// The batcher over a fake engine that can be held, so that what gathers meanwhile is known and nothing depends on time.
+#include "server/batcher.h"
+
+#include "tests/unit/fake_engine.h"
+#include "tests/unit/test.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { MAX_JOBS = 16, MAX_PICTURES = 12 };
+
+struct wait {
+	pthread_mutex_t lock;
+	pthread_cond_t changed;
+	int n_done;
+};
+
+struct item {
+	struct batcher_job job; // first, so that a job is its item
+	struct wait *wait;
+	bool done;
+	uint8_t pixels[MAX_PICTURES][LENET5_PIXELS];
+	float scores[MAX_PICTURES][LENET5_DIGITS];
+};
+
+static struct fake_engine fake;
+static struct engine_model *model;
+static struct batcher *batcher;
+static struct item items[MAX_JOBS];
+static struct wait wait = { PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, 0 };
+
+static void done(struct batcher_job *job)
+{
+	struct item *item = (struct item *)job;
+	pthread_mutex_lock(&item->wait->lock);
+	item->done = true;
+	item->wait->n_done++;
+	pthread_cond_broadcast(&item->wait->changed);
+	pthread_mutex_unlock(&item->wait->lock);
+}
+
+static void await(int n_done)
+{
+	pthread_mutex_lock(&wait.lock);
+	while (wait.n_done < n_done)
+		pthread_cond_wait(&wait.changed, &wait.lock);
+	pthread_mutex_unlock(&wait.lock);
+}
+
+static void start(int max_batch, int max_delay_us, int queue)
+{
+	struct err e;
+	fake_engine_init(&fake);
+	fake_engine_model(&fake, &model);
+	memset(items, 0, sizeof items);
+	wait.n_done = 0;
+	const struct batcher_options options = { max_batch, max_delay_us, queue };
+	CHECK_MSG(batcher_open(&fake.engine, &options, &batcher, &e) == 0, "%s", e.msg);
+}
+
+static void stop(void)
+{
+	batcher_close(batcher);
+	engine_model_unref(model);
+	CHECK(fake.n_contexts == 0 && fake.n_models == 0);
+}
+
+static enum batcher_result submit(int i, int n)
+{
+	struct item *item = &items[i];
+	for (int p = 0; p < n; p++)
+		for (int d = 0; d < LENET5_DIGITS; d++)
+			item->pixels[p][d] = (uint8_t)(i * 16 + p + d);
+	item->job = (struct batcher_job){ .model = model,
+					  .pixels = item->pixels[0],
+					  .scores = item->scores[0],
+					  .n = n,
+					  .deadline_us = INT64_MAX,
+					  .done = done };
+	item->wait = &wait;
+	return batcher_submit(batcher, &item->job);
+}
+
+static void check_scores(int i)
+{
+	struct item *item = &items[i];
+	CHECK_MSG(item->done && item->job.result == BATCHER_OK, "job %d: done %d, result %d", i, item->done,
+		  item->job.result);
+	for (int p = 0; p < item->job.n; p++)
+		for (int d = 0; d < LENET5_DIGITS; d++)
+			CHECK_MSG((int)(item->scores[p][d] + 0.5f) == item->pixels[p][d], "job %d, picture %d: %g", i, p,
+				  (double)item->scores[p][d]);
+}
+
+static void check_batches(int n, const int *batches)
+{
+	CHECK_MSG(fake.n_calls == n, "%d forward passes, not %d", fake.n_calls, n);
+	for (int i = 0; i < n && i < fake.n_calls; i++)
+		CHECK_MSG(fake.batches[i] == batches[i], "batch %d has %d pictures, not %d", i, fake.batches[i], batches[i]);
+}
+
+TEST(batcher_plan_decides)
+{
+	static const struct {
+		int max_batch, max_delay_us, n_queued;
+		int64_t oldest;
+		bool stopping;
+		int launch;
+		int64_t wait_us;
+	} cases[] = {
+		{ 64, 0, 0, 0, false, 0, -1 },    { 64, 0, 1, 0, false, 1, 0 },     { 64, 0, 63, 0, false, 63, 0 },
+		{ 64, 0, 100, 0, false, 64, 0 },  { 64, 500, 1, 0, false, 0, 500 }, { 64, 500, 1, 499, false, 0, 1 },
+		{ 64, 500, 1, 500, false, 1, 0 }, { 64, 500, 64, 0, false, 64, 0 }, { 64, 500, 7, 9999, false, 7, 0 },
+		{ 64, 500, 7, 0, true, 7, 0 },    { 64, 500, 0, 0, true, 0, -1 },   { 1, 500, 3, 0, false, 1, 0 },
+	};
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		struct batcher_options o = { cases[i].max_batch, cases[i].max_delay_us, 1000 };
+		struct batcher_plan plan = batcher_plan(&o, cases[i].n_queued, cases[i].oldest, cases[i].stopping);
+		CHECK_MSG(plan.launch == cases[i].launch && (plan.launch || plan.wait_us == cases[i].wait_us),
+			  "case %zu: launch %d, wait %ld", i, plan.launch, (long)plan.wait_us);
+	}
+}
+
+TEST(batcher_gathers_while_the_engine_is_busy)
+{
+	start(4, 0, 100);
+	fake_engine_hold();
+	submit(0, 1);
+	fake_engine_await(); // job 0 is being computed alone
+	submit(1, 3);
+	submit(2, 3);
+	submit(3, 3);
+	fake_engine_release();
+	await(4);
+	check_batches(4, (int[]){ 1, 4, 4, 1 });
+	for (int i = 0; i < 4; i++)
+		check_scores(i);
+	stop();
+}
+
+TEST(batcher_splits_a_big_job)
+{
+	start(4, 0, 100);
+	submit(0, 10);
+	await(1);
+	check_batches(3, (int[]){ 4, 4, 2 });
+	check_scores(0);
+	stop();
+}
+
+TEST(batcher_waits_for_company_only_until_a_batch_is_full)
+{
+	start(2, 1000000, 100); // had it not waited, there would be two batches
+	submit(0, 1);
+	submit(1, 1);
+	await(2);
+	check_batches(1, (int[]){ 2 });
+	stop();
+}
+
+TEST(batcher_refuses_when_the_queue_is_full)
+{
+	start(4, 0, 4);
+	fake_engine_hold();
+	CHECK(submit(0, 4) == BATCHER_OK);
+	fake_engine_await(); // taken: the queue is empty again
+	CHECK(submit(1, 2) == BATCHER_OK);
+	CHECK(submit(2, 3) == BATCHER_FULL);
+	CHECK(submit(3, 2) == BATCHER_OK);
+	CHECK(submit(4, 1) == BATCHER_FULL);
+	fake_engine_release();
+	await(3);
+	CHECK(!items[2].done && !items[4].done);
+	CHECK(submit(5, 4) == BATCHER_OK); // and there is room again
+	await(4);
+	check_scores(5);
+	stop();
+}
+
+TEST(batcher_does_not_compute_what_is_late)
+{
+	start(4, 0, 100);
+	fake_engine_hold();
+	submit(0, 1);
+	fake_engine_await();
+	for (int i = 1; i <= 3; i++) {
+		submit(i, 2);
+		if (i != 2)
+			items[i].job.deadline_us = batcher_now_us(); // the batcher is held, and has not seen it
+	}
+	fake_engine_release();
+	await(4);
+	CHECK(items[1].job.result == BATCHER_LATE && items[3].job.result == BATCHER_LATE);
+	check_scores(2);
+	check_batches(2, (int[]){ 1, 2 });
+	stop();
+}
+
+TEST(batcher_outlives_a_failing_engine)
+{
+	start(4, 0, 100);
+	fake_engine_fail(true);
+	submit(0, 10); // fails in its first part; the rest is not tried
+	await(1);
+	CHECK(items[0].job.result == BATCHER_FAILED && strcmp(items[0].job.error.msg, "the fake has failed") == 0);
+	fake_engine_fail(false);
+	submit(1, 5);
+	await(2);
+	check_scores(1);
+	check_batches(3, (int[]){ 4, 4, 1 });
+	stop();
+}
+
+TEST(batcher_keeps_models_apart)
+{
+	start(8, 0, 100);
+	struct engine_model *first = model, *second;
+	fake_engine_model(&fake, &second);
+	fake_engine_hold();
+	submit(0, 1);
+	fake_engine_await();
+	submit(1, 1);
+	model = second;
+	submit(2, 1);
+	submit(3, 1);
+	fake_engine_release();
+	await(4);
+	check_batches(3, (int[]){ 1, 1, 2 });
+	engine_model_unref(second);
+	model = first;
+	stop();
+}
+
+static void *stop_it(void *arg)
+{
+	batcher_stop(arg);
+	return NULL;
+}
+
+TEST(batcher_computes_what_is_queued_before_it_stops)
+{
+	start(4, 1000000, 100);
+	fake_engine_hold();
+	submit(0, 4);
+	fake_engine_await();
+	submit(1, 1); // would wait for company for a second
+	pthread_t stopper;
+	pthread_create(&stopper, NULL, stop_it, batcher);
+	fake_engine_release();
+	pthread_join(stopper, NULL);
+	check_scores(0);
+	check_scores(1);
+	CHECK(submit(2, 1) == BATCHER_STOPPED);
+	stop();
+}
+
+static void *submit_many(void *arg)
+{
+	struct wait mine = { PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, 0 };
+	struct item *item = calloc(1, sizeof *item);
+	int n_wrong = 0;
+	(void)arg;
+	for (int i = 0; i < 500; i++) {
+		int n = 1 + i % MAX_PICTURES;
+		for (int p = 0; p < n; p++)
+			item->pixels[p][3] = (uint8_t)(i + p);
+		item->job = (struct batcher_job){ .model = model,
+						  .pixels = item->pixels[0],
+						  .scores = item->scores[0],
+						  .n = n,
+						  .deadline_us = INT64_MAX,
+						  .done = done };
+		item->wait = &mine;
+		mine.n_done = 0;
+		if (batcher_submit(batcher, &item->job) != BATCHER_OK) {
+			n_wrong++;
+			continue;
+		}
+		pthread_mutex_lock(&mine.lock);
+		while (!mine.n_done)
+			pthread_cond_wait(&mine.changed, &mine.lock);
+		pthread_mutex_unlock(&mine.lock);
+		for (int p = 0; p < n; p++)
+			n_wrong += (int)(item->scores[p][3] + 0.5f) != item->pixels[p][3];
+	}
+	free(item);
+	return (void *)(intptr_t)n_wrong;
+}
+
+TEST(batcher_answers_many_threads)
+{
+	start(8, 0, 100);
+	pthread_t threads[4];
+	for (int i = 0; i < 4; i++)
+		pthread_create(&threads[i], NULL, submit_many, NULL);
+	for (int i = 0; i < 4; i++) {
+		void *n_wrong;
+		pthread_join(threads[i], &n_wrong);
+		CHECK(n_wrong == NULL);
+	}
+	stop();
+}

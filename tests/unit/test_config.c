@@ -1,0 +1,115 @@
+#include "server/config.h"
+
+#include "tests/unit/test.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum { MAX_WORDS = 8 };
+
+// Parses "flag flag …" under "VARIABLE=… VARIABLE=…".
+static int parse(const char *flags, const char *variables, struct config *config, struct err *e)
+{
+	static char words[512], settings[512]; // what the config borrows
+	char *argv[MAX_WORDS + 2] = { "lenetd" }, *environment[MAX_WORDS + 1] = { NULL }, *state;
+	int argc = 1, n = 0;
+	snprintf(words, sizeof words, "%s", flags);
+	snprintf(settings, sizeof settings, "%s", variables);
+	for (char *w = strtok_r(words, " ", &state); w && argc <= MAX_WORDS; w = strtok_r(NULL, " ", &state))
+		argv[argc++] = w;
+	for (char *w = strtok_r(settings, " ", &state); w && n < MAX_WORDS; w = strtok_r(NULL, " ", &state))
+		environment[n++] = w;
+	e->msg[0] = 0;
+	return config_parse(argc, argv, environment, config, e);
+}
+
+TEST(config_defaults)
+{
+	struct config c;
+	struct err e;
+	CHECK_MSG(parse("", "", &c, &e) == 0, "%s", e.msg);
+	CHECK(strcmp(c.host, "127.0.0.1") == 0 && c.port == 8080);
+	CHECK(!c.model && !c.network && strcmp(c.device, "auto") == 0);
+	CHECK(c.max_batch == 64 && c.max_delay_us == 0 && c.http_threads == 0 && c.log_level == LOG_INFO);
+	CHECK(c.limits.max_body == 8 << 20 && c.limits.queue >= c.limits.max_pictures && c.limits.idle_timeout_s == 60);
+}
+
+TEST(config_flags_go_before_variables)
+{
+	struct config c;
+	struct err e;
+	CHECK(parse("--max-body=5000 --model a.bin", "LENETD_MAX_BODY=6000 LENETD_MODEL=b.bin LENETD_QUEUE=999", &c, &e) ==
+	      0);
+	CHECK(c.limits.max_body == 5000 && strcmp(c.model, "a.bin") == 0 && c.limits.queue == 999);
+	CHECK(parse("", "LENETD_PORT=tcp://10.0.0.1:80 LENETD_LOG_LEVEL=error LENETD_DEVICE=cuda:1", &c, &e) == 0);
+	CHECK(c.log_level == LOG_ERROR && strcmp(c.device, "cuda:1") == 0);
+}
+
+TEST(config_listen)
+{
+	static const struct {
+		const char *value, *host;
+		int port;
+	} good[] = { { "0.0.0.0:0", "0.0.0.0", 0 },
+		     { "[::1]:8080", "::1", 8080 },
+		     { "localhost:65535", "localhost", 65535 } };
+	static const char *const bad[] = { "8080",    ":8080", "[]:1", "::1:80",       "a:",
+					   "a:65536", "a:-1",  "a:1x", "a:99999999999" };
+	struct config c;
+	struct err e;
+	char flags[128];
+	for (size_t i = 0; i < sizeof good / sizeof good[0]; i++) {
+		snprintf(flags, sizeof flags, "--listen %s", good[i].value);
+		CHECK_MSG(parse(flags, "", &c, &e) == 0 && strcmp(c.host, good[i].host) == 0 && c.port == good[i].port,
+			  "%s: %s", good[i].value, e.msg);
+	}
+	for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+		snprintf(flags, sizeof flags, "--listen %s", bad[i]);
+		CHECK_MSG(parse(flags, "", &c, &e) == -1 && strstr(e.msg, "--listen: "), "%s: %s", bad[i], e.msg);
+	}
+}
+
+TEST(config_says_what_is_wrong)
+{
+	static const struct {
+		const char *flags, *variables, *message;
+	} cases[] = {
+		{ "--nonsense", "", "\"--nonsense\" is no flag of lenetd" },
+		{ "model.bin", "", "\"model.bin\" is no flag of lenetd" },
+		{ "--max", "", "\"--max\" is no flag of lenetd" },
+		{ "--", "", "\"--\" is no flag of lenetd" },
+		{ "--model", "", "--model needs a value: --model FILE" },
+		{ "--model=", "", "--model: has an empty value" },
+		{ "--max-batch 0", "", "--max-batch: \"0\" is not accepted: give a whole number from 1 to 4096" },
+		{ "--max-batch 4097", "", "from 1 to 4096" },
+		{ "--max-batch 99999999999999999999999", "", "from 1 to 4096" },
+		{ "--max-batch 0x10", "", "from 1 to 4096" },
+		{ "--queue -1", "", "--queue: " },
+		{ "--http-threads 1", "", "--http-threads: " },
+		{ "--device gpu", "", "give auto, cpu, cuda or cuda:N" },
+		{ "--device cuda:", "", "give auto, cpu, cuda or cuda:N" },
+		{ "--log-level loud", "", "give debug, info, warning or error" },
+		{ "", "LENETD_MAX_BATCH=many", "environment variable LENETD_MAX_BATCH: \"many\" is not accepted" },
+		{ "--queue 10", "", "--queue 10 is less than --max-pictures 256" },
+		{ "--max-buffer 10", "", "--max-buffer 10 is not more than --max-body" },
+		{ "--max-delay-us 2000 --deadline-ms 2", "", "every picture would be late" },
+	};
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		struct config c = { .port = -7 };
+		struct err e;
+		CHECK_MSG(parse(cases[i].flags, cases[i].variables, &c, &e) == -1, "\"%s\" was accepted", cases[i].flags);
+		CHECK_MSG(strstr(e.msg, cases[i].message), "\"%s\": %s", cases[i].flags, e.msg);
+		CHECK(c.port == -7); // untouched
+	}
+}
+
+TEST(config_help_works_in_a_broken_environment)
+{
+	struct config c;
+	struct err e;
+	char text[4096];
+	CHECK(parse("--help", "LENETD_MAX_BATCH=many", &c, &e) == 0 && c.help);
+	CHECK(parse("--version", "LENETD_MAX_BATCH=many", &c, &e) == 0 && c.version);
+	config_help(text, sizeof text);
+	CHECK(strstr(text, "--listen ADDR:PORT") && strstr(text, "Exit status") && strlen(text) < sizeof text - 1);
+}

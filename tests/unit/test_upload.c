@@ -1,0 +1,235 @@
+// Bodies of all forms → pictures. The PNGs are made here, with the same library that reads them.
+#include "server/upload.h"
+
+#include "core/image.h"
+#include "tests/unit/test.h"
+
+#include <nettle/base64.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { N_PIXELS = 784, MAX_TEXT = 1 << 16 };
+
+static const struct limits limits = { .max_body = 1 << 20, .max_pictures = 4, .max_pixels = 10000 };
+static struct upload upload;
+static struct err error;
+
+static uint8_t digit[N_PIXELS]; // a one: light on dark
+static uint8_t *png;
+static size_t n_png;
+
+static void make_picture(void)
+{
+	struct image image = { 28, 28, digit };
+	for (int y = 4; y < 24; y++)
+		for (int x = 13; x < 16; x++)
+			digit[y * 28 + x] = (uint8_t)(200 + y);
+	free(png);
+	if (image_write_png(&image, &png, &n_png, &error))
+		CHECK_MSG(false, "%s", error.msg);
+}
+
+static int read_body(const char *type, const void *body, size_t n)
+{
+	upload_free(&upload);
+	error.msg[0] = 0;
+	char *copy = malloc(n + 1); // of the exact size, for the sanitiser
+	memcpy(copy, body, n);
+	copy[n] = 0;
+	int status = upload_read(type, copy, n, &limits, &upload, &error);
+	free(copy);
+	return status;
+}
+
+static int read_text(const char *type, const char *body)
+{
+	return read_body(type, body, strlen(body));
+}
+
+// The PNG as base64, at the end of `text`.
+static void add_base64(char *text)
+{
+	size_t n = strlen(text);
+	base64_encode_raw(text + n, n_png, png);
+	text[n + BASE64_ENCODE_RAW_LENGTH(n_png)] = 0;
+}
+
+static void check_digits(int n)
+{
+	CHECK_MSG(upload.n == n && upload.n_usable == n, "%d of %d are usable: %s", upload.n_usable, upload.n,
+		  upload.n ? upload.pictures[0].error.msg : error.msg);
+	for (int i = 0; i < upload.n_usable; i++)
+		CHECK(memcmp(upload.pixels + i * N_PIXELS, digit, N_PIXELS) == 0);
+}
+
+TEST(upload_takes_a_png_under_any_type)
+{
+	static const char *const types[] = { "image/png",
+					     "IMAGE/PNG; x=y",
+					     "application/x-www-form-urlencoded",
+					     "text/plain",
+					     "application/octet-stream",
+					     "application/json",
+					     "nonsense",
+					     NULL };
+	make_picture();
+	for (size_t i = 0; i < sizeof types / sizeof types[0]; i++) {
+		CHECK(read_body(types[i], png, n_png) == 200);
+		check_digits(1);
+	}
+	upload_free(&upload);
+}
+
+TEST(upload_takes_json)
+{
+	char *text = calloc(1, MAX_TEXT);
+	make_picture();
+	strcpy(text, "{\"images\": [\"");
+	add_base64(text);
+	strcat(text, "\", \"data:image/png;base64,");
+	add_base64(text);
+	strcat(text, "\"]}");
+	CHECK(read_text("application/json; charset=utf-8", text) == 200);
+	check_digits(2);
+	CHECK(read_text("application/x-www-form-urlencoded", text) == 200); // curl -d
+	check_digits(2);
+
+	strcpy(text, " {\"pixels\": [[");
+	for (int i = 0; i < N_PIXELS; i++)
+		sprintf(text + strlen(text), "%s%g", i ? "," : "", digit[i] + (digit[i] ? i % 2 ? 0.4 : -0.4 : 0.0));
+	strcat(text, "]], \"other\": null}");
+	CHECK(read_text(NULL, text) == 200);
+	check_digits(1);
+	free(text);
+	upload_free(&upload);
+}
+
+static size_t add_part(char *body, size_t n, const char *parameters, const void *bytes, size_t n_bytes)
+{
+	n += (size_t)sprintf(body + n, "--X\r\nContent-Disposition: form-data%s\r\n\r\n", parameters);
+	memcpy(body + n, bytes, n_bytes);
+	return n + n_bytes + (size_t)sprintf(body + n + n_bytes, "\r\n");
+}
+
+TEST(upload_takes_multipart)
+{
+	char *body = calloc(1, MAX_TEXT);
+	make_picture();
+	size_t n = add_part(body, 0, "; name=\"a\"; filename=\"a.png\"", png, n_png);
+	n = add_part(body, n, "; name=\"note\"", "a plain field", 13);
+	n = add_part(body, n, "; name=\"b\"; filename=\"b.png\"", "no PNG", 6);
+	n = add_part(body, n, "; name=\"c\"", png, n_png); // without a filename, but a PNG
+	n += (size_t)sprintf(body + n, "--X--\r\n");
+	CHECK(read_body("multipart/form-data; boundary=X", body, n) == 200);
+	CHECK(upload.n == 3 && upload.n_usable == 2);
+	if (upload.n == 3)
+		CHECK(upload.pictures[0].status == 200 && upload.pictures[1].status == 415 &&
+		      upload.pictures[2].status == 200);
+	for (int i = 0; i < upload.n_usable; i++)
+		CHECK(memcmp(upload.pixels + i * N_PIXELS, digit, N_PIXELS) == 0);
+
+	n = add_part(body, 0, "; name=\"note\"", "a plain field", 13);
+	n += (size_t)sprintf(body + n, "--X--\r\n");
+	CHECK(read_body("multipart/form-data; boundary=X", body, n) == 400 && strstr(error.msg, "none of the 1 parts"));
+	free(body);
+	upload_free(&upload);
+}
+
+static void check_fault(const char *type, const void *body, size_t n, int status, const char *message)
+{
+	int got = read_body(type, body, n);
+	const char *said = error.msg;
+	if (got == 200) { // it is the picture that is wrong
+		CHECK(upload.n == 1 && upload.n_usable == 0);
+		got = upload.pictures[0].status;
+		said = upload.pictures[0].error.msg;
+	}
+	CHECK_MSG(got == status && strstr(said, message), "%.40s: %d %s", (const char *)body, got, said);
+}
+
+TEST(upload_says_what_is_wrong)
+{
+	static const struct {
+		const char *type, *body;
+		int status;
+		const char *message;
+	} cases[] = {
+		{ "image/png", "", 400, "the body is empty" },
+		{ "image/png", "this is text", 415, "not a PNG" },
+		{ "image/jpeg", "\xff\xd8\xff\xe0 and so on", 415, "a JPEG, not a PNG" },
+		{ NULL, "\xff\xd8\xff\xe0 and so on", 415, "a JPEG" },
+		{ "text/html", "<html>", 415, "text/html" },
+		{ "text/html", "{}", 415, "text/html" },
+		{ "multipart/form-data", "--X--", 400, "boundary" },
+		{ "multipart/form-data; boundary=X", "garbage", 400, "no part" },
+		{ "application/json", "{\"images\": [", 400, "malformed at byte" },
+		{ "application/json", "{\"images\": []} x", 400, "malformed at byte" },
+		{ "application/json", "[]", 400, "the JSON must be" },
+		{ "application/json", "7", 400, "the JSON must be" },
+		{ "application/json", "{}", 400, "the JSON must be" },
+		{ "application/json", "{\"images\": []}", 400, "at least one picture" },
+		{ "application/json", "{\"images\": \"x\"}", 400, "the JSON must be" },
+		{ "application/json", "{\"images\": [\"\"], \"pixels\": [[]]}", 400, "the JSON must be" },
+		{ "application/json", "{\"pixels\": [1, 2]}", 400, "the JSON must be" },
+		{ "application/json", "{\"images\": [7]}", 400, "must be a string" },
+		{ "application/json", "{\"images\": [\"\"]}", 400, "is empty" },
+		{ "application/json", "{\"images\": [\"!!!\"]}", 400, "not base64" },
+		{ "application/json", "{\"images\": [\"aGVsbG8\"]}", 400, "not base64" },
+		{ "application/json", "{\"images\": [\"aGVsbG8=\"]}", 415, "not a PNG" },
+		{ "application/json", "{\"pixels\": [[1, 2, 3]]}", 400, "784 numbers" },
+		{ "application/json", "{\"pixels\": [\"x\"]}", 400, "784 numbers" },
+		{ "application/json", "{\"images\": [1, 2, 3, 4, 5]}", 413, "more than 4 pictures" },
+	};
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
+		check_fault(cases[i].type, cases[i].body, strlen(cases[i].body), cases[i].status, cases[i].message);
+	upload_free(&upload);
+}
+
+TEST(upload_refuses_bad_pngs)
+{
+	make_picture();
+	for (size_t n = 8; n < n_png - 20; n += 7) // up to the last chunk, which holds nothing
+		check_fault("image/png", png, n, 400, "");
+	uint8_t *huge = malloc(n_png);
+	memcpy(huge, png, n_png);
+	memcpy(huge + 16, "\0\0\xea\x60\0\0\xea\x60", 8); // 60,000 × 60,000
+	check_fault("image/png", huge, n_png, 413, "60000 x 60000 pixels, and at most 10000");
+	memset(huge + 16, 0xff, 8);
+	check_fault("image/png", huge, n_png, 413, "at most 10000");
+	free(huge);
+
+	uint8_t blank[N_PIXELS] = { 0 };
+	struct image image = { 28, 28, blank };
+	uint8_t *bytes;
+	size_t n;
+	CHECK(image_write_png(&image, &bytes, &n, &error) == 0);
+	check_fault("image/png", bytes, n, 422, "");
+	CHECK(upload.n == 1 && upload.pictures[0].refused);
+	free(bytes);
+	upload_free(&upload);
+}
+
+TEST(upload_counts_json_before_it_is_built)
+{
+	char *text = malloc(MAX_TEXT + 1);
+	memset(text, ',', MAX_TEXT);
+	memcpy(text, "{\"pixels\":[", 11);
+	check_fault("application/json", text, MAX_TEXT, 413, "more values than 4 pictures need");
+	memset(text, '[', MAX_TEXT / 32); // deep instead of long: cJSON has a bound of its own
+	check_fault("application/json", text, MAX_TEXT / 32, 400, "malformed");
+	free(text);
+}
+
+TEST(upload_pixels_are_in_range)
+{
+	static const char *const values[] = { "-1", "256", "1e999", "null", "\"1\"", "[1]", "255.6" };
+	for (size_t i = 0; i < sizeof values / sizeof values[0]; i++) {
+		char text[8192] = "{\"pixels\": [[";
+		for (int k = 0; k < N_PIXELS; k++)
+			sprintf(text + strlen(text), "%s%s", k ? "," : "", k == 400 ? values[i] : "9");
+		strcat(text, "]]}");
+		check_fault("application/json", text, strlen(text), 400, "784 numbers");
+	}
+	upload_free(&upload);
+}
