@@ -10,7 +10,6 @@
 enum digit_result {
 	DIGIT_OK,
 	DIGIT_BLANK, // nothing stands out from the ground
-	DIGIT_FAILED, // no memory
 };
 
 // pixels: (28, 28). A 28×28 picture with light ink on a dark ground is taken as it is, bit for bit; every other is

@@ -34,6 +34,7 @@ struct reader {
 	int channels;
 	uint8_t *samples; // (height, width, channels)
 	struct err *err;
+	enum image_result result; // of decode
 };
 
 static void on_error(png_structp png, png_const_charp message)
@@ -68,10 +69,11 @@ static void set_transforms(struct reader *r)
 		png_set_scale_16(r->png);
 }
 
-static int decode(struct reader *r)
+static void decode(struct reader *r)
 {
+	r->result = IMAGE_DAMAGED;
 	if (setjmp(png_jmpbuf(r->png)))
-		return -1;
+		return;
 	png_set_read_fn(r->png, r, read_bytes);
 	png_set_keep_unknown_chunks(r->png, PNG_HANDLE_CHUNK_NEVER, NULL, -1);
 	png_set_crc_action(r->png, PNG_CRC_ERROR_QUIT, PNG_CRC_ERROR_QUIT); // a damaged tRNS would be another picture
@@ -80,21 +82,28 @@ static int decode(struct reader *r)
 
 	r->width = png_get_image_width(r->png, r->info);
 	r->height = png_get_image_height(r->png, r->info);
-	if ((uint64_t)r->width * r->height > r->max_pixels)
-		return err_set(r->err, "%u×%u pixels are more than the limit of %zu", r->width, r->height, r->max_pixels);
+	if ((uint64_t)r->width * r->height > r->max_pixels) {
+		err_set(r->err, "%u×%u pixels are more than the limit of %zu: make the picture smaller", r->width, r->height,
+			r->max_pixels);
+		r->result = IMAGE_TOO_LARGE;
+		return;
+	}
 	set_transforms(r);
 	int passes = png_set_interlace_handling(r->png);
 	png_read_update_info(r->png, r->info);
 	r->channels = png_get_channels(r->png, r->info);
 	size_t row_bytes = png_get_rowbytes(r->png, r->info);
 	r->samples = malloc(row_bytes * r->height);
-	if (!r->samples)
-		return err_set(r->err, "no memory for %u×%u pixels", r->width, r->height);
+	if (!r->samples) {
+		err_set(r->err, "no memory for %u×%u pixels", r->width, r->height);
+		r->result = IMAGE_FAILED;
+		return;
+	}
 	for (int pass = 0; pass < passes; pass++)
 		for (size_t y = 0; y < r->height; y++)
 			png_read_row(r->png, r->samples + y * row_bytes, NULL);
 	png_read_end(r->png, NULL);
-	return 0;
+	r->result = IMAGE_OK;
 }
 
 // Rec. 709 in 16 bits; the weights' sum is 65536, so that white stays 255.
@@ -140,22 +149,27 @@ static void make_grey(struct reader *r)
 	}
 }
 
-int image_read_png(const void *bytes, size_t n, size_t max_pixels, struct image *image, struct err *e)
+enum image_result image_read_png(const void *bytes, size_t n, size_t max_pixels, struct image *image, struct err *e)
 {
-	if (!image_is_png(bytes, n))
-		return err_set(e, "not a PNG: its first bytes are not a PNG's");
-	struct reader r = { .at = bytes, .end = (const uint8_t *)bytes + n, .max_pixels = max_pixels, .err = e };
+	if (!image_is_png(bytes, n)) {
+		err_set(e, "not a PNG: its first bytes are not a PNG's");
+		return IMAGE_NOT_PNG;
+	}
+	struct reader r = { .at = bytes, .end = (const uint8_t *)bytes + n, .max_pixels = max_pixels, .err = e, .result = IMAGE_FAILED };
 	r.png = png_create_read_struct(PNG_LIBPNG_VER_STRING, &r, on_error, on_warning);
 	r.info = r.png ? png_create_info_struct(r.png) : NULL;
-	int rc = r.info ? decode(&r) : err_set(e, "no memory to read a PNG");
+	if (r.info)
+		decode(&r);
+	else
+		err_set(e, "no memory to read a PNG");
 	png_destroy_read_struct(&r.png, &r.info, NULL);
-	if (rc) {
+	if (r.result != IMAGE_OK) {
 		free(r.samples);
-		return -1;
+		return r.result;
 	}
 	make_grey(&r);
 	*image = (struct image){ (int)r.width, (int)r.height, r.samples };
-	return 0;
+	return IMAGE_OK;
 }
 
 int image_write_png(const struct image *image, uint8_t **bytes, size_t *n, struct err *e)

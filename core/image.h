@@ -18,11 +18,19 @@ void image_free(struct image *image);
 // Whether the bytes begin as a PNG does.
 bool image_is_png(const void *bytes, size_t n);
 
+enum image_result {
+	IMAGE_OK,
+	IMAGE_NOT_PNG,
+	IMAGE_TOO_LARGE, // more than max_pixels
+	IMAGE_DAMAGED,
+	IMAGE_FAILED, // no memory
+};
+
 // Reads any PNG: all colour types, depths and interlacing; 16 bits are rounded to 8, colours become luminance (Rec. 709,
 // of the encoded values), a palette is looked up. Transparent pixels are laid on black if what is visible is light, on
 // white if it is dark, so that the drawing stays apart from its ground. max_pixels is compared with the header's
-// width × height before anything is allocated.
-int image_read_png(const void *bytes, size_t n, size_t max_pixels, struct image *image, struct err *e);
+// width × height before anything is allocated. Unless IMAGE_OK, e says why and *image is untouched.
+enum image_result image_read_png(const void *bytes, size_t n, size_t max_pixels, struct image *image, struct err *e);
 
 // Writes an 8-bit grey PNG. The caller frees *bytes.
 int image_write_png(const struct image *image, uint8_t **bytes, size_t *n, struct err *e);

@@ -1,8 +1,8 @@
 // `lenet eval`: accuracy, loss, the confusion matrix, and the mistakes that the network was surest of.
 #include "core/file.h"
 #include "core/image.h"
+#include "core/text.h"
 #include "models/command.h"
-#include "models/json.h"
 #include "models/measure.h"
 #include "models/options.h"
 
@@ -101,34 +101,30 @@ static void print_text(const struct evaluation *v, const struct idx *test, const
 	}
 }
 
-// All of it is numbers but for two names, which are quoted by cJSON's rules.
 static int print_json(const struct evaluation *v, const struct idx *test, const struct lenet5_prediction *predictions,
 		      struct err *e)
 {
-	char *model = json_quote(v->model), *dir = json_quote(v->dir);
-	if (model && dir) {
-		printf(
-		    "{\"model\": %s, \"data\": %s, \"pictures\": %u, \"right\": %u, \"accuracy\": %.9g, \"loss\": %.9g,\n",
-		    model, dir, v->measure.n, v->measure.n_right, measure_accuracy(&v->measure), v->measure.loss);
-		printf(" \"confusion\": [");
-		for (int label = 0; label < LENET5_DIGITS; label++) {
-			printf("%s\n  [%u", label ? "," : "", v->confusion[label][0]);
-			for (int answer = 1; answer < LENET5_DIGITS; answer++)
-				printf(", %u", v->confusion[label][answer]);
-			putchar(']');
-		}
-		printf("],\n \"mistakes\": [");
-		for (uint32_t k = 0; k < v->n_mistakes; k++) {
-			uint32_t i = v->mistakes[k];
-			printf("%s\n  {\"picture\": %u, \"label\": %d, \"answer\": %d, \"confidence\": %.9g}", k ? "," : "",
-			       i, test->labels[i], predictions[i].digit, (double)predictions[i].confidence);
-		}
-		printf("]}\n");
+	struct text t = { 0 };
+	text_printf(&t, "{\"model\": ");
+	text_quote(&t, v->model);
+	text_printf(&t, ", \"data\": ");
+	text_quote(&t, v->dir);
+	text_printf(&t, ", \"pictures\": %u, \"right\": %u, \"accuracy\": %.9g, \"loss\": %.9g,\n \"confusion\": [", v->measure.n,
+		    v->measure.n_right, measure_accuracy(&v->measure), v->measure.loss);
+	for (int label = 0; label < LENET5_DIGITS; label++) {
+		text_printf(&t, "%s\n  [%u", label ? "," : "", v->confusion[label][0]);
+		for (int answer = 1; answer < LENET5_DIGITS; answer++)
+			text_printf(&t, ", %u", v->confusion[label][answer]);
+		text_printf(&t, "]");
 	}
-	int status = model && dir ? 0 : err_set(e, "out of memory");
-	free(model);
-	free(dir);
-	return status;
+	text_printf(&t, "],\n \"mistakes\": [");
+	for (uint32_t k = 0; k < v->n_mistakes; k++) {
+		uint32_t i = v->mistakes[k];
+		text_printf(&t, "%s\n  {\"picture\": %u, \"label\": %d, \"answer\": %d, \"confidence\": %.9g}", k ? "," : "", i,
+			    test->labels[i], predictions[i].digit, (double)predictions[i].confidence);
+	}
+	text_printf(&t, "]}\n");
+	return text_print(&t, stdout, e);
 }
 
 struct arguments {

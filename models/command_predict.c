@@ -3,8 +3,8 @@
 #include "core/digit.h"
 #include "core/file.h"
 #include "core/image.h"
+#include "core/text.h"
 #include "models/command.h"
-#include "models/json.h"
 #include "models/measure.h"
 #include "models/options.h"
 
@@ -57,20 +57,20 @@ static void print_text(const char *path, const struct lenet5_prediction *p)
 
 static int print_json(const char *path, const struct lenet5_prediction *p, const struct err *wrong, struct err *e)
 {
-	char *file = json_quote(path), *error = wrong ? json_quote(wrong->msg) : NULL;
-	int status = file && (error || !wrong) ? 0 : err_set(e, "out of memory");
-	if (!status && wrong) {
-		printf("{\"file\": %s, \"digit\": null, \"error\": %s}\n", file, error);
-	} else if (!status) {
-		printf("{\"file\": %s, \"digit\": %d, \"confidence\": %.9g, \"probabilities\": [", file, p->digit,
-		       (double)p->confidence);
+	struct text t = { 0 };
+	text_printf(&t, "{\"file\": ");
+	text_quote(&t, path);
+	if (wrong) {
+		text_printf(&t, ", \"digit\": null, \"error\": ");
+		text_quote(&t, wrong->msg);
+	} else {
+		text_printf(&t, ", \"digit\": %d, \"confidence\": %.9g, \"probabilities\": [", p->digit, (double)p->confidence);
 		for (int i = 0; i < LENET5_DIGITS; i++)
-			printf("%s%.9g", i ? ", " : "", (double)p->probabilities[i]);
-		printf("]}\n");
+			text_printf(&t, "%s%.9g", i ? ", " : "", (double)p->probabilities[i]);
+		text_printf(&t, "]");
 	}
-	free(error);
-	free(file);
-	return status;
+	text_printf(&t, "}\n");
+	return text_print(&t, stdout, e);
 }
 
 // *n_bad: how many pictures could not be used.

@@ -1,6 +1,7 @@
 // lenetd: wiring. Opens from the bottom up (engine, model, batcher, HTTP), waits for a signal, closes from the top down, so
 // that what is in flight is answered by parts that still stand.
 #include "core/log.h"
+#include "core/version.h"
 #include "kernels/engines.h"
 #include "server/api.h"
 #include "server/config.h"
@@ -15,8 +16,6 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
-
-#define VERSION "0.1.0"
 
 struct daemon {
 	struct engine *engine;
@@ -148,7 +147,7 @@ int main(int argc, char **argv)
 		return EXIT_SUCCESS;
 	}
 	if (config.version) {
-		puts("lenetd " VERSION);
+		puts("lenetd " LENET_VERSION);
 		return EXIT_SUCCESS;
 	}
 	log_set_level(config.log_level);

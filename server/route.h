@@ -2,7 +2,7 @@
 // http.c brings requests and takes responses, and a test may do the same.
 #pragma once
 
-#include "server/text.h"
+#include "core/text.h"
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -62,9 +62,6 @@ static void normalise(struct upload *u, const struct image *image, struct upload
 		p->status = 422;
 		p->refused = true;
 		return;
-	case DIGIT_FAILED:
-		p->status = 500;
-		return;
 	}
 }
 
@@ -80,30 +77,22 @@ static const char *what_it_is(const uint8_t *bytes, size_t n)
 	return NULL;
 }
 
-static uint32_t big_endian(const uint8_t *b)
-{
-	return (uint32_t)b[0] << 24 | (uint32_t)b[1] << 16 | (uint32_t)b[2] << 8 | b[3];
-}
-
 static void read_png(struct upload *u, const uint8_t *bytes, size_t n, const struct limits *limits, struct upload_picture *p)
 {
-	const char *other = what_it_is(bytes, n);
+	static const int statuses[] = { [IMAGE_OK] = 200, [IMAGE_NOT_PNG] = 415, [IMAGE_TOO_LARGE] = 413, [IMAGE_DAMAGED] = 400,
+					[IMAGE_FAILED] = 500 };
 	if (n == 0) {
 		p->status = 400;
 		err_set(&p->error, "the picture is empty: send a PNG");
-	} else if (!image_is_png(bytes, n)) {
-		p->status = 415;
+		return;
+	}
+	struct image image;
+	enum image_result result = image_read_png(bytes, n, (size_t)limits->max_pixels, &image, &p->error);
+	p->status = statuses[result];
+	if (result == IMAGE_NOT_PNG) {
+		const char *other = what_it_is(bytes, n);
 		err_set(&p->error, "the picture is %s, not a PNG: save it as PNG", other ? other : "something else");
-	} else if (n >= 24 && (uint64_t)big_endian(bytes + 16) * big_endian(bytes + 20) > (uint64_t)limits->max_pixels) {
-		p->status = 413;
-		err_set(&p->error, "the picture has %u x %u pixels, and at most %d are taken: make it smaller",
-			big_endian(bytes + 16), big_endian(bytes + 20), limits->max_pixels);
-	} else {
-		struct image image = { 0 };
-		if (image_read_png(bytes, n, (size_t)limits->max_pixels, &image, &p->error)) {
-			p->status = 400;
-			return;
-		}
+	} else if (result == IMAGE_OK) {
 		normalise(u, &image, p);
 		image_free(&image);
 	}

@@ -16,6 +16,7 @@ import struct
 import subprocess
 import tempfile
 import time
+import zlib
 import unittest
 import zlib
 
@@ -226,6 +227,7 @@ class BadInput(OneDaemon):
         form = f'multipart/form-data; boundary={BOUNDARY}'
         big = bytearray(self.pngs[0])
         big[16:24] = struct.pack('>II', 60000, 60000)
+        big[29:33] = struct.pack('>I', zlib.crc32(big[12:29]))
         cases = [
             ('image/png', b'', 400, 'empty'),
             ('image/png', b'this is text', 415, 'not a PNG'),

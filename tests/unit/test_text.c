@@ -1,4 +1,4 @@
-#include "server/text.h"
+#include "core/text.h"
 
 #include "tests/unit/test.h"
 

@@ -2,10 +2,13 @@
 // waste. No memory: the text is marked as failed and everything more is dropped, so that only the end needs a check.
 #pragma once
 
+#include "core/err.h"
+
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdio.h>
 
-// Zero-initialise; ends in text_take.
+// Zero-initialise; ends in text_take or text_print.
 struct text {
 	char *bytes; // NULL until something is written
 	size_t n, capacity;
@@ -19,3 +22,6 @@ void text_quote(struct text *t, const char *s);
 
 // The whole text, which is the caller's then; NULL if memory ran out somewhere. *n: its length.
 char *text_take(struct text *t, size_t *n);
+
+// Writes the whole text to a stream and frees it. An error only if memory ran out: the stream keeps its own.
+int text_print(struct text *t, FILE *to, struct err *e);

@@ -1,6 +1,6 @@
 // Escapes what has to be: quotes, backslashes, control characters. UTF-8 is checked, since messages quote what came in and
 // may be cut in the middle of a character.
-#include "server/text.h"
+#include "core/text.h"
 
 #include <stdarg.h>
 #include <stdint.h>
@@ -61,6 +61,17 @@ char *text_take(struct text *t, size_t *n)
 	*n = t->n;
 	*t = (struct text){ 0 };
 	return bytes;
+}
+
+int text_print(struct text *t, FILE *to, struct err *e)
+{
+	size_t n;
+	char *bytes = text_take(t, &n);
+	if (!bytes)
+		return err_set(e, "out of memory");
+	fwrite(bytes, 1, n, to);
+	free(bytes);
+	return 0;
 }
 
 // Length of the UTF-8 sequence at s (RFC 3629), or 0 if there is none. s ends with a 0.
