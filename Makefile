@@ -39,18 +39,26 @@ FUZZ_TARGETS := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c)
 LIB      := $(B)/liblenet.a
 
 .DELETE_ON_ERROR:
-.PHONY: all run test unit replay bench asan tsan fuzz install deps check-layers clean help
+.SECONDARY:
+.PHONY: all run test unit bench asan tsan fuzz deps check-layers clean help
 
 all: $(B)/lenet $(B)/lenetd ## build lenet and lenetd (build/release/)
 
-$(B)/%.o: %.c
-	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) -MMD -MP -c -o $@ $<
+# A line a file; V=1 shows the commands.
+QUIET := $(if $(V),,@)
+
+$(B)/libraries:
+	@pkg-config --exists $(PKGS) || { echo 'Libraries are missing: make deps installs them.' >&2; exit 1; }
+	@mkdir -p $(@D) && touch $@
+
+$(B)/%.o: %.c | $(B)/libraries
+	@mkdir -p $(@D) && echo "  compile $@"
+	$(QUIET)$(CC) $(CFLAGS) -MMD -MP -c -o $@ $<
 
 define isa_rule
-$(B)/%.$(1).o: %.c
-	@mkdir -p $$(@D)
-	$$(CC) $$(CFLAGS) -O3 $$(ISA_$(1)) -DISA=$(1) -MMD -MP -c -o $$@ $$<
+$(B)/%.$(1).o: %.c | $(B)/libraries
+	@mkdir -p $$(@D) && echo "  compile $$@"
+	$$(QUIET)$$(CC) $$(CFLAGS) -O3 $$(ISA_$(1)) -DISA=$(1) -MMD -MP -c -o $$@ $$<
 endef
 $(foreach isa,$(ISAS),$(eval $(call isa_rule,$(isa))))
 
@@ -60,41 +68,44 @@ $(B)/server/page.o: $(wildcard web/*)
 
 $(LIB): $(LIB_OBJS)
 	@rm -f $@
-	$(AR) rcs $@ $^
+	$(QUIET)$(AR) rcs $@ $^
+
+LINK = @echo "  link    $@"; $(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
 
 $(B)/lenet: $(B)/models/main.o $(LIB)
-	$(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
+	$(LINK)
 
 $(B)/lenetd: $(B)/server/main.o $(LIB)
-	$(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
+	$(LINK)
 
 $(B)/unit-tests: $(UNIT_OBJS) $(LIB)
-	$(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
+	$(LINK)
 
 $(B)/replay-%: $(B)/tests/fuzz/fuzz_%.o $(B)/tests/fuzz/replay.o $(LIB)
-	$(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
+	$(LINK)
 
+$(B)/fuzz-%: LDFLAGS += -fsanitize=fuzzer
 $(B)/fuzz-%: $(B)/tests/fuzz/fuzz_%.o $(LIB)
-	$(CC) $(LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(LIBS)
+	$(LINK)
 
-deps:
+deps: ## install what is missing to build
 	@docker/install-deps.sh build
 
 run: deps ## install what is missing, build, serve a trained model at http://127.0.0.1:8080
 	@$(MAKE) --no-print-directory all
 	@exec $(B)/lenetd
 
+test: ## install what the tests need, build, run every test
+	@docker/install-deps.sh build test
+	@$(MAKE) --no-print-directory all $(B)/unit-tests $(FUZZ_TARGETS:%=$(B)/replay-%)
+	@tests/run $(B)
+
 unit: $(B)/unit-tests ## only the C unit tests
 	$(B)/unit-tests
 
-replay: $(FUZZ_TARGETS:%=$(B)/replay-%) ## run the fuzz targets over tests/fuzz/corpus/
-	@set -e; for target in $(FUZZ_TARGETS); do $(B)/replay-$$target tests/fuzz/corpus/$$target; done
-
-test: ## install what the tests need, build, run every test
-	@docker/install-deps.sh build test
-	@$(MAKE) --no-print-directory all $(B)/unit-tests
-	@$(MAKE) --no-print-directory check-layers replay
-	@tests/run $(B)
+bench: all ## how fast this machine computes and trains the network
+	@for batch in 1 64; do $(B)/lenet bench --threads 1 --batch $$batch; done
+	@$(B)/lenet bench --train --threads 1
 
 asan: ## every test under AddressSanitizer and UndefinedBehaviorSanitizer
 	@$(MAKE) --no-print-directory test VARIANT=asan
