@@ -124,7 +124,7 @@ class CommandLine(Folder):
 
 class Training(Folder):
     def arguments(self, out):
-        return ["train", RECIPE, "-o", out, "--data", small, "--epochs", "3", "--warmup", "20"]
+        return ["train", RECIPE, "-o", out, "--data", small, "--epochs", "3", "--batch", "64", "--warmup", "20"]
 
     def train(self, out, *more, **settings):
         return self.run_here(*self.arguments(out), *more, **settings)
@@ -311,6 +311,29 @@ class Measuring(Folder):
             self.assertEqual(answer["batch"], 32)
             share = answer["mflop_per_image"] / answer["us_per_image"] * 1e3 / answer["peak_gflops"]
             self.assertAlmostEqual(answer["peak_share"], share, 3)
+
+
+class Cards(unittest.TestCase):
+    """models/README.md and each file's own metadata say what `lenet eval` finds on all 10,000 pictures."""
+
+    def test_models_are_as_good_as_their_cards_say(self):
+        folder = os.path.join(ROOT, "models")
+        card = read(os.path.join(folder, "README.md")).decode()
+        names = [name for name in os.listdir(folder) if name.endswith(".bin")]
+        self.assertIn("relu.bin", names)
+        for name in names:
+            path = os.path.join(folder, name)
+            found = json.loads(lenet("eval", "--json", "--data", DATA, "--model", path).out)
+            (length,) = struct.unpack("<Q", read(path)[:8])
+            said = json.loads(read(path)[8 : 8 + length])["__metadata__"]
+            self.assertEqual(found["pictures"], 10000)
+            # another instruction set may turn a picture or two that lies on an edge
+            self.assertAlmostEqual(found["accuracy"], float(said["test_accuracy"]), delta=0.0003, msg=name)
+            self.assertAlmostEqual(found["loss"], float(said["test_loss"]), delta=0.0001, msg=name)
+            wrong = 10000 - round(10000 * float(said["test_accuracy"]))
+            row = next(line for line in card.splitlines() if line.startswith(f"| {name} "))
+            self.assertIn(f"{100 - wrong / 100:.2f} %", row)
+            self.assertRegex(row, rf"\({wrong} (of 10,000 )?wrong\)")
 
 
 class Fetching(Folder):
