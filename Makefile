@@ -4,7 +4,6 @@
 VARIANT ?= release
 B := build/$(VARIANT)
 
-CC      ?= gcc
 CFLAGS  ?= -O2 -g
 PKGS    := libmicrohttpd libcjson libpng nettle zlib
 WARN    := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes $(if $(WERROR),-Werror)
