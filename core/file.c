@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -53,9 +54,11 @@ static int write_fully(int fd, const uint8_t *from, size_t n)
 
 int file_read(const char *path, size_t max_bytes, uint8_t **bytes, size_t *n, struct err *e)
 {
-	int fd = open_retrying(path, O_RDONLY, 0);
+	bool is_standard = strcmp(path, "-") == 0;
+	const char *name = is_standard ? "standard input" : path;
+	int fd = is_standard ? dup(STDIN_FILENO) : open_retrying(path, O_RDONLY, 0);
 	if (fd < 0)
-		return err_errno(e, "%s", path);
+		return err_errno(e, "%s", name);
 
 	int rc = -1;
 	uint8_t *buffer = NULL;
@@ -66,19 +69,19 @@ int file_read(const char *path, size_t max_bytes, uint8_t **bytes, size_t *n, st
 			size = max_bytes + 1; // one more tells a file that is too long
 		uint8_t *larger = realloc(buffer, size);
 		if (!larger) {
-			err_set(e, "%s: no memory for its content", path);
+			err_set(e, "%s: no memory for its content", name);
 			goto out;
 		}
 		buffer = larger;
 		ssize_t got = read_fully(fd, buffer + used, size - used);
 		if (got < 0) {
-			err_errno(e, "%s", path);
+			err_errno(e, "%s", name);
 			goto out;
 		}
 		used += (size_t)got;
 	}
 	if (used > max_bytes) {
-		err_set(e, "%s: longer than the limit of %zu bytes", path, max_bytes);
+		err_set(e, "%s: longer than the limit of %zu bytes", name, max_bytes);
 		goto out;
 	}
 	*bytes = buffer;

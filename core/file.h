@@ -6,7 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-// The whole file, at most max_bytes of it: a longer one is refused. The caller frees *bytes, which is never NULL after
+// The whole file, or standard input if path is "-", at most max_bytes of it: a longer one is refused. The caller frees *bytes, which is never NULL after
 // success. Every message begins with the path.
 int file_read(const char *path, size_t max_bytes, uint8_t **bytes, size_t *n, struct err *e);
 

@@ -25,8 +25,8 @@ static int read_digit(const char *path, uint8_t pixels[LENET5_PIXELS], struct er
 	size_t n;
 	struct image image;
 	uint8_t *bytes;
-	const char *name = strcmp(path, "-") == 0 ? "/dev/stdin" : path;
-	if (file_read(name, MAX_FILE_BYTES, &bytes, &n, e))
+	const char *name = strcmp(path, "-") == 0 ? "standard input" : path;
+	if (file_read(path, MAX_FILE_BYTES, &bytes, &n, e))
 		return -1;
 	int status = image_read_png(bytes, n, MAX_PIXELS, &image, e);
 	free(bytes);

@@ -4,6 +4,7 @@ LENETD=build/release/lenetd python3 -m unittest -v tests/e2e/test_lenetd.py     
 """
 import base64
 import concurrent.futures
+import contextlib
 import gzip
 import http.client
 import json
@@ -300,8 +301,8 @@ class BadInput(OneDaemon):
         def chunks():
             for _ in range(1000):
                 yield b'x' * (1 << 20)
-        with self.assertRaises(OSError):
-            self.daemon.predict(chunks(), headers={'Transfer-Encoding': 'chunked'})
+        with contextlib.closing(self.daemon.connect()) as c, self.assertRaises(OSError):
+            self.daemon.predict(chunks(), headers={'Transfer-Encoding': 'chunked'}, connection=c)
         self.assertEqual(self.daemon.predict(self.pngs[0]).status, 200)
 
     def test_oversized_length_is_refused_before_the_body(self):
@@ -562,16 +563,16 @@ class Life(unittest.TestCase):
         with Daemon() as d:
             def client(_):
                 n = 0
-                c = d.connect()
-                while True:
-                    try:
-                        r = d.predict(picture, connection=c)
-                    except (OSError, http.client.HTTPException):
-                        return n  # between two requests the daemon may go
-                    assert r.status == 200, r.body
-                    n += 1
-                    if r.getheader('Connection', '').lower() == 'close':
-                        return n
+                with contextlib.closing(d.connect()) as c:
+                    while True:
+                        try:
+                            r = d.predict(picture, connection=c)
+                        except (OSError, http.client.HTTPException):
+                            return n  # between two requests the daemon may go
+                        assert r.status == 200, r.body
+                        n += 1
+                        if r.getheader('Connection', '').lower() == 'close':
+                            return n
             with concurrent.futures.ThreadPoolExecutor(32) as pool:
                 clients = [pool.submit(client, i) for i in range(32)]
                 while d.ask('GET', '/healthz').status != 200:
