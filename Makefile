@@ -57,7 +57,7 @@ $(B)/%.o: %.c | $(B)/libraries
 define isa_rule
 $(B)/%.$(1).o: %.c | $(B)/libraries
 	@mkdir -p $$(@D) && echo "  compile $$@"
-	$$(QUIET)$$(CC) $$(CFLAGS) -O3 $$(ISA_$(1)) -DISA=$(1) -MMD -MP -c -o $$@ $$<
+	$$(QUIET)$$(CC) $$(CFLAGS) -O3 -fno-var-tracking $$(ISA_$(1)) -DISA=$(1) -MMD -MP -c -o $$@ $$<
 endef
 $(foreach isa,$(ISAS),$(eval $(call isa_rule,$(isa))))
 
