@@ -2,7 +2,12 @@
 # Objects live in build/<variant>/, so that plain and sanitised builds stand side by side.
 
 VARIANT ?= release
-B := build/$(VARIANT)
+# The GPU engine: 1 with it, 0 without, auto where nvcc is. The sanitised variants are without: what is not CUDA's own in it
+# they see through tests/emulate.
+CUDA    ?= auto
+NVCC    ?= $(or $(shell command -v nvcc),$(wildcard /usr/local/cuda/bin/nvcc))
+WITH_CUDA := $(if $(filter release,$(VARIANT)),$(if $(filter auto,$(CUDA)),$(and $(NVCC),$(wildcard kernels/cuda.c)),$(filter 1,$(CUDA))))
+B := build/$(VARIANT)$(if $(filter 0,$(CUDA)),$(if $(NVCC),-cpu))
 
 CFLAGS  ?= -O2 -g
 PKGS    := libmicrohttpd libcjson libpng nettle zlib
@@ -10,7 +15,8 @@ WARN    := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-pro
 # The bits do not move: no contraction the code does not ask for, no reordering.
 override CFLAGS += -std=c11 -D_GNU_SOURCE -I. $(WARN) -ffp-contract=off -fno-math-errno -pthread \
 	$(shell pkg-config --cflags $(PKGS) 2>/dev/null)
-LIBS     = $(shell pkg-config --libs $(PKGS)) -lm
+# The CUDA runtime is linked in, finds the driver by itself and is content without one; cuDNN is opened when asked for.
+LIBS     = $(shell pkg-config --libs $(PKGS)) $(if $(WITH_CUDA),$(CUDA_HOME)/lib64/libcudart_static.a -ldl -lrt) -lm
 
 SAN_asan := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 SAN_tsan := -fsanitize=thread
@@ -26,11 +32,23 @@ endif
 ISA_avx2   := -mavx2 -mfma
 ISA_avx512 := -mavx512f -mavx512dq -mavx512bw -mavx512vl -mfma -mprefer-vector-width=512
 
-ISA_SOURCES := $(wildcard kernels/isa_*.c)
-SOURCES  := $(filter-out $(ISA_SOURCES),$(wildcard core/*.c kernels/*.c models/*.c server/*.c))
+# Kernels for the GPU: machine code for every architecture from 7.5 on that this nvcc knows, and PTX of the newest for those
+# to come. CUDA_ARCHS="90" builds for one, quickly.
+CUDA_HOME  ?= $(patsubst %/bin/nvcc,%,$(realpath $(NVCC)))
+CUDA_ARCHS ?= $(shell $(NVCC) --list-gpu-code | sed -n 's/^sm_\([0-9]*\)$$/\1/p' | sort -n | awk '$$1 >= 75')
+NVCCFLAGS  ?= -O3
+override NVCCFLAGS += -std=c++17 -I. --threads 2 -Xcompiler -Wall,-Wextra \
+	$(foreach a,$(CUDA_ARCHS),-gencode arch=compute_$(a),code=sm_$(a)) \
+	-gencode arch=compute_$(lastword $(CUDA_ARCHS)),code=compute_$(lastword $(CUDA_ARCHS))
+
+ISA_SOURCES  := $(wildcard kernels/isa_*.c)
+CUDA_SOURCES := $(wildcard kernels/cuda*.c kernels/cudnn*.c)
+CUDA_KERNELS := $(wildcard kernels/*.cu)
+SOURCES  := $(filter-out $(ISA_SOURCES) $(if $(WITH_CUDA),kernels/no_cuda.c,$(CUDA_SOURCES)), \
+	$(wildcard core/*.c kernels/*.c models/*.c server/*.c))
 MAINS    := models/main.c server/main.c
 LIB_OBJS := $(patsubst %.c,$(B)/%.o,$(filter-out $(MAINS),$(SOURCES))) \
-	$(foreach isa,$(ISAS),$(ISA_SOURCES:%.c=$(B)/%.$(isa).o))
+	$(foreach isa,$(ISAS),$(ISA_SOURCES:%.c=$(B)/%.$(isa).o)) $(if $(WITH_CUDA),$(CUDA_KERNELS:%.cu=$(B)/%.o))
 UNIT_OBJS := $(patsubst %.c,$(B)/%.o,$(wildcard tests/unit/*.c))
 # Every tests/fuzz/fuzz_NAME.c is a target: its corpus is replayed by `make test`, and `make fuzz TARGET=NAME` adds to it.
 FUZZ_TARGETS := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
@@ -60,6 +78,11 @@ $(B)/%.$(1).o: %.c | $(B)/libraries
 	$$(QUIET)$$(CC) $$(CFLAGS) -O3 -fno-var-tracking $$(ISA_$(1)) -DISA=$(1) -MMD -MP -c -o $$@ $$<
 endef
 $(foreach isa,$(ISAS),$(eval $(call isa_rule,$(isa))))
+
+$(CUDA_SOURCES:%.c=$(B)/%.o): override CFLAGS += -isystem $(CUDA_HOME)/include
+$(B)/%.o: %.cu | $(B)/libraries
+	@mkdir -p $(@D) && echo "  compile $@"
+	$(QUIET)$(NVCC) $(NVCCFLAGS) -MMD -MP -MF $(@:.o=.d) -c -o $@ $<
 
 # What is compiled in through .incbin.
 $(B)/core/builtin.o: models/relu.bin

@@ -10,6 +10,11 @@ void engine_close(struct engine *engine)
 		engine->ops->close(engine);
 }
 
+bool engine_lost(const struct engine *engine)
+{
+	return __atomic_load_n(&engine->lost, __ATOMIC_ACQUIRE);
+}
+
 int engine_model_new(struct engine *engine, const struct engine_network *network, struct engine_model **model, struct err *e)
 {
 	return engine->ops->model_new(engine, network, model, e);
@@ -37,6 +42,11 @@ void engine_context_close(struct engine_context *context)
 {
 	if (context)
 		context->engine->ops->context_close(context);
+}
+
+float *engine_context_ink(struct engine_context *context)
+{
+	return context->ink;
 }
 
 int engine_forward(struct engine_context *context, const struct engine_model *model, const float *ink, int n, float *scores,
@@ -82,7 +92,7 @@ int engine_trainer_read(struct engine_trainer *trainer, float *params, float *mo
 	return trainer->engine->ops->trainer_read(trainer, params, momentum, e);
 }
 
-double engine_peak(struct engine *engine)
+double engine_peak(struct engine *engine, int n_threads)
 {
-	return engine->ops->peak(engine);
+	return engine->ops->peak(engine, n_threads);
 }

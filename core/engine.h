@@ -17,7 +17,15 @@
 #include "core/err.h"
 #include "core/lenet5.h"
 
+#include <stdbool.h>
 #include <stdint.h>
+
+// What a user may ask for; kernels/engines.h chooses.
+struct engine_choice {
+	const char *device; // "auto", "cpu", "cuda" or "cuda:N"
+	bool cudnn; // on a GPU: cuDNN instead of our own kernels
+	bool tf32; // with cudnn: on tensor cores, which round inputs to 10 bits of mantissa
+};
 
 struct engine;
 struct engine_model;
@@ -60,13 +68,14 @@ struct engine_ops {
 	int (*trainer_data)(struct engine_trainer *, const uint8_t *pixels, const uint8_t *labels, uint32_t n, struct err *);
 	int (*trainer_steps)(struct engine_trainer *, const uint32_t *order, uint32_t n, const float *rates, float *losses, struct err *);
 	int (*trainer_read)(struct engine_trainer *, float *params, float *momentum, struct err *);
-	double (*peak)(struct engine *);
+	double (*peak)(struct engine *, int n_threads);
 };
 
 // What every implementation's struct begins with.
 struct engine {
 	const struct engine_ops *ops;
 	char name[64]; // for logs and cards: "cpu (AVX-512)"
+	bool lost; // set once, atomically, by the implementation: see engine_lost
 };
 
 // A model's common part. The count is atomic.
@@ -78,6 +87,7 @@ struct engine_model {
 struct engine_context {
 	struct engine *engine;
 	int max_batch;
+	float *ink; // (max_batch, 28, 28), the implementation's
 };
 struct engine_trainer {
 	struct engine *engine;
@@ -85,6 +95,9 @@ struct engine_trainer {
 };
 
 void engine_close(struct engine *); // NULL is fine, as in every close and free here
+
+// The device is gone (a GPU's error that sticks): every further call fails, only closing and freeing are of use. Any thread.
+bool engine_lost(const struct engine *);
 
 // Packs the parameters. The caller holds one reference to *model.
 int engine_model_new(struct engine *, const struct engine_network *, struct engine_model **model, struct err *);
@@ -94,6 +107,10 @@ void engine_model_unref(struct engine_model *); // the last one frees
 // max_batch: the most pictures that engine_forward will be given at once. n_threads: at most so many work on them.
 int engine_context_open(struct engine *, int max_batch, int n_threads, struct engine_context **context, struct err *);
 void engine_context_close(struct engine_context *);
+
+// (max_batch, 28, 28): memory of the context's in which engine_forward likes its ink best; what is anywhere else has to be
+// copied on some engines. Plain memory of this machine, of use to other engines too, until the context closes.
+float *engine_context_ink(struct engine_context *);
 
 // ink: (n, 28, 28), 0 background to 1 ink. scores: (n, 10), the output layer. n is 1..max_batch.
 // A byte picture's ink is pixel/255.0f; any finite number is taken as it is.
@@ -117,6 +134,6 @@ int engine_trainer_steps(struct engine_trainer *, const uint32_t *order, uint32_
 // Copies out parameters and momentum v, (n_params) each; either may be NULL.
 int engine_trainer_read(struct engine_trainer *, float *params, float *momentum, struct err *);
 
-// The most floating-point operations a second that one thread (or the device) of this engine reaches, measured now: takes
-// about 0.2 s. What `lenet bench` compares with.
-double engine_peak(struct engine *);
+// The most floating-point operations a second that n_threads of this engine reach (a device has no threads to count),
+// measured now: takes about 0.2 s. What `lenet bench` compares with.
+double engine_peak(struct engine *, int n_threads);

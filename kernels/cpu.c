@@ -71,8 +71,9 @@ static int context_open(struct engine *engine, int max_batch, int n_threads, str
 	struct context *c = calloc(1, sizeof *c);
 	if (!c)
 		return err_set(e, "no memory for a context");
-	c->base = (struct engine_context){ engine, max_batch };
-	if (pool_new(n_threads, &c->pool, e)) {
+	c->base = (struct engine_context){ engine, max_batch, cpu_alloc((size_t)max_batch * LENET5_PIXELS * sizeof(float), e) };
+	if (!c->base.ink || pool_new(n_threads, &c->pool, e)) {
+		free(c->base.ink);
 		free(c);
 		return -1;
 	}
@@ -84,6 +85,7 @@ static void context_close(struct engine_context *context)
 {
 	struct context *c = (struct context *)context;
 	pool_free(c->pool);
+	free(c->base.ink);
 	free(c);
 }
 
@@ -113,9 +115,9 @@ static int trace(struct engine_context *context, const struct engine_model *mode
 	return 0;
 }
 
-static double peak(struct engine *engine)
+static double peak(struct engine *engine, int n_threads)
 {
-	return cpu_isa(engine)->peak(0.2);
+	return cpu_isa(engine)->peak(0.2) * n_threads;
 }
 
 static void engine_free(struct engine *engine)

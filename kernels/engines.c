@@ -1,20 +1,48 @@
-// Chooses among the engines that are linked in. There is one so far.
+// Chooses among the engines that are linked in: the GPU if one works, else the CPU, unless told which.
 #include "kernels/engines.h"
 
 #include "kernels/cpu.h"
+#include "kernels/cuda.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
-int engine_open(const char *device, struct engine **engine, char *why, int why_bytes, struct err *e)
+// "cuda" is the first device, "cuda:N" the one that the CUDA runtime calls N.
+static int device_number(const char *device, int *number, struct err *e)
 {
-	if (strcmp(device, "cuda") == 0 || strncmp(device, "cuda:", 5) == 0)
-		return err_set(e, "device %.20s: this build has no CUDA engine; use --device cpu", device);
-	if (strcmp(device, "auto") != 0 && strcmp(device, "cpu") != 0)
-		return err_set(e, "device \"%.20s\": want auto, cpu or cuda[:N]", device);
+	*number = 0;
+	if (strcmp(device, "cuda") == 0)
+		return 0;
+	char *end = NULL;
+	long n = strncmp(device, "cuda:", 5) == 0 && device[5] >= '0' && device[5] <= '9' ? strtol(device + 5, &end, 10) : -1;
+	if (n < 0 || n > 1023 || *end)
+		return err_set(e, "device \"%.20s\": want auto, cpu, cuda or cuda:N", device);
+	*number = (int)n;
+	return 0;
+}
+
+int engine_open(const struct engine_choice *choice, struct engine **engine, char *why, int why_bytes, struct err *e)
+{
+	bool automatic = strcmp(choice->device, "auto") == 0, cpu = strcmp(choice->device, "cpu") == 0;
+	struct cuda_options options = { 0, choice->cudnn, choice->tf32 };
+	struct err no_gpu = { "" };
+	if (!automatic && !cpu && device_number(choice->device, &options.device, e))
+		return -1;
+	if (choice->tf32 && !choice->cudnn)
+		return err_set(e, "tf32 is cuDNN's: it goes with --cudnn only");
+	if (cpu && choice->cudnn)
+		return err_set(e, "cuDNN computes on a GPU only: not with --device cpu");
+	if (!cpu && cuda_engine_open(&options, engine, &no_gpu) == 0) {
+		snprintf(why, (size_t)why_bytes, "%s: %s", (*engine)->name, automatic ? "a GPU that works" : "asked for");
+		return 0;
+	}
+	if (!cpu && !automatic) {
+		*e = no_gpu;
+		return err_prefix(e, "device %.20s", choice->device);
+	}
 	if (cpu_engine_open(NULL, engine, e))
 		return -1;
-	snprintf(why, (size_t)why_bytes, "%s: %s", (*engine)->name,
-		 strcmp(device, "cpu") == 0 ? "asked for" : "this build has no CUDA engine");
+	snprintf(why, (size_t)why_bytes, "%s: %s", (*engine)->name, cpu ? "asked for" : no_gpu.msg);
 	return 0;
 }

@@ -3,6 +3,5 @@
 
 #include "core/engine.h"
 
-// device: "auto", "cpu" or "cuda[:N]". why: one line for the log that says what was chosen and for what reason.
-// The caller closes *engine.
-int engine_open(const char *device, struct engine **engine, char *why, int why_bytes, struct err *e);
+// why: one line for the log that says what was chosen and for what reason. The caller closes *engine.
+int engine_open(const struct engine_choice *choice, struct engine **engine, char *why, int why_bytes, struct err *e);

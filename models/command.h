@@ -6,7 +6,7 @@
 
 // What main.c lends to the commands; it alone knows how an engine is chosen (kernels/engines.h).
 struct program {
-	int (*engine_open)(const char *device, struct engine **engine, char *why, int why_bytes, struct err *e);
+	int (*engine_open)(const struct engine_choice *, struct engine **engine, char *why, int why_bytes, struct err *e);
 	const char *path; // argv[0]
 };
 

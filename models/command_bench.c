@@ -21,7 +21,7 @@ struct bench {
 	uint8_t *pixels, *labels; // (n, 28, 28), (n)
 	uint32_t *order; // (n)
 	uint32_t n; // N_PICTURES, or one batch
-	float *ink, *scores; // (batch, 28, 28), (batch, 10)
+	float *ink, *scores; // (batch, 28, 28), the context's; (batch, 10)
 	float *rates, *losses; // (n / batch, rounded up)
 	struct engine_model *model;
 	struct engine_context *context;
@@ -48,11 +48,10 @@ static int allocate(struct bench *b, struct err *e)
 	b->pixels = malloc((size_t)b->n * LENET5_PIXELS);
 	b->labels = malloc(b->n);
 	b->order = malloc(b->n * sizeof *b->order);
-	b->ink = malloc(batch * LENET5_PIXELS * sizeof *b->ink);
 	b->scores = malloc(batch * LENET5_DIGITS * sizeof *b->scores);
 	b->rates = calloc(b->n, sizeof *b->rates);
 	b->losses = malloc(b->n * sizeof *b->losses);
-	if (!b->params || !b->pixels || !b->labels || !b->order || !b->ink || !b->scores || !b->rates || !b->losses)
+	if (!b->params || !b->pixels || !b->labels || !b->order || !b->scores || !b->rates || !b->losses)
 		return err_set(e, "out of memory");
 	return 0;
 }
@@ -68,8 +67,6 @@ static void fill(struct bench *b)
 		b->labels[i] = (uint8_t)rng_below(&rng, LENET5_DIGITS);
 		b->order[i] = i;
 	}
-	for (size_t i = 0; i < (size_t)b->batch * LENET5_PIXELS; i++)
-		b->ink[i] = (float)b->pixels[i] / 255.0f;
 }
 
 static int set_up(struct bench *b, bool train, struct err *e)
@@ -83,7 +80,12 @@ static int set_up(struct bench *b, bool train, struct err *e)
 		b->pictures = (uint32_t)b->batch;
 		if (engine_model_new(b->engine, &network, &b->model, e))
 			return -1;
-		return engine_context_open(b->engine, b->batch, b->n_threads, &b->context, e);
+		if (engine_context_open(b->engine, b->batch, b->n_threads, &b->context, e))
+			return -1;
+		b->ink = engine_context_ink(b->context);
+		for (size_t i = 0; i < (size_t)b->batch * LENET5_PIXELS; i++)
+			b->ink[i] = (float)b->pixels[i] / 255.0f;
+		return 0;
 	}
 	b->call = call_steps; // with rates of 0: the same work, and the parameters stay ordinary numbers
 	b->pictures = b->n;
@@ -103,7 +105,6 @@ static void tear_down(struct bench *b)
 	free(b->losses);
 	free(b->rates);
 	free(b->scores);
-	free(b->ink);
 	free(b->order);
 	free(b->labels);
 	free(b->pixels);
@@ -145,7 +146,7 @@ static int measure(struct bench *b, double *us_per_image, struct err *e)
 static void print(const struct bench *b, bool train, bool json, double us)
 {
 	double flop = train ? work_training(b->net) : work_forward(b->net);
-	double peak = engine_peak(b->engine) * b->n_threads;
+	double peak = engine_peak(b->engine, b->n_threads);
 	double share = flop / (us * 1e-6) / peak;
 	if (json) {
 		printf("{\"work\": \"%s\", \"network\": \"%s\", \"engine\": \"%s\", \"batch\": %d, \"threads\": %d, "
@@ -165,7 +166,8 @@ static void print(const struct bench *b, bool train, bool json, double us)
 int command_bench(const struct program *program, int argc, char **argv)
 {
 	bool train = false, json = false;
-	const char *network = "relu", *device = "auto";
+	const char *network = "relu";
+	struct engine_choice choice = { .device = "auto" };
 	struct bench b = { .batch = 64, .n_threads = 1 };
 	const struct option options[] = {
 		{ "train", NULL, "training steps instead of the forward pass", .flag = &train },
@@ -173,7 +175,7 @@ int command_bench(const struct program *program, int argc, char **argv)
 		{ "threads", "T", "at most so many (1)", .count = &b.n_threads, .max = OPTIONS_MAX_THREADS },
 		{ "network", "NAME", "which network (relu)", .text = &network },
 		{ "json", NULL, "print JSON", .flag = &json },
-		{ "device", "D", "auto, cpu or cuda[:N] (auto)", .text = &device },
+		OPTIONS_ENGINE(choice),
 	};
 	const struct usage usage = { "bench", "",
 				     "\nMeasures what a picture costs; takes two seconds. Wants a quiet machine.", options,
@@ -189,7 +191,7 @@ int command_bench(const struct program *program, int argc, char **argv)
 	b.net = lenet5_find(network, &e);
 	if (!b.net)
 		return options_wrong(&usage, "%s", e.msg);
-	status = program->engine_open(device, &b.engine, why, sizeof why, &e);
+	status = program->engine_open(&choice, &b.engine, why, sizeof why, &e);
 	if (!status)
 		status = set_up(&b, train, &e);
 	if (!status)

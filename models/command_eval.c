@@ -128,7 +128,8 @@ static int print_json(const struct evaluation *v, const struct idx *test, const 
 }
 
 struct arguments {
-	const char *model, *network, *data, *device, *mistakes;
+	const char *model, *network, *data, *mistakes;
+	struct engine_choice engine;
 	int threads;
 	bool json;
 };
@@ -144,7 +145,7 @@ static int run(const struct program *program, const struct arguments *a, struct 
 	char why[256];
 	if (measure_model(a->model, a->network, &weights, &v.model, e) ||
 	    measure_data(a->data, IDX_TEST, &test, &v.dir, e) ||
-	    program->engine_open(a->device, &engine, why, sizeof why, e))
+	    program->engine_open(&a->engine, &engine, why, sizeof why, e))
 		goto out;
 	predictions = malloc(test.n * sizeof *predictions);
 	v.mistakes = malloc(test.n * sizeof *v.mistakes);
@@ -172,7 +173,7 @@ out:
 
 int command_eval(const struct program *program, int argc, char **argv)
 {
-	struct arguments a = { .device = "auto", .threads = options_default_threads() };
+	struct arguments a = { .engine.device = "auto", .threads = options_default_threads() };
 	const struct option options[] = {
 		{ "model", "FILE", "a weights file (the built-in model)", .text = &a.model },
 		{ "network", "NAME", "the network, where the file does not say", .text = &a.network },
@@ -180,7 +181,7 @@ int command_eval(const struct program *program, int argc, char **argv)
 		{ "mistakes", "DIR", "write every mistake there as a PNG", .text = &a.mistakes },
 		{ "json", NULL, "print JSON, with every mistake", .flag = &a.json },
 		{ "threads", "N", "at most so many (one a processor)", .count = &a.threads, .max = OPTIONS_MAX_THREADS },
-		{ "device", "D", "auto, cpu or cuda[:N] (auto)", .text = &a.device },
+		OPTIONS_ENGINE(a.engine),
 	};
 	const struct usage usage = { "eval", "", "\nMeasures a network on MNIST's test set.", options,
 				     sizeof options / sizeof options[0] };

@@ -16,7 +16,8 @@
 enum { MAX_FILE_BYTES = 64 << 20, MAX_PIXELS = 64 << 20 };
 
 struct arguments {
-	const char *model, *network, *device;
+	const char *model, *network;
+	struct engine_choice engine;
 	bool json;
 };
 
@@ -113,7 +114,7 @@ static int run(const struct program *program, const struct usage *usage, const s
 	char why[256];
 	int status = -1;
 	if (measure_model(a->model, a->network, &w, &name, e) ||
-	    program->engine_open(a->device, &engine, why, sizeof why, e))
+	    program->engine_open(&a->engine, &engine, why, sizeof why, e))
 		goto out;
 	const struct engine_network network = { w.net, w.mean, w.std, w.params };
 	if (engine_model_new(engine, &network, &model, e) || engine_context_open(engine, 1, 1, &context, e))
@@ -129,12 +130,12 @@ out:
 
 int command_predict(const struct program *program, int argc, char **argv)
 {
-	struct arguments a = { .device = "auto" };
+	struct arguments a = { .engine.device = "auto" };
 	const struct option options[] = {
 		{ "model", "FILE", "a weights file (the built-in model)", .text = &a.model },
 		{ "network", "NAME", "the network, where the file does not say", .text = &a.network },
 		{ "json", NULL, "print a JSON object a line", .flag = &a.json },
-		{ "device", "D", "auto, cpu or cuda[:N] (auto)", .text = &a.device },
+		OPTIONS_ENGINE(a.engine),
 	};
 	const struct usage usage = { "predict", "FILE.png...",
 				     "\nSays which digit each picture shows; \"-\" is standard input.", options,

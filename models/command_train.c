@@ -15,7 +15,8 @@ static const char help[] =
     "is finished, OUT.checkpoint: Ctrl-C saves it, --resume goes on from it to the same bytes as without a break.";
 
 struct arguments {
-	const char *recipe, *out, *data, *device;
+	const char *recipe, *out, *data;
+	struct engine_choice engine;
 	int threads;
 	bool resume;
 	const char *fields[RECIPE_N_FIELDS];
@@ -91,7 +92,7 @@ static enum train_result run(const struct program *program, const struct argumen
 		.lines = stdout,
 	};
 	if (recipe_read(a->recipe, a->fields, &recipe, e) || read_data(a, &recipe, &sources, &job, &dir, e) ||
-	    program->engine_open(a->device, &engine, why, sizeof why, e))
+	    program->engine_open(&a->engine, &engine, why, sizeof why, e))
 		goto out;
 	job.engine = engine;
 	printf("%s: network %s, %u pictures of %s, measured on %s; %s, %d thread%s\n", a->recipe,
@@ -109,13 +110,13 @@ out:
 
 int command_train(const struct program *program, int argc, char **argv)
 {
-	struct arguments a = { .out = "lenet.bin", .device = "auto", .threads = options_default_threads() };
+	struct arguments a = { .out = "lenet.bin", .engine.device = "auto", .threads = options_default_threads() };
 	struct option options[RECIPE_N_FIELDS + 5] = {
 		{ "o", "OUT.bin", "the weights file (lenet.bin)", .text = &a.out },
 		{ "resume", NULL, "go on from OUT.checkpoint", .flag = &a.resume },
 		{ "data", "DIR", "where MNIST's files are (data)", .text = &a.data },
 		{ "threads", "N", "at most so many (one a processor)", .count = &a.threads, .max = OPTIONS_MAX_THREADS },
-		{ "device", "D", "auto, cpu or cuda[:N] (auto)", .text = &a.device },
+		OPTIONS_ENGINE(a.engine),
 	};
 	for (int i = 0; i < RECIPE_N_FIELDS; i++) {
 		struct recipe_field field = recipe_field_at(i);

@@ -71,14 +71,14 @@ int measure_network(struct engine *engine, const struct engine_network *network,
 	struct engine_context *context = NULL;
 	struct measure m = { 0 };
 	int status = -1;
-	float *ink = malloc(BATCH * LENET5_PIXELS * sizeof *ink);
 	float *scores = malloc(BATCH * LENET5_DIGITS * sizeof *scores);
-	if (!ink || !scores) {
+	if (!scores) {
 		err_set(e, "out of memory");
 		goto out;
 	}
 	if (engine_model_new(engine, network, &model, e) || engine_context_open(engine, BATCH, n_threads, &context, e))
 		goto out;
+	float *ink = engine_context_ink(context);
 
 	for (uint32_t at = 0; at < data->n; at += BATCH) {
 		int n = data->n - at < BATCH ? (int)(data->n - at) : BATCH;
@@ -101,6 +101,5 @@ out:
 	engine_context_close(context);
 	engine_model_unref(model);
 	free(scores);
-	free(ink);
 	return status;
 }

@@ -16,6 +16,12 @@ struct option {
 	int max;
 };
 
+// What every command that computes says of its engine.
+#define OPTIONS_ENGINE(choice) \
+	{ "device", "D", "auto, cpu or cuda[:N] (auto)", .text = &(choice).device }, \
+	{ "cudnn", NULL, "on a GPU, cuDNN instead of our own kernels", .flag = &(choice).cudnn }, \
+	{ "tf32", NULL, "with --cudnn: faster and coarser arithmetic, on tensor cores", .flag = &(choice).tf32 }
+
 struct usage {
 	const char *command; // "train"
 	const char *arguments; // "RECIPE.json"

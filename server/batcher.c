@@ -31,7 +31,7 @@ struct batcher {
 
 	// The thread's.
 	struct engine_context *context;
-	float *ink;           // (max_batch, 28, 28)
+	float *ink;           // (max_batch, 28, 28), the context's
 	float *scores;        // (max_batch, 10)
 	struct piece *pieces; // [max_batch]
 	int n_pieces, n_batch;
@@ -173,7 +173,6 @@ static void free_memory(struct batcher *b)
 	engine_context_close(b->context);
 	pthread_cond_destroy(&b->changed);
 	pthread_mutex_destroy(&b->lock);
-	free(b->ink);
 	free(b->scores);
 	free(b->pieces);
 	free(b);
@@ -196,15 +195,15 @@ int batcher_open(struct engine *engine, const struct batcher_options *options, s
 		b->ink_of[i] = (float)i / 255.0f;
 
 	size_t n = (size_t)options->max_batch;
-	b->ink = malloc(n * N_PIXELS * sizeof *b->ink);
 	b->scores = calloc(n * N_SCORES, sizeof *b->scores);
 	b->pieces = malloc(n * sizeof *b->pieces);
-	if (!b->ink || !b->scores || !b->pieces) {
+	if (!b->scores || !b->pieces) {
 		err_set(e, "no memory for batches of %d pictures", options->max_batch);
 		goto failed;
 	}
 	if (engine_context_open(engine, options->max_batch, 1, &b->context, e))
 		goto failed;
+	b->ink = engine_context_ink(b->context);
 	errno = pthread_create(&b->thread, NULL, run, b);
 	if (errno) {
 		err_errno(e, "cannot start the batcher's thread");

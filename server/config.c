@@ -27,7 +27,7 @@ static const struct flag flags[] = {
 	{ "model", "FILE", TEXT, AT(model), 0, 0, NULL, "lenet.bin to serve; without it the built-in model" },
 	{ "network", "NAME", TEXT, AT(network), 0, 0, NULL, "the network of a model file that does not say" },
 	{ "listen", "ADDR:PORT", LISTEN, AT(host), 0, 0, "127.0.0.1:8080", "where; [v6]:PORT too, port 0 picks a free one" },
-	{ "device", "DEVICE", DEVICE, AT(device), 0, 0, "auto", "what computes: auto, cpu, cuda or cuda:N" },
+	{ "device", "DEVICE", DEVICE, AT(engine.device), 0, 0, "auto", "what computes: auto, cpu, cuda or cuda:N" },
 	{ "max-batch", "N", NUMBER, AT(max_batch), 1, 4096, "64", "pictures computed at once" },
 	{ "max-delay-us", "US", NUMBER, AT(max_delay_us), 0, 1000000, "0", "wait of a picture for company when idle" },
 	{ "queue", "N", NUMBER, AT(limits.queue), 1, 1 << 20, "4096", "pictures that may wait; more are told 503" },

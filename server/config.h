@@ -1,6 +1,7 @@
 // config: flags and environment variables → struct config. A pure function of both; touches nothing else.
 #pragma once
 
+#include "core/engine.h"
 #include "core/err.h"
 #include "core/log.h"
 #include "server/limits.h"
@@ -12,7 +13,7 @@ struct config {
 	bool help, version; // asked for; nothing else counts then
 	const char *model; // a file, or NULL for the built-in one; strings are borrowed from argv and environ
 	const char *network; // of a file that does not say, or NULL
-	const char *device; // "auto", "cpu", "cuda", "cuda:N"
+	struct engine_choice engine;
 	char host[256]; // to listen on: a name, an IPv4 address or an IPv6 address without its brackets
 	int port; // 0: any free one
 	int max_batch; // pictures that the engine is given at once

@@ -71,7 +71,7 @@ static int open_all(struct daemon *d, const struct config *config, struct err *e
 	char why[256], limits[512];
 	const struct batcher_options gathering = { config->max_batch, config->max_delay_us, config->limits.queue };
 	if (raise_descriptor_limit(config->limits.max_connections, e) ||
-	    engine_open(config->device, &d->engine, why, sizeof why, e) ||
+	    engine_open(&config->engine, &d->engine, why, sizeof why, e) ||
 	    model_open(d->engine, config->model, config->network, &d->model, e) || warm_up(d, e) ||
 	    batcher_open(d->engine, &gathering, &d->batcher, e) ||
 	    listen_open(config->host, config->port, &d->listen_fd, d->address, e))

@@ -73,10 +73,12 @@ static int forward(struct engine_context *context, const struct engine_model *mo
 static int context_open(struct engine *engine, int max_batch, int n_threads, struct engine_context **context, struct err *e)
 {
 	(void)n_threads;
+	(void)e;
 	struct engine_context *c = malloc(sizeof *c);
-	if (!c)
-		return err_set(e, "no memory");
-	*c = (struct engine_context){ engine, max_batch };
+	float *ink = calloc((size_t)max_batch * LENET5_PIXELS, sizeof *ink);
+	if (!c || !ink)
+		abort();
+	*c = (struct engine_context){ engine, max_batch, ink };
 	((struct fake_engine *)engine)->n_contexts++;
 	*context = c;
 	return 0;
@@ -85,6 +87,7 @@ static int context_open(struct engine *engine, int max_batch, int n_threads, str
 static void context_close(struct engine_context *context)
 {
 	((struct fake_engine *)context->engine)->n_contexts--;
+	free(context->ink);
 	free(context);
 }
 
@@ -100,7 +103,7 @@ static const struct engine_ops ops = {
 
 void fake_engine_init(struct fake_engine *fake)
 {
-	*fake = (struct fake_engine){ .engine = { &ops, "fake" } };
+	*fake = (struct fake_engine){ .engine = { .ops = &ops, .name = "fake" } };
 	waiting = held = failing = false;
 	constant = 0;
 }

@@ -4,7 +4,7 @@
 #include "core/digit.h"
 #include "core/idx.h"
 #include "core/rng.h"
-#include "kernels/engines.h"
+#include "kernels/cpu.h"
 #include "tests/unit/test.h"
 
 #include <math.h>
@@ -110,11 +110,10 @@ TEST(canvas_redrawn_digits_are_read)
 	struct idx data = { 0 };
 	struct reader r = { 0 };
 	struct err e = { .msg = "" };
-	char why[256];
 	CHECK_MSG(builtin_read(&w, &e) == 0 && idx_read("tests/data", IDX_TEST, &data, &e) == 0, "%s", e.msg);
 	struct engine_network network = { w.net, w.mean, w.std, w.params };
 	r.net = w.net;
-	bool ready = w.net && data.n >= 2000 && engine_open("cpu", &r.engine, why, sizeof why, &e) == 0 &&
+	bool ready = w.net && data.n >= 2000 && cpu_engine_open(NULL, &r.engine, &e) == 0 &&
 		     engine_model_new(r.engine, &network, &r.model, &e) == 0 &&
 		     engine_context_open(r.engine, 1, 1, &r.context, &e) == 0;
 	CHECK_MSG(ready, "%s", e.msg);

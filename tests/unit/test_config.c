@@ -29,7 +29,7 @@ TEST(config_defaults)
 	struct err e;
 	CHECK_MSG(parse("", "", &c, &e) == 0, "%s", e.msg);
 	CHECK(strcmp(c.host, "127.0.0.1") == 0 && c.port == 8080);
-	CHECK(!c.model && !c.network && strcmp(c.device, "auto") == 0);
+	CHECK(!c.model && !c.network && strcmp(c.engine.device, "auto") == 0);
 	CHECK(c.max_batch == 64 && c.max_delay_us == 0 && c.http_threads == 0 && c.log_level == LOG_INFO);
 	CHECK(c.limits.max_body == 8 << 20 && c.limits.queue >= c.limits.max_pictures && c.limits.idle_timeout_s == 60);
 }
@@ -42,7 +42,7 @@ TEST(config_flags_go_before_variables)
 	      0);
 	CHECK(c.limits.max_body == 5000 && strcmp(c.model, "a.bin") == 0 && c.limits.queue == 999);
 	CHECK(parse("", "LENETD_PORT=tcp://10.0.0.1:80 LENETD_LOG_LEVEL=error LENETD_DEVICE=cuda:1", &c, &e) == 0);
-	CHECK(c.log_level == LOG_ERROR && strcmp(c.device, "cuda:1") == 0);
+	CHECK(c.log_level == LOG_ERROR && strcmp(c.engine.device, "cuda:1") == 0);
 }
 
 TEST(config_listen)

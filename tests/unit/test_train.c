@@ -116,12 +116,13 @@ static int fake_context_open(struct engine *engine, int max_batch, int n_threads
 {
 	(void)n_threads, (void)e;
 	*context = calloc(1, sizeof **context);
-	**context = (struct engine_context){ engine, max_batch };
+	**context = (struct engine_context){ engine, max_batch, calloc((size_t)max_batch * LENET5_PIXELS, sizeof(float)) };
 	return 0;
 }
 
 static void fake_context_close(struct engine_context *context)
 {
+	free(context->ink);
 	free(context);
 }
 
@@ -147,7 +148,7 @@ static const struct engine_ops fake_ops = {
 	.trainer_steps = fake_trainer_steps,
 	.trainer_read = fake_trainer_read,
 };
-static struct engine fake = { &fake_ops, "fake" };
+static struct engine fake = { .ops = &fake_ops, .name = "fake" };
 
 static int n_asked, stop_after; // stop at that question; 0: never
 static int stopped(void)
