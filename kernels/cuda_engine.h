@@ -1,0 +1,44 @@
+// cuda_engine: what the parts of the GPU engine share. Plain C; only kernels/cuda*.c, kernels/cudnn*.c and *.cu include it.
+#pragma once
+
+#include "core/engine.h"
+
+#include <cuda_runtime_api.h>
+#include <stddef.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct cudnn;
+
+struct cuda_engine {
+	struct engine base;
+	int device;
+	int n_multiprocessors;
+	struct cudnn *cudnn; // or NULL: our own kernels
+};
+
+// Every call of the CUDA runtime goes through here: 0, or -1 with e saying what failed and why. An error that sticks, after
+// which nothing works any more in this process, marks the engine as lost.
+//   if (CUDA(engine, cudaMalloc(&p, n), e)) goto out;
+#define CUDA(engine, call, e) cuda_check(engine, call, #call, e)
+int cuda_check(struct engine *engine, cudaError_t error, const char *call, struct err *e);
+
+// A calling thread's CUDA device is the engine's from here on: each function of the engine begins with it.
+int cuda_enter(struct engine *engine, struct err *e);
+
+// Device memory, and memory of this machine that is page-locked and that the device reads and writes at the same address.
+// Freed by cudaFree and cudaFreeHost, which take NULL.
+int cuda_alloc(struct engine *engine, size_t bytes, void **pointer, struct err *e);
+int cuda_alloc_pinned(struct engine *engine, size_t bytes, void **pointer, struct err *e);
+
+int cuda_trainer_open(struct engine *, const struct engine_training *, struct engine_trainer **, struct err *);
+void cuda_trainer_close(struct engine_trainer *);
+int cuda_trainer_data(struct engine_trainer *, const uint8_t *pixels, const uint8_t *labels, uint32_t n, struct err *);
+int cuda_trainer_steps(struct engine_trainer *, const uint32_t *order, uint32_t n, const float *rates, float *losses, struct err *);
+int cuda_trainer_read(struct engine_trainer *, float *params, float *momentum, struct err *);
+
+#ifdef __cplusplus
+}
+#endif

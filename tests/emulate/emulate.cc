@@ -1,0 +1,538 @@
+// One thread of this processor is the whole GPU. A block's threads are coroutines with stacks of their own that hand over at
+// barriers; they are made once and get one block after the other. Streams and graphs are lists of closures.
+#include "tests/emulate/device.h"
+#include "tests/emulate/emulate.h"
+
+#include <sys/mman.h>
+#include <ucontext.h>
+
+#include <cassert>
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <map>
+#include <mutex>
+#include <vector>
+
+using work = std::function<cudaError_t()>;
+struct CUstream_st {
+	std::vector<work> waiting;
+	CUgraph_st *capturing;
+};
+struct CUgraph_st {
+	std::vector<work> nodes;
+};
+struct CUgraphExec_st {
+	std::vector<work> nodes;
+};
+struct CUevent_st {
+	std::chrono::steady_clock::time_point time;
+};
+
+uint3 threadIdx, blockIdx;
+dim3 blockDim, gridDim;
+float4 cuda_shared[EMULATE_SHARED_BYTES / sizeof(float4)];
+
+namespace {
+
+enum { MAX_THREADS = 1024, STACK_BYTES = 256 << 10 };
+enum state { READY, AT_BLOCK_BARRIER, AT_WARP_BARRIER, DONE };
+
+struct coroutine {
+	void *here[5];
+	ucontext_t start;
+	bool started;
+	enum state state;
+	unsigned long long shuffled;
+};
+
+std::recursive_mutex one_at_a_time; // guards everything below, and the device
+coroutine coroutines[MAX_THREADS];
+void *scheduler[5];
+int current;
+const std::function<void()> *running;
+emulate_order order;
+
+const char *failing_function;
+int good_calls;
+cudaError_t failure, sticky, last_error;
+int n_devices = 1;
+cudaError_t device_error;
+int n_objects;
+
+// Returns in whoever last saved itself in `to`. A function of its own, as __builtin_longjmp and its setjmp want, and one that
+// callers know nothing of: not which registers it spares (it spares none), nor that it never returns (AddressSanitizer would
+// clean up a stack that is not the one it knows).
+__attribute__((noipa, no_sanitize("address"))) void jump(void **to)
+{
+	__builtin_longjmp(to, 1);
+}
+
+#define KEEP_FRAME() asm volatile("" ::: "memory") // no tail call: there is something left to do
+
+__attribute__((noipa)) void hand_over(void **from, void **to)
+{
+	if (!__builtin_setjmp(from))
+		jump(to);
+	KEEP_FRAME();
+}
+
+void wait_for_others(enum state at)
+{
+	int self = current;
+	coroutines[self].state = at;
+	hand_over(coroutines[self].here, scheduler);
+}
+
+void coroutine_main()
+{
+	for (;;) {
+		(*running)();
+		wait_for_others(DONE);
+	}
+}
+
+void start_coroutine(coroutine *c)
+{
+	void *stack = mmap(nullptr, STACK_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (stack == MAP_FAILED)
+		abort();
+	getcontext(&c->start);
+	c->start.uc_stack.ss_sp = stack;
+	c->start.uc_stack.ss_size = STACK_BYTES;
+	makecontext(&c->start, coroutine_main, 0);
+	c->started = true;
+}
+
+__attribute__((noipa)) void resume(int thread)
+{
+	coroutine *c = &coroutines[thread];
+	current = thread;
+	threadIdx = { (unsigned)thread % blockDim.x, (unsigned)thread / blockDim.x % blockDim.y,
+		      (unsigned)thread / blockDim.x / blockDim.y };
+	c->state = READY;
+	if (__builtin_setjmp(scheduler))
+		return;
+	if (!c->started) {
+		start_coroutine(c);
+		setcontext(&c->start);
+	}
+	jump(c->here);
+	KEEP_FRAME();
+}
+
+int nth_thread(int i, int n)
+{
+	return order == EMULATE_FORWARDS ? i : order == EMULATE_BACKWARDS ? n - 1 - i : (int)((i * 769L + 13) % n);
+}
+
+// How many of the threads first..last-1 are in that state.
+int count(int first, int last, enum state state)
+{
+	int n = 0;
+	for (int i = first; i < last; i++)
+		n += coroutines[i].state == state;
+	return n;
+}
+
+// Lets through the barriers that all who still run have reached. CUDA wants all of a block or warp at a barrier; here those
+// that have ended are not waited for.
+bool open_barriers(int n)
+{
+	bool any = false;
+	for (int first = 0; first < n; first += warpSize) {
+		int last = std::min(first + (int)warpSize, n);
+		int waiting = count(first, last, AT_WARP_BARRIER);
+		if (waiting && waiting + count(first, last, DONE) == last - first)
+			for (int i = first; i < last; i++)
+				if (coroutines[i].state == AT_WARP_BARRIER)
+					coroutines[i].state = READY, any = true;
+	}
+	int waiting = count(0, n, AT_BLOCK_BARRIER);
+	if (waiting && waiting + count(0, n, DONE) == n)
+		for (int i = 0; i < n; i++)
+			if (coroutines[i].state == AT_BLOCK_BARRIER)
+				coroutines[i].state = READY, any = true;
+	return any;
+}
+
+void run_block(int n, size_t shared_bytes)
+{
+	memset(cuda_shared, 0xff, shared_bytes);
+	for (int i = 0; i < n; i++)
+		coroutines[i].state = READY;
+	do {
+		for (int i = 0; i < n; i++) {
+			int thread = nth_thread(i, n);
+			if (coroutines[thread].state == READY)
+				resume(thread);
+		}
+	} while (open_barriers(n));
+	if (count(0, n, DONE) != n) {
+		fprintf(stderr, "emulate: a barrier that not all threads reach\n");
+		abort();
+	}
+}
+
+cudaError_t fail(cudaError_t error)
+{
+	return last_error = error;
+}
+
+// What every function begins with: an error that was injected, now or before.
+cudaError_t enter(const char *function)
+{
+	if (sticky)
+		return fail(sticky);
+	if (failing_function && strcmp(failing_function, function) == 0 && good_calls-- <= 0)
+		return fail(sticky = failure);
+	return cudaSuccess;
+}
+
+#define ENTER()                                                                                                      \
+	std::lock_guard<std::recursive_mutex> guard(one_at_a_time);                                                  \
+	if (cudaError_t error = enter(__func__))                                                                     \
+	return error
+
+cudaError_t put(cudaStream_t stream, work w)
+{
+	(stream->capturing ? stream->capturing->nodes : stream->waiting).push_back(std::move(w));
+	return cudaSuccess;
+}
+
+cudaError_t run_all(cudaStream_t stream)
+{
+	assert(!stream->capturing);
+	std::vector<work> all = std::move(stream->waiting);
+	stream->waiting.clear();
+	for (const work &w : all)
+		if (cudaError_t error = w())
+			return fail(error);
+	return cudaSuccess;
+}
+
+} // namespace
+
+void __syncthreads()
+{
+	wait_for_others(AT_BLOCK_BARRIER);
+}
+
+void __syncwarp(unsigned)
+{
+	wait_for_others(AT_WARP_BARRIER);
+}
+
+unsigned long long emulate_shuffle(unsigned long long bits, int lane)
+{
+	int self = current;
+	coroutines[self].shuffled = bits;
+	__syncwarp();
+	bits = coroutines[self / warpSize * warpSize + lane].shuffled;
+	__syncwarp();
+	return bits;
+}
+
+cudaError_t emulate_launch(const std::function<void()> &kernel, dim3 grid, dim3 block, size_t shared_bytes, cudaStream_t stream)
+{
+	std::lock_guard<std::recursive_mutex> guard(one_at_a_time);
+	if (cudaError_t error = enter("cudaLaunchKernel"))
+		return error;
+	unsigned n = block.x * block.y * block.z;
+	if (n == 0 || n > MAX_THREADS || grid.x == 0 || grid.y == 0 || grid.y > 65535 || shared_bytes > EMULATE_SHARED_BYTES)
+		return fail(cudaErrorInvalidValue);
+	return put(stream, [=]() -> cudaError_t {
+		if (cudaError_t error = enter("kernel"))
+			return error;
+		running = &kernel;
+		blockDim = block;
+		gridDim = grid;
+		for (blockIdx.z = 0; blockIdx.z < grid.z; blockIdx.z++)
+			for (blockIdx.y = 0; blockIdx.y < grid.y; blockIdx.y++)
+				for (blockIdx.x = 0; blockIdx.x < grid.x; blockIdx.x++)
+					run_block((int)n, shared_bytes);
+		return cudaSuccess;
+	});
+}
+
+extern "C" {
+
+void emulate_threads(enum emulate_order o)
+{
+	order = o;
+}
+
+void emulate_failure(const char *function, int good, cudaError_t error)
+{
+	std::lock_guard<std::recursive_mutex> guard(one_at_a_time);
+	failing_function = function;
+	good_calls = good;
+	failure = error;
+	sticky = last_error = cudaSuccess;
+}
+
+void emulate_devices(int n, cudaError_t error)
+{
+	n_devices = n;
+	device_error = error;
+}
+
+int emulate_objects(void)
+{
+	return n_objects;
+}
+
+cudaError_t cudaGetDeviceCount(int *n)
+{
+	ENTER();
+	*n = device_error ? 0 : n_devices;
+	return device_error ? fail(device_error) : cudaSuccess;
+}
+
+cudaError_t cudaSetDevice(int device)
+{
+	ENTER();
+	return device >= 0 && device < n_devices ? cudaSuccess : fail(cudaErrorInvalidDevice);
+}
+
+cudaError_t cudaInitDevice(int device, unsigned, unsigned)
+{
+	ENTER();
+	return device >= 0 && device < n_devices ? cudaSuccess : fail(cudaErrorInvalidDevice);
+}
+
+cudaError_t cudaGetDeviceProperties(struct cudaDeviceProp *properties, int)
+{
+	ENTER();
+	snprintf(properties->name, sizeof properties->name, "emulated");
+	return cudaSuccess;
+}
+
+cudaError_t cudaDeviceGetAttribute(int *value, enum cudaDeviceAttr attribute, int)
+{
+	ENTER();
+	*value = attribute == cudaDevAttrMultiProcessorCount		? 4 :
+		 attribute == cudaDevAttrMaxSharedMemoryPerBlockOptin ? EMULATE_SHARED_BYTES :
+		 attribute == cudaDevAttrComputeCapabilityMajor	      ? 7 :
+		 attribute == cudaDevAttrComputeCapabilityMinor	      ? 5 :
+								1000000;
+	return cudaSuccess;
+}
+
+cudaError_t cudaDeviceSynchronize(void)
+{
+	ENTER();
+	return cudaSuccess;
+}
+
+cudaError_t cudaDriverGetVersion(int *version)
+{
+	*version = n_devices ? 13000 : 0;
+	return cudaSuccess;
+}
+
+cudaError_t cudaRuntimeGetVersion(int *version)
+{
+	*version = 13000;
+	return cudaSuccess;
+}
+
+cudaError_t cudaGetLastError(void)
+{
+	cudaError_t error = last_error;
+	last_error = sticky;
+	return error;
+}
+
+cudaError_t cudaPeekAtLastError(void)
+{
+	return last_error;
+}
+
+const char *cudaGetErrorName(cudaError_t error)
+{
+	return error == cudaSuccess ? "cudaSuccess" : "cudaErrorEmulated";
+}
+
+const char *cudaGetErrorString(cudaError_t error)
+{
+	static char text[32];
+	snprintf(text, sizeof text, "emulated error %d", (int)error);
+	return text;
+}
+
+static cudaError_t allocate(void **pointer, size_t bytes)
+{
+	*pointer = aligned_alloc(256, (bytes + 255) / 256 * 256);
+	if (!*pointer)
+		return fail(cudaErrorMemoryAllocation);
+	memset(*pointer, 0xff, bytes);
+	n_objects++;
+	return cudaSuccess;
+}
+
+static cudaError_t release(void *pointer)
+{
+	n_objects -= pointer != nullptr;
+	free(pointer);
+	return sticky;
+}
+
+cudaError_t cudaMalloc(void **pointer, size_t bytes)
+{
+	ENTER();
+	return allocate(pointer, bytes);
+}
+
+cudaError_t cudaHostAlloc(void **pointer, size_t bytes, unsigned)
+{
+	ENTER();
+	return allocate(pointer, bytes);
+}
+
+cudaError_t cudaFree(void *pointer)
+{
+	return release(pointer);
+}
+
+cudaError_t cudaFreeHost(void *pointer)
+{
+	return release(pointer);
+}
+
+cudaError_t cudaHostGetDevicePointer(void **device, void *host, unsigned)
+{
+	ENTER();
+	*device = host;
+	return cudaSuccess;
+}
+
+cudaError_t cudaMemGetInfo(size_t *free_bytes, size_t *total_bytes)
+{
+	ENTER();
+	*free_bytes = *total_bytes = (size_t)1 << 30;
+	return cudaSuccess;
+}
+
+cudaError_t cudaMemcpyAsync(void *to, const void *from, size_t bytes, enum cudaMemcpyKind, cudaStream_t stream)
+{
+	ENTER();
+	return put(stream, [=] { return memcpy(to, from, bytes), cudaSuccess; });
+}
+
+cudaError_t cudaMemsetAsync(void *to, int byte, size_t bytes, cudaStream_t stream)
+{
+	ENTER();
+	return put(stream, [=] { return memset(to, byte, bytes), cudaSuccess; });
+}
+
+cudaError_t cudaStreamCreateWithFlags(cudaStream_t *stream, unsigned)
+{
+	ENTER();
+	*stream = new CUstream_st();
+	n_objects++;
+	return cudaSuccess;
+}
+
+cudaError_t cudaStreamDestroy(cudaStream_t stream)
+{
+	delete stream;
+	n_objects--;
+	return sticky;
+}
+
+cudaError_t cudaStreamSynchronize(cudaStream_t stream)
+{
+	ENTER();
+	return run_all(stream);
+}
+
+cudaError_t cudaStreamQuery(cudaStream_t stream)
+{
+	ENTER();
+	return run_all(stream);
+}
+
+cudaError_t cudaStreamBeginCapture(cudaStream_t stream, enum cudaStreamCaptureMode)
+{
+	ENTER();
+	if (stream->capturing)
+		return fail(cudaErrorInvalidValue);
+	stream->capturing = new CUgraph_st();
+	n_objects++;
+	return cudaSuccess;
+}
+
+cudaError_t cudaStreamEndCapture(cudaStream_t stream, cudaGraph_t *graph)
+{
+	std::lock_guard<std::recursive_mutex> guard(one_at_a_time);
+	*graph = stream->capturing;
+	stream->capturing = nullptr;
+	return *graph ? enter(__func__) : fail(cudaErrorInvalidValue);
+}
+
+cudaError_t cudaGraphInstantiate(cudaGraphExec_t *executable, cudaGraph_t graph, unsigned long long)
+{
+	ENTER();
+	*executable = new CUgraphExec_st{ graph->nodes };
+	n_objects++;
+	return cudaSuccess;
+}
+
+cudaError_t cudaGraphLaunch(cudaGraphExec_t executable, cudaStream_t stream)
+{
+	ENTER();
+	for (const work &w : executable->nodes)
+		put(stream, w);
+	return cudaSuccess;
+}
+
+cudaError_t cudaGraphDestroy(cudaGraph_t graph)
+{
+	delete graph;
+	n_objects--;
+	return sticky;
+}
+
+cudaError_t cudaGraphExecDestroy(cudaGraphExec_t executable)
+{
+	delete executable;
+	n_objects--;
+	return sticky;
+}
+
+cudaError_t cudaEventCreateWithFlags(cudaEvent_t *event, unsigned)
+{
+	ENTER();
+	*event = new CUevent_st();
+	n_objects++;
+	return cudaSuccess;
+}
+
+cudaError_t cudaEventDestroy(cudaEvent_t event)
+{
+	delete event;
+	n_objects--;
+	return sticky;
+}
+
+cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream)
+{
+	ENTER();
+	return put(stream, [=] { return event->time = std::chrono::steady_clock::now(), cudaSuccess; });
+}
+
+cudaError_t cudaEventSynchronize(cudaEvent_t)
+{
+	ENTER();
+	return cudaSuccess;
+}
+
+cudaError_t cudaEventElapsedTime(float *milliseconds, cudaEvent_t start, cudaEvent_t end)
+{
+	ENTER();
+	*milliseconds = std::chrono::duration<float, std::milli>(end->time - start->time).count();
+	return cudaSuccess;
+}
+
+} // extern "C"
