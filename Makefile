@@ -107,7 +107,7 @@ $(B)/unit-tests: $(UNIT_OBJS) $(LIB)
 EMULATED := $(patsubst %.c,$(B)/emulated/%.o,$(CUDA_SOURCES)) $(patsubst %.cu,$(B)/emulated/%.o,$(CUDA_KERNELS)) \
 	$(B)/tests/emulate/emulate.o $(patsubst %.c,$(B)/emulated/%.o,$(wildcard tests/emulate/*.c)) \
 	$(patsubst %.c,$(B)/%.o,$(addprefix tests/unit/,test.c engines.c test_engine.c))
-CXXFLAGS ?= -O2 -g
+CXXFLAGS ?= -O3 -g
 override CXXFLAGS += -std=c++17 -I. -Itests/emulate -include tests/emulate/device.h -Wall -Wextra -Wno-unknown-pragmas \
 	$(if $(WERROR),-Werror) -ffp-contract=off -fno-math-errno $(SAN_$(VARIANT))
 
@@ -143,7 +143,7 @@ run: deps ## install what is missing, build, serve a trained model at http://127
 
 test: ## install what the tests need, build, run every test
 	@docker/install-deps.sh build test
-	@$(MAKE) --no-print-directory all $(B)/unit-tests $(FUZZ_TARGETS:%=$(B)/replay-%)
+	@$(MAKE) --no-print-directory all $(B)/unit-tests $(B)/emulated-tests $(FUZZ_TARGETS:%=$(B)/replay-%)
 	@tests/run $(B)
 
 unit: $(B)/unit-tests ## only the C unit tests
