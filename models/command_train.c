@@ -111,7 +111,8 @@ out:
 int command_train(const struct program *program, int argc, char **argv)
 {
 	struct arguments a = { .out = "lenet.bin", .engine.device = "auto", .threads = options_default_threads() };
-	struct option options[RECIPE_N_FIELDS + 5] = {
+	enum { N_OWN = 4 + OPTIONS_N_ENGINE };
+	struct option options[N_OWN + RECIPE_N_FIELDS] = {
 		{ "o", "OUT.bin", "the weights file (lenet.bin)", .text = &a.out },
 		{ "resume", NULL, "go on from OUT.checkpoint", .flag = &a.resume },
 		{ "data", "DIR", "where MNIST's files are (data)", .text = &a.data },
@@ -120,9 +121,9 @@ int command_train(const struct program *program, int argc, char **argv)
 	};
 	for (int i = 0; i < RECIPE_N_FIELDS; i++) {
 		struct recipe_field field = recipe_field_at(i);
-		options[5 + i] = (struct option){ field.name, "VALUE", field.help, .text = &a.fields[i] };
+		options[N_OWN + i] = (struct option){ field.name, "VALUE", field.help, .text = &a.fields[i] };
 	}
-	const struct usage usage = { "train", "RECIPE.json", help, options, RECIPE_N_FIELDS + 5 };
+	const struct usage usage = { "train", "RECIPE.json", help, options, N_OWN + RECIPE_N_FIELDS };
 
 	char *given[argc]; // options_parse takes argv apart
 	memcpy(given, argv, (size_t)argc * sizeof *argv);
