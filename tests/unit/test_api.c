@@ -25,7 +25,7 @@ static void start(int queue)
 	fake_engine_init(&fake);
 	limits = (struct limits){ .max_body = 1 << 20, .max_pictures = 8, .max_pixels = 10000, .deadline_ms = 600000 };
 	snprintf(model.name, sizeof model.name, "a \"name\"");
-	fake_engine_model(&fake, &model.engine_model);
+	fake_engine_model(&fake.engine, &model.engine_model);
 	CHECK_MSG(batcher_open(&fake.engine, &options, &api.batcher, &e) == 0, "%s", e.msg);
 	api.limits = &limits;
 	api.model = &model;
