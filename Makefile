@@ -50,9 +50,9 @@ MAINS    := models/main.c server/main.c
 LIB_OBJS := $(patsubst %.c,$(B)/%.o,$(filter-out $(MAINS),$(SOURCES))) \
 	$(foreach isa,$(ISAS),$(ISA_SOURCES:%.c=$(B)/%.$(isa).o)) $(if $(WITH_CUDA),$(CUDA_KERNELS:%.cu=$(B)/%.o))
 UNIT_OBJS := $(patsubst %.c,$(B)/%.o,$(wildcard tests/unit/*.c))
-# Every tests/fuzz/fuzz_NAME.c is a target: its corpus is replayed by `make test`, and `make fuzz TARGET=NAME` adds to it.
 # What the end-to-end tests run beside the programs.
 E2E_HELPERS := $(B)/lenetd-lost-gpu
+# Every tests/fuzz/fuzz_NAME.c is a target: its corpus is replayed by `make test`, and `make fuzz TARGET=NAME` adds to it.
 FUZZ_TARGETS := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 # Of the program and the daemon each links what it uses: a static library does the choosing.
 LIB      := $(B)/liblenet.a
