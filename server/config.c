@@ -251,7 +251,7 @@ void config_help(char *text, size_t n_text)
 	SAY("  %-26s %s\n  %-26s %s\n\n", "--help", "this text", "--version", "the version");
 	SAY("Each flag has an environment variable: LENETD_LISTEN for --listen, LENETD_MAX_BODY for --max-body.\n"
 	    "LENETD_CUDNN=1 is --cudnn; both take 0 for no: --cudnn=0.\n"
-	    "Exit status: 0 after SIGTERM or SIGINT, 1 after a failure or the loss of a GPU under --on-gpu-loss exit,\n"
+	    "Exit status: 0 after SIGTERM or SIGINT, 1 after a failure or, with --on-gpu-loss exit, the loss of the GPU,\n"
 	    "2 for wrong usage.\n");
 #undef SAY
 }

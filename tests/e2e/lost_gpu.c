@@ -36,14 +36,14 @@ static int forward(struct engine_context *context, const struct engine_model *mo
 int cuda_engine_open(const struct cuda_options *options, struct engine **engine, struct err *e)
 {
 	static struct engine_ops ops;
-	(void)options;
 	if (cpu_engine_open(NULL, engine, e))
 		return -1;
 	cpu = (*engine)->ops;
 	ops = *cpu;
 	ops.forward = forward;
 	(*engine)->ops = &ops;
-	snprintf((*engine)->name, sizeof (*engine)->name, "cuda (pretended)");
+	snprintf((*engine)->name, sizeof (*engine)->name, "cuda (pretended%s%s)", options->cudnn ? ", cuDNN" : "",
+		 options->tf32 ? ", TF32" : "");
 	lost_pass = number("LOST_GPU_PASS");
 	failed_pass = number("FAILED_GPU_PASS");
 	return 0;

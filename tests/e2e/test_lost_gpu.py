@@ -159,6 +159,15 @@ class LostGpu(unittest.TestCase):
             self.assertRegex(d.text(), r'cpu \(.+\): asked for\n')
             self.assertNotIn('stands by', d.text())
 
+    def test_the_choice_reaches_the_engine(self):
+        with self.daemon('--cudnn') as d:
+            self.assertIn('engine cuda (pretended, cuDNN)\n', d.text())
+        with self.daemon('--device', 'cuda:1', LENETD_CUDNN='1', LENETD_TF32='1') as d:
+            self.assertIn('cuda (pretended, cuDNN, TF32): asked for; cpu', d.text())
+        for flags, words in ((('--tf32',), 'with --cudnn only'), (('--device', 'cpu', '--cudnn'), 'not with --device cpu')):
+            with self.assertRaisesRegex(AssertionError, words):
+                self.daemon(*flags)
+
     def test_nobody_else_sends_it_away(self):
         with self.daemon('--on-gpu-loss', 'exit') as d:
             d.process.send_signal(signal.SIGUSR1)  # what a loss wakes the main thread with
