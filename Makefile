@@ -50,6 +50,8 @@ MAINS    := models/main.c server/main.c
 LIB_OBJS := $(patsubst %.c,$(B)/%.o,$(filter-out $(MAINS),$(SOURCES))) \
 	$(foreach isa,$(ISAS),$(ISA_SOURCES:%.c=$(B)/%.$(isa).o)) $(if $(WITH_CUDA),$(CUDA_KERNELS:%.cu=$(B)/%.o))
 UNIT_OBJS := $(patsubst %.c,$(B)/%.o,$(wildcard tests/unit/*.c))
+# What the end-to-end tests run beside the programs.
+E2E_HELPERS := $(B)/lenetd-lost-gpu
 # Every tests/fuzz/fuzz_NAME.c is a target: its corpus is replayed by `make test`, and `make fuzz TARGET=NAME` adds to it.
 FUZZ_TARGETS := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 # Of the program and the daemon each links what it uses: a static library does the choosing.
@@ -100,6 +102,10 @@ $(B)/lenet: $(B)/models/main.o $(LIB)
 $(B)/lenetd: $(B)/server/main.o $(LIB)
 	$(LINK)
 
+# The daemon over a GPU that is none: lost_gpu.o, named before the library, stands where that would have the CUDA engine.
+$(B)/lenetd-lost-gpu: $(B)/server/main.o $(B)/tests/e2e/lost_gpu.o $(LIB)
+	$(LINK)
+
 $(B)/unit-tests: $(UNIT_OBJS) $(LIB)
 	$(LINK)
 
@@ -143,7 +149,7 @@ run: deps ## install what is missing, build, serve a trained model at http://127
 
 test: ## install what the tests need, build, run every test
 	@docker/install-deps.sh build test
-	@$(MAKE) --no-print-directory all $(B)/unit-tests $(B)/emulated-tests $(FUZZ_TARGETS:%=$(B)/replay-%)
+	@$(MAKE) --no-print-directory all $(B)/unit-tests $(B)/emulated-tests $(E2E_HELPERS) $(FUZZ_TARGETS:%=$(B)/replay-%)
 	@tests/run $(B)
 
 unit: $(B)/unit-tests ## only the C unit tests

@@ -22,7 +22,8 @@ static int device_number(const char *device, int *number, struct err *e)
 	return 0;
 }
 
-int engine_open(const struct engine_choice *choice, struct engine **engine, char *why, int why_bytes, struct err *e)
+static int open_chosen(const struct engine_choice *choice, struct engine **engine, bool *gpu, char *why, int why_bytes,
+		       struct err *e)
 {
 	bool automatic = strcmp(choice->device, "auto") == 0, cpu = strcmp(choice->device, "cpu") == 0;
 	struct cuda_options options = { 0, choice->cudnn, choice->tf32 };
@@ -35,6 +36,7 @@ int engine_open(const struct engine_choice *choice, struct engine **engine, char
 		return err_set(e, "cuDNN computes on a GPU only: not with --device cpu");
 	if (!cpu && cuda_engine_open(&options, engine, &no_gpu) == 0) {
 		snprintf(why, (size_t)why_bytes, "%s: %s", (*engine)->name, automatic ? "a GPU that works" : "asked for");
+		*gpu = true;
 		return 0;
 	}
 	if (!cpu && !automatic) {
@@ -44,5 +46,37 @@ int engine_open(const struct engine_choice *choice, struct engine **engine, char
 	if (cpu_engine_open(NULL, engine, e))
 		return -1;
 	snprintf(why, (size_t)why_bytes, "%s: %s", (*engine)->name, cpu ? "asked for" : no_gpu.msg);
+	*gpu = false;
+	return 0;
+}
+
+int engine_open(const struct engine_choice *choice, struct engine **engine, char *why, int why_bytes, struct err *e)
+{
+	bool gpu;
+	return open_chosen(choice, engine, &gpu, why, why_bytes, e);
+}
+
+int engine_open_with_standby(const struct engine_choice *choice, const struct standby_watch *watch, struct engine **engine,
+			     char *why, int why_bytes, struct err *e)
+{
+	bool gpu;
+	struct engine *chosen, *cpu;
+	if (open_chosen(choice, &chosen, &gpu, why, why_bytes, e))
+		return -1;
+	if (!gpu) {
+		*engine = chosen;
+		return 0;
+	}
+	if (cpu_engine_open(NULL, &cpu, e)) {
+		engine_close(chosen);
+		return -1;
+	}
+	if (standby_open(chosen, cpu, watch, engine, e)) {
+		engine_close(cpu);
+		engine_close(chosen);
+		return -1;
+	}
+	size_t n = strlen(why);
+	snprintf(why + n, (size_t)why_bytes - n, "; %s stands by", cpu->name);
 	return 0;
 }

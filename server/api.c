@@ -205,12 +205,13 @@ static void *ready_start(void *context, const struct route_request *request, str
 {
 	(void)request;
 	struct api *api = context;
-	if (!atomic_load(&api->ready)) {
-		route_answer_error(response, 503, "not ready: the daemon is going down");
+	struct err e;
+	if (health_ready(api->health, &e)) {
+		route_answer_error(response, 503, "not ready: %s", e.msg);
 		return NULL;
 	}
 	struct text t = { 0 };
-	text_printf(&t, "{\"status\": \"ready\"}\n");
+	text_printf(&t, "{\"status\": \"ready\", \"engine_losses\": %d}\n", atomic_load(&api->health->n_losses));
 	route_answer_json(response, 200, &t);
 	return NULL;
 }

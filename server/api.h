@@ -2,18 +2,17 @@
 #pragma once
 
 #include "server/batcher.h"
+#include "server/health.h"
 #include "server/limits.h"
 #include "server/model.h"
 #include "server/route.h"
-
-#include <stdatomic.h>
 
 // What the routes are given as their context. Borrowed members; outlives the last call.
 struct api {
 	const struct limits *limits;
 	struct batcher *batcher;
 	const struct model *model;
-	atomic_bool ready; // /readyz says so
+	struct health *health; // /readyz says it
 };
 
 extern const struct route api_routes[];

@@ -10,10 +10,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum kind { TEXT, NUMBER, LISTEN, DEVICE, LEVEL };
+enum kind { TEXT, NUMBER, SWITCH, LISTEN, DEVICE, ON_LOSS, LEVEL };
 
 struct flag {
-	const char *name, *value;
+	const char *name, *value; // value: what --help calls it; NULL for a switch
 	enum kind kind;
 	size_t offset; // into struct config
 	int min, max;
@@ -28,6 +28,10 @@ static const struct flag flags[] = {
 	{ "network", "NAME", TEXT, AT(network), 0, 0, NULL, "the network of a model file that does not say" },
 	{ "listen", "ADDR:PORT", LISTEN, AT(host), 0, 0, "127.0.0.1:8080", "where; [v6]:PORT too, port 0 picks a free one" },
 	{ "device", "DEVICE", DEVICE, AT(engine.device), 0, 0, "auto", "what computes: auto, cpu, cuda or cuda:N" },
+	{ "cudnn", NULL, SWITCH, AT(engine.cudnn), 0, 0, NULL, "on a GPU, cuDNN instead of our own kernels" },
+	{ "tf32", NULL, SWITCH, AT(engine.tf32), 0, 0, NULL, "with --cudnn: faster and coarser, on tensor cores" },
+	{ "on-gpu-loss", "WHAT", ON_LOSS, AT(on_loss), 0, 0, "cpu",
+	  "the CPU takes over; then: cpu (goes on), unready or exit" },
 	{ "max-batch", "N", NUMBER, AT(max_batch), 1, 4096, "64", "pictures computed at once" },
 	{ "max-delay-us", "US", NUMBER, AT(max_delay_us), 0, 1000000, "0", "wait of a picture for company when idle" },
 	{ "queue", "N", NUMBER, AT(limits.queue), 1, 1 << 20, "4096", "pictures that may wait; more are told 503" },
@@ -67,6 +71,14 @@ static int read_number(const char *value, int min, int max, int *number, struct 
 	return 0;
 }
 
+static int read_switch(const char *value, bool *on, struct err *e)
+{
+	if ((*value != '0' && *value != '1') || value[1])
+		return err_set(e, "\"%.60s\" is not accepted: give 1 or 0", value);
+	*on = *value == '1';
+	return 0;
+}
+
 static int read_listen(const char *value, struct config *config, struct err *e)
 {
 	const char *colon = strrchr(value, ':');
@@ -100,15 +112,33 @@ static int read_device(const char *value, const char **device, struct err *e)
 	return 0;
 }
 
+// The place of a value among names that end with NULL, or -1.
+static int place(const char *value, const char *const *names)
+{
+	for (int i = 0; names[i]; i++)
+		if (strcmp(value, names[i]) == 0)
+			return i;
+	return -1;
+}
+
+static int read_on_loss(const char *value, enum health_on_loss *on_loss, struct err *e)
+{
+	static const char *const names[] = { "cpu", "unready", "exit", NULL };
+	int i = place(value, names);
+	if (i < 0)
+		return err_set(e, "\"%.60s\" is not accepted: give cpu, unready or exit", value);
+	*on_loss = (enum health_on_loss)i;
+	return 0;
+}
+
 static int read_level(const char *value, enum log_level *level, struct err *e)
 {
-	static const char *const names[] = { "debug", "info", "warning", "error" };
-	for (int i = 0; i < 4; i++)
-		if (strcmp(value, names[i]) == 0) {
-			*level = (enum log_level)i;
-			return 0;
-		}
-	return err_set(e, "\"%.60s\" is not accepted: give debug, info, warning or error", value);
+	static const char *const names[] = { "debug", "info", "warning", "error", NULL };
+	int i = place(value, names);
+	if (i < 0)
+		return err_set(e, "\"%.60s\" is not accepted: give debug, info, warning or error", value);
+	*level = (enum log_level)i;
+	return 0;
 }
 
 static int set(const struct flag *flag, const char *value, struct config *config, struct err *e)
@@ -122,10 +152,14 @@ static int set(const struct flag *flag, const char *value, struct config *config
 		return 0;
 	case NUMBER:
 		return read_number(value, flag->min, flag->max, field, e);
+	case SWITCH:
+		return read_switch(value, field, e);
 	case LISTEN:
 		return read_listen(value, config, e);
 	case DEVICE:
 		return read_device(value, field, e);
+	case ON_LOSS:
+		return read_on_loss(value, field, e);
 	case LEVEL:
 		return read_level(value, field, e);
 	}
@@ -166,7 +200,7 @@ static int set_from_arguments(int argc, char *const *argv, struct config *config
 				flag = &flags[f];
 		if (!flag)
 			return err_set(e, "\"%.60s\" is no flag of lenetd; lenetd --help lists them", word);
-		const char *value = word[n] ? word + n + 1 : i + 1 < argc ? argv[++i] : NULL;
+		const char *value = word[n] ? word + n + 1 : flag->kind == SWITCH ? "1" : i + 1 < argc ? argv[++i] : NULL;
 		if (!value)
 			return err_set(e, "--%s needs a value: --%s %s", flag->name, flag->name, flag->value);
 		if (set(flag, value, config, e))
@@ -210,13 +244,15 @@ void config_help(char *text, size_t n_text)
 	for (int i = 0; i < N_FLAGS; i++) {
 		const struct flag *f = &flags[i];
 		char left[64];
-		snprintf(left, sizeof left, "--%s %s", f->name, f->value);
+		snprintf(left, sizeof left, "--%s %s", f->name, f->value ? f->value : "");
 		SAY("  %-26s %s%s%s%s\n", left, f->help, f->fallback ? " (" : "", f->fallback ? f->fallback : "",
 		    f->fallback ? ")" : "");
 	}
 	SAY("  %-26s %s\n  %-26s %s\n\n", "--help", "this text", "--version", "the version");
 	SAY("Each flag has an environment variable: LENETD_LISTEN for --listen, LENETD_MAX_BODY for --max-body.\n"
-	    "Exit status: 0 after SIGTERM or SIGINT, 1 after a failure, 2 for wrong usage.\n");
+	    "LENETD_CUDNN=1 is --cudnn; both take 0 for no: --cudnn=0.\n"
+	    "Exit status: 0 after SIGTERM or SIGINT, 1 after a failure or, with --on-gpu-loss exit, the loss of the GPU,\n"
+	    "2 for wrong usage.\n");
 #undef SAY
 }
 

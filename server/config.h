@@ -4,6 +4,7 @@
 #include "core/engine.h"
 #include "core/err.h"
 #include "core/log.h"
+#include "server/health.h"
 #include "server/limits.h"
 
 #include <stdbool.h>
@@ -14,6 +15,7 @@ struct config {
 	const char *model; // a file, or NULL for the built-in one; strings are borrowed from argv and environ
 	const char *network; // of a file that does not say, or NULL
 	struct engine_choice engine;
+	enum health_on_loss on_loss;
 	char host[256]; // to listen on: a name, an IPv4 address or an IPv6 address without its brackets
 	int port; // 0: any free one
 	int max_batch; // pictures that the engine is given at once

@@ -1,5 +1,6 @@
 // lenetd: wiring. Opens from the bottom up (engine, model, batcher, HTTP), waits for a signal, closes from the top down, so
-// that what is in flight is answered by parts that still stand.
+// that what is in flight is answered by parts that still stand. The daemon may end itself, too, when it loses its GPU: then it
+// wakes its main thread by a signal as well, LEAVE, since that waits for nothing else. Who sends LEAVE from outside is ignored.
 #include "core/log.h"
 #include "core/version.h"
 #include "kernels/engines.h"
@@ -17,7 +18,10 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+enum { LEAVE = SIGUSR1 };
+
 struct daemon {
+	struct health health;
 	struct engine *engine;
 	struct model model;
 	struct batcher *batcher;
@@ -66,26 +70,37 @@ static int n_threads(const struct config *config)
 	return n < 2 ? 2 : n > 64 ? 64 : (int)n;
 }
 
+static void engine_lost_here(void *arg, const struct engine *engine, const struct err *why)
+{
+	struct daemon *d = arg;
+	health_engine_lost(&d->health, engine->name, why);
+	if (health_must_exit(&d->health))
+		kill(getpid(), LEAVE);
+}
+
 static int open_all(struct daemon *d, const struct config *config, struct err *e)
 {
 	char why[256], limits[512];
+	const struct standby_watch watch = { engine_lost_here, d };
 	const struct batcher_options gathering = { config->max_batch, config->max_delay_us, config->limits.queue };
 	if (raise_descriptor_limit(config->limits.max_connections, e) ||
-	    engine_open(&config->engine, &d->engine, why, sizeof why, e) ||
-	    model_open(d->engine, config->model, config->network, &d->model, e) || warm_up(d, e) ||
+	    engine_open_with_standby(&config->engine, &watch, &d->engine, why, sizeof why, e))
+		return -1;
+	log_info("%s", why);
+	if (model_open(d->engine, config->model, config->network, &d->model, e) || warm_up(d, e) ||
 	    batcher_open(d->engine, &gathering, &d->batcher, e) ||
 	    listen_open(config->host, config->port, &d->listen_fd, d->address, e))
 		return -1;
 	d->api.limits = &config->limits;
 	d->api.batcher = d->batcher;
 	d->api.model = &d->model;
-	d->api.ready = true;
+	d->api.health = &d->health;
 	d->tables[0] = (struct route_table){ api_routes, api_n_routes, &d->api };
 	d->tables[1] = (struct route_table){ page_routes, page_n_routes, NULL };
+	atomic_store(&d->health.open, true);
 	const struct http_options serving = { d->listen_fd, n_threads(config), &config->limits, d->tables, 2 };
 	if (http_open(&serving, &d->http, e))
 		return -1;
-	log_info("%s", why);
 	config_limits(config, limits, sizeof limits);
 	log_info("%s", limits);
 	log_info("listening on http://%s, model %s, engine %s", d->address, d->model.description, d->engine->name);
@@ -102,34 +117,48 @@ static void close_all(struct daemon *d)
 	engine_close(d->engine);
 }
 
+// The reason to stop, for the log.
+static const char *await_stop(struct daemon *d, const sigset_t *signals)
+{
+	for (;;) {
+		int number;
+		if (sigwait(signals, &number))
+			continue;
+		if (number != LEAVE)
+			return number == SIGTERM ? "SIGTERM" : "SIGINT";
+		if (health_must_exit(&d->health))
+			return "GPU lost";
+	}
+}
+
 static int serve(const struct config *config)
 {
 	// Blocked before there are threads, so that all inherit it and the signals wait for sigwait.
-	sigset_t stop;
+	sigset_t stop, all;
 	sigemptyset(&stop);
 	sigaddset(&stop, SIGTERM);
 	sigaddset(&stop, SIGINT);
-	pthread_sigmask(SIG_BLOCK, &stop, NULL);
+	all = stop;
+	sigaddset(&all, LEAVE);
+	pthread_sigmask(SIG_BLOCK, &all, NULL);
 	signal(SIGPIPE, SIG_IGN);
 
 	struct err e;
-	struct daemon d = { .listen_fd = -1 };
+	struct daemon d = { .listen_fd = -1, .health.on_loss = config->on_loss };
 	int failed = open_all(&d, config, &e);
 	if (failed) {
 		log_error("%s", e.msg);
 	} else {
-		int number;
-		while (sigwait(&stop, &number) != 0)
-			;
+		const char *reason = await_stop(&d, &all);
 		pthread_sigmask(SIG_UNBLOCK, &stop, NULL); // a second one ends the process at once
-		log_info("%s: answering what is in flight", number == SIGTERM ? "SIGTERM" : "SIGINT");
-		atomic_store(&d.api.ready, false);
+		log_info("%s: answering what is in flight", reason);
+		atomic_store(&d.health.open, false);
 		http_drain(d.http);
 	}
 	close_all(&d);
 	if (!failed)
 		log_info("done");
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return failed || health_must_exit(&d.health) ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 
 int main(int argc, char **argv)

@@ -1,6 +1,7 @@
 // One mutex and one condition variable for what the tests set and the batcher's thread reads.
 #include "tests/unit/fake_engine.h"
 
+#include <math.h>
 #include <pthread.h>
 #include <stdlib.h>
 
@@ -35,6 +36,11 @@ void fake_engine_await(void)
 	pthread_mutex_unlock(&lock);
 }
 
+void fake_engine_lose(struct fake_engine *fake)
+{
+	__atomic_store_n(&fake->engine.lost, true, __ATOMIC_RELEASE);
+}
+
 void fake_engine_fail(bool fail)
 {
 	set(&failing, fail);
@@ -45,6 +51,11 @@ void fake_engine_score(float score)
 	pthread_mutex_lock(&lock);
 	constant = score;
 	pthread_mutex_unlock(&lock);
+}
+
+static int refuse_lost(struct err *e)
+{
+	return err_set(e, "the fake is lost");
 }
 
 static int forward(struct engine_context *context, const struct engine_model *model, const float *ink, int n, float *scores,
@@ -62,31 +73,45 @@ static int forward(struct engine_context *context, const struct engine_model *mo
 		pthread_cond_wait(&changed, &lock);
 	waiting = false;
 	bool fail = failing;
+	if (fake->n_calls == fake->lost_at)
+		fake_engine_lose(fake);
+	bool lost = engine_lost(context->engine);
 	float score = constant;
 	pthread_mutex_unlock(&lock);
 	for (int i = 0; i < n; i++)
 		for (int d = 0; d < LENET5_DIGITS; d++)
-			scores[i * LENET5_DIGITS + d] = score != 0 ? score : ink[i * LENET5_PIXELS + d] * 255;
+			scores[i * LENET5_DIGITS + d] = lost         ? NAN
+							: score != 0 ? score
+								     : ink[i * LENET5_PIXELS + d] * 255 + fake->shift;
+	if (lost)
+		return refuse_lost(e);
 	return fail ? err_set(e, "the fake has failed") : 0;
+}
+
+static int trace(struct engine_context *context, const struct engine_model *model, const float *ink, struct engine_trace *out,
+		 struct err *e)
+{
+	return forward(context, model, ink, 1, out->output, e);
 }
 
 static int context_open(struct engine *engine, int max_batch, int n_threads, struct engine_context **context, struct err *e)
 {
 	(void)n_threads;
-	(void)e;
+	if (engine_lost(engine))
+		return refuse_lost(e);
 	struct engine_context *c = malloc(sizeof *c);
 	float *ink = calloc((size_t)max_batch * LENET5_PIXELS, sizeof *ink);
 	if (!c || !ink)
 		abort();
 	*c = (struct engine_context){ engine, max_batch, ink };
-	((struct fake_engine *)engine)->n_contexts++;
+	__atomic_fetch_add(&((struct fake_engine *)engine)->n_contexts, 1, __ATOMIC_RELAXED);
 	*context = c;
 	return 0;
 }
 
 static void context_close(struct engine_context *context)
 {
-	((struct fake_engine *)context->engine)->n_contexts--;
+	__atomic_fetch_sub(&((struct fake_engine *)context->engine)->n_contexts, 1, __ATOMIC_RELAXED);
 	free(context->ink);
 	free(context);
 }
@@ -97,8 +122,32 @@ static void model_free(struct engine_model *model)
 	free(model);
 }
 
+static int model_new(struct engine *engine, const struct engine_network *network, struct engine_model **model, struct err *e)
+{
+	if (engine_lost(engine))
+		return refuse_lost(e);
+	struct engine_model *m = calloc(1, sizeof *m);
+	if (!m)
+		abort();
+	*m = (struct engine_model){ engine, 1, network->net };
+	((struct fake_engine *)engine)->n_models++;
+	*model = m;
+	return 0;
+}
+
+static void fake_close(struct engine *engine)
+{
+	((struct fake_engine *)engine)->closed = true;
+}
+
 static const struct engine_ops ops = {
-	.context_open = context_open, .context_close = context_close, .forward = forward, .model_free = model_free
+	.close = fake_close,
+	.model_new = model_new,
+	.model_free = model_free,
+	.context_open = context_open,
+	.context_close = context_close,
+	.forward = forward,
+	.trace = trace,
 };
 
 void fake_engine_init(struct fake_engine *fake)
@@ -108,12 +157,10 @@ void fake_engine_init(struct fake_engine *fake)
 	constant = 0;
 }
 
-void fake_engine_model(struct fake_engine *fake, struct engine_model **model)
+void fake_engine_model(struct engine *engine, struct engine_model **model)
 {
-	struct engine_model *m = calloc(1, sizeof *m);
-	if (!m)
+	const struct engine_network network = { .net = lenet5_at(0) };
+	struct err e;
+	if (engine_model_new(engine, &network, model, &e))
 		abort();
-	*m = (struct engine_model){ &fake->engine, 1, lenet5_at(0) };
-	fake->n_models++;
-	*model = m;
 }

@@ -1,6 +1,7 @@
 // Requests → answers without a socket, over a fake engine whose scores are the picture's first ten bytes.
 #include "server/api.h"
 
+#include "core/log.h"
 #include "tests/unit/fake_engine.h"
 #include "tests/unit/test.h"
 
@@ -14,6 +15,7 @@
 static struct fake_engine fake;
 static struct limits limits;
 static struct model model;
+static struct health health;
 static struct api api;
 static struct route_response response;
 static cJSON *answer; // of the last request
@@ -25,11 +27,12 @@ static void start(int queue)
 	fake_engine_init(&fake);
 	limits = (struct limits){ .max_body = 1 << 20, .max_pictures = 8, .max_pixels = 10000, .deadline_ms = 600000 };
 	snprintf(model.name, sizeof model.name, "a \"name\"");
-	fake_engine_model(&fake, &model.engine_model);
+	fake_engine_model(&fake.engine, &model.engine_model);
 	CHECK_MSG(batcher_open(&fake.engine, &options, &api.batcher, &e) == 0, "%s", e.msg);
 	api.limits = &limits;
 	api.model = &model;
-	atomic_store(&api.ready, true);
+	api.health = &health;
+	health = (struct health){ .open = true };
 }
 
 static void stop(void)
@@ -206,7 +209,39 @@ TEST(api_live_and_ready)
 {
 	start(8);
 	CHECK(ask("GET", "/healthz", NULL, "") == 200 && ask("HEAD", "/readyz", NULL, "") == 200);
-	atomic_store(&api.ready, false);
+	CHECK(cJSON_GetNumberValue(cJSON_GetObjectItem(answer, "engine_losses")) == 0);
+	atomic_store(&health.open, false);
 	CHECK(ask("GET", "/healthz", NULL, "") == 200 && ask("GET", "/readyz", NULL, "") == 503);
+	CHECK(strcmp(text_of(answer, "error"), "not ready: the daemon is going down") == 0);
 	stop();
+}
+
+TEST(api_ready_after_a_loss)
+{
+	static const struct {
+		enum health_on_loss on_loss;
+		int status;
+		bool must_exit;
+		const char *words;
+	} cases[] = {
+		{ HEALTH_LOSS_CPU, 200, false, "" },
+		{ HEALTH_LOSS_UNREADY, 503, false, "not ready: lost cuda (a card): it fell off; the CPU goes on" },
+		{ HEALTH_LOSS_EXIT, 503, true, "not ready: lost cuda (a card): it fell off; the CPU answers what is in flight" },
+	};
+	const struct err why = { "it fell off" };
+	log_set_level(LOG_ERROR + 1); // what is logged here is no error of the tests
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		start(8);
+		health.on_loss = cases[i].on_loss;
+		CHECK(ask("GET", "/readyz", NULL, "") == 200 && !health_must_exit(&health));
+		health_engine_lost(&health, "cuda (a card)", &why);
+		CHECK(ask("GET", "/readyz", NULL, "") == cases[i].status && health_must_exit(&health) == cases[i].must_exit);
+		CHECK_MSG(strncmp(text_of(answer, "error"), cases[i].words, strlen(cases[i].words)) == 0, "%s",
+			  text_of(answer, "error"));
+		if (cases[i].status == 200)
+			CHECK(cJSON_GetNumberValue(cJSON_GetObjectItem(answer, "engine_losses")) == 1);
+		CHECK(ask("POST", "/predict", NULL, pictures("1")) == 200 && ask("GET", "/healthz", NULL, "") == 200);
+		stop();
+	}
+	log_set_level(LOG_INFO);
 }

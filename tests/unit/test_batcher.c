@@ -1,6 +1,7 @@
 // The batcher over a fake engine that can be held, so that what gathers meanwhile is known and nothing depends on time.
 #include "server/batcher.h"
 
+#include "kernels/standby.h"
 #include "tests/unit/fake_engine.h"
 #include "tests/unit/test.h"
 
@@ -48,15 +49,20 @@ static void await(int n_done)
 	pthread_mutex_unlock(&wait.lock);
 }
 
-static void start(int max_batch, int max_delay_us, int queue)
+static void start_over(struct engine *engine, int max_batch, int max_delay_us, int queue)
 {
 	struct err e;
-	fake_engine_init(&fake);
-	fake_engine_model(&fake, &model);
+	fake_engine_model(engine, &model);
 	memset(items, 0, sizeof items);
 	wait.n_done = 0;
 	const struct batcher_options options = { max_batch, max_delay_us, queue };
-	CHECK_MSG(batcher_open(&fake.engine, &options, &batcher, &e) == 0, "%s", e.msg);
+	CHECK_MSG(batcher_open(engine, &options, &batcher, &e) == 0, "%s", e.msg);
+}
+
+static void start(int max_batch, int max_delay_us, int queue)
+{
+	fake_engine_init(&fake);
+	start_over(&fake.engine, max_batch, max_delay_us, queue);
 }
 
 static void stop(void)
@@ -216,7 +222,7 @@ TEST(batcher_keeps_models_apart)
 {
 	start(8, 0, 100);
 	struct engine_model *first = model, *second;
-	fake_engine_model(&fake, &second);
+	fake_engine_model(&fake.engine, &second);
 	fake_engine_hold();
 	submit(0, 1);
 	fake_engine_await();
@@ -230,6 +236,49 @@ TEST(batcher_keeps_models_apart)
 	engine_model_unref(second);
 	model = first;
 	stop();
+}
+
+static void count_loss(void *arg, const struct engine *engine, const struct err *why)
+{
+	CHECK(engine == &fake.engine && strcmp(why->msg, "the fake is lost") == 0);
+	++*(int *)arg;
+}
+
+TEST(batcher_answers_across_a_loss)
+{
+	enum { BY_STANDBY = 1000 };
+	int n_losses = 0;
+	struct fake_engine standby;
+	struct engine *pair;
+	struct err e;
+	fake_engine_init(&fake);
+	fake_engine_init(&standby);
+	fake.lost_at = 3;
+	standby.shift = BY_STANDBY;
+	CHECK(standby_open(&fake.engine, &standby.engine, &(struct standby_watch){ count_loss, &n_losses }, &pair, &e) == 0);
+	start_over(pair, 4, 0, 100);
+	fake_engine_hold();
+	submit(0, 1);
+	fake_engine_await();
+	submit(1, 10); // batches of 4 (the last that the first engine computes), 4 (in which it is lost), 2 and two of job 2
+	submit(2, 2);
+	fake_engine_release();
+	await(3);
+	check_scores(0);
+	check_batches(3, (int[]){ 1, 4, 4 });
+	CHECK(standby.n_calls == 2 && standby.batches[0] == 4 && standby.batches[1] == 4 && n_losses == 1);
+	for (int i = 1; i <= 2; i++)
+		for (int p = 0; p < items[i].job.n; p++)
+			for (int d = 0; d < LENET5_DIGITS; d++)
+				items[i].scores[p][d] -= i == 1 && p < 4 ? 0 : BY_STANDBY;
+	check_scores(1);
+	check_scores(2);
+	submit(3, 1);
+	await(4);
+	CHECK(items[3].job.result == BATCHER_OK && standby.n_calls == 3 && fake.n_calls == 3);
+	stop();
+	CHECK(standby.n_contexts == 0 && standby.n_models == 0 && n_losses == 1);
+	engine_close(pair);
 }
 
 static void *stop_it(void *arg)

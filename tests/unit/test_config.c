@@ -30,6 +30,7 @@ TEST(config_defaults)
 	CHECK_MSG(parse("", "", &c, &e) == 0, "%s", e.msg);
 	CHECK(strcmp(c.host, "127.0.0.1") == 0 && c.port == 8080);
 	CHECK(!c.model && !c.network && strcmp(c.engine.device, "auto") == 0);
+	CHECK(!c.engine.cudnn && !c.engine.tf32 && c.on_loss == HEALTH_LOSS_CPU);
 	CHECK(c.max_batch == 64 && c.max_delay_us == 0 && c.http_threads == 0 && c.log_level == LOG_INFO);
 	CHECK(c.limits.max_body == 8 << 20 && c.limits.queue >= c.limits.max_pictures && c.limits.idle_timeout_s == 60);
 }
@@ -43,6 +44,43 @@ TEST(config_flags_go_before_variables)
 	CHECK(c.limits.max_body == 5000 && strcmp(c.model, "a.bin") == 0 && c.limits.queue == 999);
 	CHECK(parse("", "LENETD_PORT=tcp://10.0.0.1:80 LENETD_LOG_LEVEL=error LENETD_DEVICE=cuda:1", &c, &e) == 0);
 	CHECK(c.log_level == LOG_ERROR && strcmp(c.engine.device, "cuda:1") == 0);
+}
+
+TEST(config_switches)
+{
+	static const struct {
+		const char *flags, *variables;
+		bool cudnn, tf32;
+	} cases[] = {
+		{ "--cudnn --queue 999", "", true, false }, // takes no word for its value
+		{ "--queue 999 --tf32 --cudnn", "", true, true },
+		{ "--cudnn=1 --queue=999 --tf32=0", "", true, false },
+		{ "--queue 999", "LENETD_CUDNN=1 LENETD_TF32=0", true, false },
+		{ "--queue 999 --cudnn=0", "LENETD_CUDNN=1 LENETD_TF32=1", false, true },
+		{ "--queue 999 --cudnn", "LENETD_CUDNN=0", true, false },
+	};
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		struct config c;
+		struct err e;
+		CHECK_MSG(parse(cases[i].flags, cases[i].variables, &c, &e) == 0, "\"%s\": %s", cases[i].flags, e.msg);
+		CHECK_MSG(c.engine.cudnn == cases[i].cudnn && c.engine.tf32 == cases[i].tf32 && c.limits.queue == 999,
+			  "\"%s\" under \"%s\"", cases[i].flags, cases[i].variables);
+	}
+}
+
+TEST(config_on_gpu_loss)
+{
+	static const char *const names[] = { "cpu", "unready", "exit" };
+	static const enum health_on_loss values[] = { HEALTH_LOSS_CPU, HEALTH_LOSS_UNREADY, HEALTH_LOSS_EXIT };
+	for (int i = 0; i < 3; i++) {
+		struct config c;
+		struct err e;
+		char text[64];
+		snprintf(text, sizeof text, "LENETD_ON_GPU_LOSS=%s", names[i]);
+		CHECK(parse("", text, &c, &e) == 0 && c.on_loss == values[i]);
+		snprintf(text, sizeof text, "--on-gpu-loss %s", names[i]);
+		CHECK(parse(text, "LENETD_ON_GPU_LOSS=cpu", &c, &e) == 0 && c.on_loss == values[i]);
+	}
 }
 
 TEST(config_listen)
@@ -88,6 +126,13 @@ TEST(config_says_what_is_wrong)
 		{ "--http-threads 1", "", "--http-threads: " },
 		{ "--device gpu", "", "give auto, cpu, cuda or cuda:N" },
 		{ "--device cuda:", "", "give auto, cpu, cuda or cuda:N" },
+		{ "--cudnn 1", "", "\"1\" is no flag of lenetd" },
+		{ "--cudnn=yes", "", "--cudnn: \"yes\" is not accepted: give 1 or 0" },
+		{ "--tf32=10", "", "--tf32: \"10\" is not accepted: give 1 or 0" },
+		{ "--tf32=", "", "--tf32: has an empty value" },
+		{ "", "LENETD_CUDNN=true", "environment variable LENETD_CUDNN: \"true\" is not accepted: give 1 or 0" },
+		{ "--on-gpu-loss die", "", "--on-gpu-loss: \"die\" is not accepted: give cpu, unready or exit" },
+		{ "--on-gpu-loss", "", "--on-gpu-loss needs a value: --on-gpu-loss WHAT" },
 		{ "--log-level loud", "", "give debug, info, warning or error" },
 		{ "", "LENETD_MAX_BATCH=many", "environment variable LENETD_MAX_BATCH: \"many\" is not accepted" },
 		{ "--queue 10", "", "--queue 10 is less than --max-pictures 256" },
@@ -111,5 +156,6 @@ TEST(config_help_works_in_a_broken_environment)
 	CHECK(parse("--help", "LENETD_MAX_BATCH=many", &c, &e) == 0 && c.help);
 	CHECK(parse("--version", "LENETD_MAX_BATCH=many", &c, &e) == 0 && c.version);
 	config_help(text, sizeof text);
+	CHECK(strstr(text, "--cudnn  ") && strstr(text, "--on-gpu-loss WHAT"));
 	CHECK(strstr(text, "--listen ADDR:PORT") && strstr(text, "Exit status") && strlen(text) < sizeof text - 1);
 }

@@ -1,0 +1,154 @@
+// One flag says that the first engine has been given up. It is set by the first call that fails on a lost engine; calls of
+// other threads that are under way meanwhile fail as well, find it set, and go on without telling anybody again. What is made
+// after that is made in the second engine only, and is never asked of the first, since the flag stays.
+#include "kernels/standby.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+struct pair {
+	struct engine base;
+	struct engine *first, *second;
+	struct standby_watch watch;
+	bool given_up; // atomic
+};
+
+struct model {
+	struct engine_model base;
+	struct engine_model *first, *second; // one reference each; first is NULL if it was given up before
+};
+
+struct context {
+	struct engine_context base; // its ink is the first one's, if that is there
+	struct engine_context *first, *second; // the same
+};
+
+static struct pair *pair_of(struct engine *engine)
+{
+	return (struct pair *)engine;
+}
+
+static bool given_up(const struct pair *p)
+{
+	return __atomic_load_n(&p->given_up, __ATOMIC_ACQUIRE);
+}
+
+// After a call of the first engine's that failed with `why`: false if that was a failure like any other, and is the answer.
+static bool give_up(struct pair *p, const struct err *why)
+{
+	if (!engine_lost(p->first))
+		return false;
+	if (!__atomic_exchange_n(&p->given_up, true, __ATOMIC_ACQ_REL))
+		p->watch.lost(p->watch.arg, p->first, why);
+	return true;
+}
+
+static void model_free(struct engine_model *model)
+{
+	struct model *m = (struct model *)model;
+	engine_model_unref(m->first);
+	engine_model_unref(m->second);
+	free(m);
+}
+
+static int model_new(struct engine *engine, const struct engine_network *network, struct engine_model **out, struct err *e)
+{
+	struct pair *p = pair_of(engine);
+	struct model *m = calloc(1, sizeof *m);
+	if (!m)
+		return err_set(e, "no memory for a model");
+	m->base = (struct engine_model){ engine, 1, network->net };
+	if ((!given_up(p) && engine_model_new(p->first, network, &m->first, e) && !give_up(p, e)) ||
+	    engine_model_new(p->second, network, &m->second, e)) {
+		model_free(&m->base);
+		return -1;
+	}
+	*out = &m->base;
+	return 0;
+}
+
+static void context_close(struct engine_context *context)
+{
+	struct context *c = (struct context *)context;
+	engine_context_close(c->first);
+	engine_context_close(c->second);
+	free(c);
+}
+
+static int context_open(struct engine *engine, int max_batch, int n_threads, struct engine_context **out, struct err *e)
+{
+	struct pair *p = pair_of(engine);
+	struct context *c = calloc(1, sizeof *c);
+	if (!c)
+		return err_set(e, "no memory for a context");
+	if ((!given_up(p) && engine_context_open(p->first, max_batch, n_threads, &c->first, e) && !give_up(p, e)) ||
+	    engine_context_open(p->second, max_batch, n_threads, &c->second, e)) {
+		context_close(&c->base);
+		return -1;
+	}
+	c->base = (struct engine_context){ engine, max_batch, engine_context_ink(c->first ? c->first : c->second) };
+	*out = &c->base;
+	return 0;
+}
+
+static int forward(struct engine_context *context, const struct engine_model *model, const float *ink, int n, float *scores,
+		   struct err *e)
+{
+	struct pair *p = pair_of(context->engine);
+	const struct context *c = (const struct context *)context;
+	const struct model *m = (const struct model *)model;
+	if (!given_up(p)) {
+		if (engine_forward(c->first, m->first, ink, n, scores, e) == 0)
+			return 0;
+		if (!give_up(p, e))
+			return -1;
+	}
+	return engine_forward(c->second, m->second, ink, n, scores, e);
+}
+
+static int trace(struct engine_context *context, const struct engine_model *model, const float *ink, struct engine_trace *out,
+		 struct err *e)
+{
+	struct pair *p = pair_of(context->engine);
+	const struct context *c = (const struct context *)context;
+	const struct model *m = (const struct model *)model;
+	if (!given_up(p)) {
+		if (engine_trace(c->first, m->first, ink, out, e) == 0)
+			return 0;
+		if (!give_up(p, e))
+			return -1;
+	}
+	return engine_trace(c->second, m->second, ink, out, e);
+}
+
+static void pair_close(struct engine *engine)
+{
+	struct pair *p = pair_of(engine);
+	engine_close(p->first);
+	engine_close(p->second);
+	free(p);
+}
+
+int standby_open(struct engine *first, struct engine *second, const struct standby_watch *watch, struct engine **engine,
+		 struct err *e)
+{
+	static const struct engine_ops ops = {
+		.close = pair_close,
+		.model_new = model_new,
+		.model_free = model_free,
+		.context_open = context_open,
+		.context_close = context_close,
+		.forward = forward,
+		.trace = trace,
+	};
+	struct pair *p = calloc(1, sizeof *p);
+	if (!p)
+		return err_set(e, "no memory for a pair of engines");
+	p->base.ops = &ops;
+	snprintf(p->base.name, sizeof p->base.name, "%s", first->name);
+	p->first = first;
+	p->second = second;
+	p->watch = *watch;
+	*engine = &p->base;
+	return 0;
+}
