@@ -19,7 +19,6 @@ import tempfile
 import time
 import zlib
 import unittest
-import zlib
 
 LENETD = os.environ.get('LENETD', 'build/release/lenetd')
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
