@@ -111,7 +111,8 @@ class Bench:
         return range(1 if self.args.short else 3)
 
     def want(self, name, figure, met):
-        self.report.add(f'wanted: {name}', 'met' if met else 'NOT MET', figure)
+        tried = self.args.device == 'cpu' or self.args.short
+        self.report.add(f'wanted: {name}', 'tried' if tried else 'met' if met else 'NOT MET', figure)
 
     def train_lenet(self, recipe, contestant, *more):
         """Seconds from the first step to the last evaluation, and the test accuracy of every epoch."""
@@ -193,10 +194,10 @@ class Bench:
         with rig.Daemon(self.env, '--device', device) as daemon:
             rig.load(self.report, self.env, daemon, connections, 1)  # warms
             figures = rig.load(self.report, self.env, daemon, connections, 1 if self.args.short else 4)
-            status, work = daemon.stop(), daemon.work()
-        if status or not work:
-            raise rig.Failed(f'lenetd ended with {status}' if status else 'lenetd did not say how many passes it made')
-        return {**figures, 'engine': daemon.engine, 'pictures_a_pass': work[0] / work[1]}
+            status = daemon.stop()
+            if status:
+                raise rig.Failed(f'lenetd ended with {status}')
+            return {**figures, 'engine': daemon.engine, 'pictures_a_pass': daemon.pictures_a_pass()}
 
     def lenetd(self):
         rows = self.figures['lenetd'] = []

@@ -195,10 +195,12 @@ class Daemon:
             self.process.kill()
             return self.process.wait()
 
-    def work(self):
-        """(pictures, passes), of one that has stopped; None where it did not say."""
+    def pictures_a_pass(self):
+        """Pictures a pass, on the average, of one that has stopped."""
         found = re.search(r'done: (\d+) pictures in (\d+) passes', self.text())
-        return (int(found[1]), int(found[2])) if found else None
+        if not found or found[2] == '0':
+            raise Failed('lenetd did not say how many passes it made')
+        return int(found[1]) / int(found[2])
 
     def connect(self):
         return http.client.HTTPConnection(self.host, self.port, timeout=30)
@@ -241,6 +243,6 @@ def load(report, env, daemon, connections, seconds, check=False):
     return {
         'connections': connections,
         'requests_per_s': float(re.search(r'Requests/sec:\s*([\d.]+)', out)[1]),
-        'p50_us': micros(re.search(r'50%\s+(\S+)', out)[1]),
-        'p99_us': micros(re.search(r'99%\s+(\S+)', out)[1]),
+        'p50_us': micros(re.search(r'^ +50% +(\S+)', out, re.M)[1]),
+        'p99_us': micros(re.search(r'^ +99% +(\S+)', out, re.M)[1]),
     }
