@@ -111,18 +111,21 @@ out:
 int command_train(const struct program *program, int argc, char **argv)
 {
 	struct arguments a = { .out = "lenet.bin", .engine.device = "auto", .threads = options_default_threads() };
-	struct option options[RECIPE_N_FIELDS + 5] = {
+	const struct option own[] = {
 		{ "o", "OUT.bin", "the weights file (lenet.bin)", .text = &a.out },
 		{ "resume", NULL, "go on from OUT.checkpoint", .flag = &a.resume },
 		{ "data", "DIR", "where MNIST's files are (data)", .text = &a.data },
 		{ "threads", "N", "at most so many (one a processor)", .count = &a.threads, .max = OPTIONS_MAX_THREADS },
 		OPTIONS_ENGINE(a.engine),
 	};
+	enum { N_OWN = sizeof own / sizeof own[0] };
+	struct option options[N_OWN + RECIPE_N_FIELDS];
+	memcpy(options, own, sizeof own);
 	for (int i = 0; i < RECIPE_N_FIELDS; i++) {
 		struct recipe_field field = recipe_field_at(i);
-		options[5 + i] = (struct option){ field.name, "VALUE", field.help, .text = &a.fields[i] };
+		options[N_OWN + i] = (struct option){ field.name, "VALUE", field.help, .text = &a.fields[i] };
 	}
-	const struct usage usage = { "train", "RECIPE.json", help, options, RECIPE_N_FIELDS + 5 };
+	const struct usage usage = { "train", "RECIPE.json", help, options, N_OWN + RECIPE_N_FIELDS };
 
 	char *given[argc]; // options_parse takes argv apart
 	memcpy(given, argv, (size_t)argc * sizeof *argv);

@@ -119,10 +119,9 @@ def environment():
             os.chmod(tool, 0o755)  # whatever carried the folder
         path = [f'{BUNDLE}/bin', *path, f'{BUNDLE}/fallback']
     env['PATH'] = os.pathsep.join(path)
-    include, libraries = cudnn_folders()
-    for name, folders in (('CPATH', include), ('LIBRARY_PATH', libraries), ('LD_LIBRARY_PATH', libraries)):
-        if folders:
-            env[name] = os.pathsep.join([*folders, *filter(None, [env.get(name)])])
+    _, libraries = cudnn_folders()
+    if libraries:
+        env['LD_LIBRARY_PATH'] = os.pathsep.join([*libraries, *filter(None, [env.get('LD_LIBRARY_PATH')])])
     return env
 
 
@@ -150,7 +149,7 @@ def build(report, device, env):
         capability = ask_card('compute_cap').replace('.', '')
         if not capability:
             raise Failed('nvidia-smi names no card, so there is nothing to build for')
-        settings = ['CUDA=1', f'CUDA_ARCHS={capability}']
+        settings = ['CUDA=1', f'CUDA_ARCHS={capability}', *(f'CUDNN_H={d}/cudnn.h' for d in cudnn_folders()[0][:1])]
     began = time.monotonic()
     # pkg-config decides at once what would else be said by the compiler, file by file
     if subprocess.run([tool('pkg-config', env) or 'false', '--exists', 'libmicrohttpd', 'libcjson', 'libpng', 'nettle', 'zlib'],
