@@ -95,7 +95,7 @@ def check_sanitizer(report, env, tool, engine, suite):
     program = rig.tool('compute-sanitizer', env)
     if not program:
         raise rig.Skipped('there is no compute-sanitizer: it comes with the CUDA toolkit')
-    out = rig.run(report, [program, '--tool', tool, '--error-exitcode', '9', f'{rig.BUILD}/gpu-tests', *suite], 110,
+    out = rig.run(report, [program, '--tool', tool, '--error-exitcode', '9', f'{rig.BUILD}/gpu-tests', *suite], 80,
                   test_environment(env, engine, True), statuses=(0, 1, 9))
     summary = re.findall(r'={9} (\w+ SUMMARY: .*)', out)
     tests = re.search(r'^(\d+) passed, (\d+) failed, (\d+) skipped$', out, re.M)
