@@ -59,7 +59,7 @@ LIB      := $(B)/liblenet.a
 
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all run test unit bench asan tsan fuzz deps check-layers clean help
+.PHONY: all run test unit bench asan tsan fuzz deps check-layers gpu-bundle test-gpu bench-gpu clean help
 
 all: $(B)/lenet $(B)/lenetd ## build lenet and lenetd (build/release/)
 
@@ -112,7 +112,7 @@ $(B)/unit-tests: $(UNIT_OBJS) $(LIB)
 # The GPU engine on a GPU that is not there (tests/emulate/emulate.h): its own objects, ahead of the library's.
 EMULATED := $(patsubst %.c,$(B)/emulated/%.o,$(CUDA_SOURCES)) $(patsubst %.cu,$(B)/emulated/%.o,$(CUDA_KERNELS)) \
 	$(B)/tests/emulate/emulate.o $(patsubst %.c,$(B)/emulated/%.o,$(wildcard tests/emulate/*.c)) \
-	$(patsubst %.c,$(B)/%.o,$(addprefix tests/unit/,test.c engines.c test_engine.c))
+	$(patsubst %.c,$(B)/%.o,$(wildcard tests/gpu/*.c) $(addprefix tests/unit/,test.c engines.c test_engine.c))
 CXXFLAGS ?= -O3 -g
 override CXXFLAGS += -std=c++17 -I. -Itests/emulate -include tests/emulate/device.h -Wall -Wextra -Wno-unknown-pragmas \
 	$(if $(WERROR),-Werror) -ffp-contract=off -fno-math-errno $(SAN_$(VARIANT))
@@ -132,6 +132,10 @@ $(B)/%.o: %.cc
 $(B)/emulated-tests: $(EMULATED) $(LIB)
 	@echo "  link    $@"
 	$(QUIET)$(CXX) $(LDFLAGS) -o $@ $^ $(LIBS)
+
+# The tests of the seam on a GPU engine, and those that only a GPU is quick enough for.
+$(B)/gpu-tests: $(patsubst %.c,$(B)/%.o,$(wildcard tests/gpu/*.c) $(addprefix tests/unit/,test.c engines.c test_engine.c)) $(LIB)
+	$(LINK)
 
 $(B)/replay-%: $(B)/tests/fuzz/fuzz_%.o $(B)/tests/fuzz/replay.o $(LIB)
 	$(LINK)
@@ -172,6 +176,17 @@ fuzz: ## clang's libFuzzer on one target: TARGET=image SECONDS=60; what it finds
 	@mkdir -p build/fuzz/found/$(TARGET)
 	build/fuzz/fuzz-$(TARGET) -max_total_time=$(SECONDS) -timeout=10 -rss_limit_mb=1024 -max_len=262144 \
 		-artifact_prefix=build/fuzz/$(TARGET)- build/fuzz/found/$(TARGET) tests/fuzz/corpus/$(TARGET)
+
+# docs/gpu.md. GPU_ARGS="--device cpu --short" tries both commands where there is no GPU.
+gpu-bundle: deps ## what the next two need on a machine without a network, into build/gpu-bundle/
+	@$(MAKE) --no-print-directory all
+	@python3 tests/gpu/bundle.py --lenet $(B)/lenet build/gpu-bundle
+
+test-gpu: ## build for this machine's GPU and test its engines; ends in a table
+	@python3 tests/gpu/check.py $(GPU_ARGS)
+
+bench-gpu: ## the same, and measure them beside PyTorch; ends in a table
+	@python3 tests/gpu/bench.py $(GPU_ARGS)
 
 check-layers: ## includes point downwards (docs/design.md)
 	@tests/check-layers

@@ -111,14 +111,16 @@ out:
 int command_train(const struct program *program, int argc, char **argv)
 {
 	struct arguments a = { .out = "lenet.bin", .engine.device = "auto", .threads = options_default_threads() };
-	enum { N_OWN = 4 + OPTIONS_N_ENGINE };
-	struct option options[N_OWN + RECIPE_N_FIELDS] = {
+	const struct option own[] = {
 		{ "o", "OUT.bin", "the weights file (lenet.bin)", .text = &a.out },
 		{ "resume", NULL, "go on from OUT.checkpoint", .flag = &a.resume },
 		{ "data", "DIR", "where MNIST's files are (data)", .text = &a.data },
 		{ "threads", "N", "at most so many (one a processor)", .count = &a.threads, .max = OPTIONS_MAX_THREADS },
 		OPTIONS_ENGINE(a.engine),
 	};
+	enum { N_OWN = sizeof own / sizeof own[0] };
+	struct option options[N_OWN + RECIPE_N_FIELDS];
+	memcpy(options, own, sizeof own);
 	for (int i = 0; i < RECIPE_N_FIELDS; i++) {
 		struct recipe_field field = recipe_field_at(i);
 		options[N_OWN + i] = (struct option){ field.name, "VALUE", field.help, .text = &a.fields[i] };

@@ -16,8 +16,7 @@ struct option {
 	int max;
 };
 
-// What every command that computes says of its engine: so many options.
-enum { OPTIONS_N_ENGINE = 3 };
+// What every command that computes says of its engine.
 #define OPTIONS_ENGINE(choice) \
 	{ "device", "D", "auto, cpu or cuda[:N] (auto)", .text = &(choice).device }, \
 	{ "cudnn", NULL, "on a GPU, cuDNN instead of our own kernels", .flag = &(choice).cudnn }, \

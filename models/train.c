@@ -31,6 +31,7 @@ struct run {
 	struct record record;
 	struct progress progress;
 	struct measure measure; // after the last epoch
+	double began; // progress_now() before the first step
 };
 
 int train_split(const struct recipe *recipe, const struct idx *all, struct idx *train, struct idx *held_out, struct err *e)
@@ -338,6 +339,8 @@ static enum train_result train_epoch(struct run *r, struct err *e)
 	double start = progress_now();
 	if (prepare_epoch(r, epoch, e))
 		return TRAIN_FAILED;
+	if (r->step == r->first_step)
+		r->began = progress_now();
 	while (r->step < end) {
 		double loss = 0;
 		if (train_chunk(r, epoch, &loss, e))
@@ -368,6 +371,9 @@ enum train_result train_run(const struct train_job *job, struct err *e)
 		result = train_epoch(&r, e);
 	progress_clear(&r.progress);
 	if (result == TRAIN_DONE) {
+		if (job->lines)
+			fprintf(job->lines, "%llu steps in %.3f s, from the first step to the last evaluation\n",
+				(unsigned long long)(r.n_steps - r.first_step), progress_now() - r.began);
 		if (write_weights(&r, job->out, NULL, set_results, e))
 			result = TRAIN_FAILED;
 		else

@@ -6,6 +6,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -28,6 +29,8 @@ struct batcher {
 	struct batcher_job *head, **tail; // lock
 	int n_queued;                     // lock; pictures in the list that are not taken
 	bool stopping;                    // lock
+
+	_Atomic uint64_t n_pictures, n_passes; // given to the engine
 
 	// The thread's.
 	struct engine_context *context;
@@ -130,6 +133,8 @@ static void compute_batch(struct batcher *b)
 
 	struct err e;
 	bool failed = engine_forward(b->context, b->pieces[0].job->model, b->ink, b->n_batch, b->scores, &e) != 0;
+	b->n_pictures += (uint64_t)b->n_batch;
+	b->n_passes++;
 
 	const float *scores = b->scores;
 	for (int i = 0; i < b->n_pieces; i++) {
@@ -236,6 +241,11 @@ enum batcher_result batcher_submit(struct batcher *b, struct batcher_job *job)
 	}
 	pthread_mutex_unlock(&b->lock);
 	return result;
+}
+
+struct batcher_work batcher_work(const struct batcher *b)
+{
+	return (struct batcher_work){ b->n_pictures, b->n_passes };
 }
 
 void batcher_stop(struct batcher *b)

@@ -54,6 +54,12 @@ int batcher_open(struct engine *engine, const struct batcher_options *options, s
 // BATCHER_OK: done will be called, maybe before this returns. BATCHER_FULL, BATCHER_STOPPED: it will not. Any thread.
 enum batcher_result batcher_submit(struct batcher *batcher, struct batcher_job *job);
 
+// What the engine was given so far: pictures, and the forward passes that they shared. Any thread.
+struct batcher_work {
+	uint64_t pictures, passes;
+};
+struct batcher_work batcher_work(const struct batcher *batcher);
+
 // Computes what is queued, then ends the thread. From here on submit says BATCHER_STOPPED.
 void batcher_stop(struct batcher *batcher);
 

@@ -155,9 +155,11 @@ static int serve(const struct config *config)
 		atomic_store(&d.health.open, false);
 		http_drain(d.http);
 	}
+	struct batcher_work work = failed ? (struct batcher_work){ 0, 0 } : batcher_work(d.batcher);
 	close_all(&d);
 	if (!failed)
-		log_info("done");
+		log_info("done: %llu pictures in %llu passes", (unsigned long long)work.pictures,
+			 (unsigned long long)work.passes);
 	return failed || health_must_exit(&d.health) ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 

@@ -115,6 +115,12 @@ class CommandLine(Folder):
                 self.assertIn(says, done.err)
                 self.assertEqual(done.out, "")
 
+    def test_every_command_that_computes_can_be_told_what_with(self):
+        for command in ("train", "eval", "predict", "bench"):
+            text = lenet("help", command).out
+            for option in ("--device", "--cudnn", "--tf32"):
+                self.assertIn(option, text, command)
+
     def test_full_disk_is_a_failure(self):
         with open("/dev/full", "wb") as full:
             done = subprocess.run([LENET, "help"], stdout=full, stderr=subprocess.PIPE, timeout=LIMIT)

@@ -545,6 +545,7 @@ class Life(unittest.TestCase):
                     s.close()
                 idle.close()
                 self.assertEqual(d.process.wait(PATIENCE), 0, d.text())
+                self.assertRegex(d.text(), r'done: 3 pictures in [123] passes\n$')
 
     def test_a_second_signal_ends_it(self):
         with Daemon() as d:

@@ -104,6 +104,11 @@ static void check_batches(int n, const int *batches)
 	CHECK_MSG(fake.n_calls == n, "%d forward passes, not %d", fake.n_calls, n);
 	for (int i = 0; i < n && i < fake.n_calls; i++)
 		CHECK_MSG(fake.batches[i] == batches[i], "batch %d has %d pictures, not %d", i, fake.batches[i], batches[i]);
+	uint64_t pictures = 0;
+	for (int i = 0; i < n; i++)
+		pictures += (uint64_t)batches[i];
+	struct batcher_work work = batcher_work(batcher);
+	CHECK(work.passes == (uint64_t)n && work.pictures == pictures);
 }
 
 TEST(batcher_plan_decides)

@@ -1,0 +1,247 @@
+"""What check.py and bench.py stand on: finding the bundle, building for this machine's GPU, running commands within the time
+that there is, a lenetd of our own, and the table at the end."""
+import contextlib
+import glob
+import http.client
+import importlib.util
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import traceback
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+BUNDLE = os.path.join(ROOT, 'build/gpu-bundle')
+BUILD = 'build/gpu'  # beside the other variants, so that no ordinary build is disturbed
+LIMIT_S = 560  # of a whole command; what does not fit is skipped, and the table says so
+SHOWN = 1500  # characters of a failed command's output
+
+
+class Failed(Exception):
+    """A part that cannot go on: the message is for the table. output: of the command that failed."""
+
+    def __init__(self, message, output=''):
+        super().__init__(message)
+        self.output = output
+
+
+class Skipped(Exception):
+    """A part that cannot be done here, and why."""
+
+
+class Report:
+    """Rows of (name, result, figure), printed as they come and once more, together, at the end."""
+
+    def __init__(self, title):
+        self.title, self.rows, self.began = title, [], time.monotonic()
+
+    def left_s(self):
+        return LIMIT_S - (time.monotonic() - self.began)
+
+    def add(self, name, result, figure=''):
+        self.rows.append((name, result, figure))
+        print(f'{result:8} {name}: {figure}', flush=True)
+
+    @contextlib.contextmanager
+    def part(self, name):
+        """Whatever goes wrong inside is a row of the table, and the next part has its turn."""
+        print(f'-- {name} ({self.left_s():.0f} s left)', flush=True)
+        try:
+            if self.left_s() < 5:
+                raise Skipped(f'the {LIMIT_S} s were over')
+            yield
+        except Skipped as e:
+            self.add(name, 'SKIPPED', str(e))
+        except Failed as e:
+            self.add(name, 'FAIL', str(e))
+        except Exception as e:  # our own mistake must not cost the parts that follow
+            traceback.print_exc(limit=-2, file=sys.stdout)
+            self.add(name, 'FAIL', f'{type(e).__name__}: {e}')
+
+    def close(self):
+        """Prints the table; the exit status."""
+        width = max(len(name) for name, _, _ in self.rows)
+        print(f'\n{self.title}')
+        for name, result, figure in self.rows:
+            print(f'{name:{width}}  {result:8} {figure}'.rstrip())
+        count = {result: sum(r == result for _, r, _ in self.rows) for result in ('FAIL', 'SKIPPED')}
+        done = len(self.rows) - sum(count.values())
+        print(f'{done} done, {count["FAIL"]} failed, {count["SKIPPED"]} skipped, {time.monotonic() - self.began:.0f} s')
+        return 1 if count['FAIL'] or not done else 0
+
+
+def say_output(text):
+    print('\n'.join('   | ' + line for line in text[-SHOWN:].splitlines()), flush=True)
+
+
+def run(report, command, timeout_s=LIMIT_S, env=None, statuses=(0,)):
+    """Its standard output and error together. Failed: another exit status, or too late; its end is shown."""
+    timeout_s = min(timeout_s, report.left_s())
+    with subprocess.Popen(command, cwd=ROOT, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT, text=True, errors='replace', start_new_session=True) as process:
+        try:
+            out, _ = process.communicate(timeout=max(1, timeout_s))
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            out, _ = process.communicate()
+            say_output(out)
+            raise Failed(f'{os.path.basename(command[0])}: not done after {timeout_s:.0f} s', out) from None
+    if process.returncode not in statuses:
+        say_output(out)
+        last = (out.strip().splitlines() or ['it says nothing'])[-1]
+        raise Failed(f'{os.path.basename(command[0])}: exit status {process.returncode}: {last}', out)
+    return out
+
+
+def has_bundle():
+    return os.path.isdir(os.path.join(BUNDLE, 'lib'))
+
+
+def cudnn_folders():
+    """Where pip's packages keep cuDNN and the libraries that it loads: (include, libraries); empty where there are none."""
+    spec = importlib.util.find_spec('nvidia')
+    places = list(spec.submodule_search_locations) if spec else []
+    return ([d for p in places for d in glob.glob(f'{p}/cudnn/include')], [d for p in places for d in sorted(glob.glob(f'{p}/*/lib'))])
+
+
+def environment():
+    """What builds and runs our own programs: the bundle's pkg-config first, cuDNN to be found. Not for other programs: the
+    libraries of the bundle are known to our binaries by rpath, and to nobody else."""
+    env = {k: v for k, v in os.environ.items() if not k.startswith(('LENETD', 'MAKE', 'MFLAGS'))}
+    path = env.get('PATH', os.defpath).split(os.pathsep) + ['/usr/local/cuda/bin']
+    if has_bundle():
+        for tool in glob.glob(f'{BUNDLE}/bin/*') + glob.glob(f'{BUNDLE}/fallback/*') + [f'{BUNDLE}/lib/wrk']:
+            os.chmod(tool, 0o755)  # whatever carried the folder
+        path = [f'{BUNDLE}/bin', *path, f'{BUNDLE}/fallback']
+    env['PATH'] = os.pathsep.join(path)
+    _, libraries = cudnn_folders()
+    if libraries:
+        env['LD_LIBRARY_PATH'] = os.pathsep.join([*libraries, *filter(None, [env.get('LD_LIBRARY_PATH')])])
+    return env
+
+
+def tool(name, env):
+    return shutil.which(name, path=env['PATH'])
+
+
+def ask_card(query):
+    """One line of nvidia-smi, or an empty string."""
+    try:
+        out = subprocess.run(['nvidia-smi', f'--query-gpu={query}', '--format=csv,noheader'], stdout=subprocess.PIPE,
+                             stderr=subprocess.DEVNULL, text=True, timeout=30).stdout
+    except (OSError, subprocess.TimeoutExpired):
+        out = ''
+    return out.splitlines()[0].strip() if out.strip() else ''
+
+
+def build(report, device, env):
+    """All that is measured, for this machine's GPU alone; `device` cpu builds without CUDA."""
+    make = tool('make', env)
+    if not make:
+        raise Failed('there is no make: neither on this machine nor in build/gpu-bundle (make gpu-bundle puts one there)')
+    settings = ['CUDA=0']
+    if device == 'cuda':
+        capability = ask_card('compute_cap').replace('.', '')
+        if not capability:
+            raise Failed('nvidia-smi names no card, so there is nothing to build for')
+        settings = ['CUDA=1', f'CUDA_ARCHS={capability}', *(f'CUDNN_H={d}/cudnn.h' for d in cudnn_folders()[0][:1])]
+    began = time.monotonic()
+    # pkg-config decides at once what would else be said by the compiler, file by file
+    if subprocess.run([tool('pkg-config', env) or 'false', '--exists', 'libmicrohttpd', 'libcjson', 'libpng', 'nettle', 'zlib'],
+                      env=env).returncode:
+        raise Failed('the libraries are missing: make gpu-bundle, on a machine with a network, fills build/gpu-bundle')
+    run(report, [make, f'-j{os.cpu_count()}', f'B={BUILD}', *settings, 'all', f'{BUILD}/gpu-tests'], env=env)
+    report.add('build', 'ok', f'{" ".join(settings)}, {time.monotonic() - began:.0f} s')
+
+
+def mnist_folder():
+    for folder in (f'{BUNDLE}/data', f'{ROOT}/data'):
+        if any(os.path.exists(f'{folder}/train-images-idx3-ubyte{packed}') for packed in ('', '.gz')):
+            return folder
+    raise Skipped('no MNIST: make gpu-bundle or lenet fetch gets it')
+
+
+class Daemon:
+    """A lenetd of our own on a free port, up until the end of the with block."""
+
+    def __init__(self, env, *flags):
+        self.log = tempfile.TemporaryFile()
+        self.process = subprocess.Popen([f'{ROOT}/{BUILD}/lenetd', '--listen', '127.0.0.1:0', *flags], stderr=self.log, env=env)
+        end = time.monotonic() + 60
+        while not (found := re.search(r'listening on http://([\d.]+):(\d+), model .*, engine (.*)', self.text())):
+            if self.process.poll() is not None or time.monotonic() > end:
+                self.stop()
+                raise Failed('lenetd does not come up: ' + (self.text().strip().splitlines() or ['it says nothing'])[-1])
+            time.sleep(0.01)
+        self.host, self.port, self.engine = found[1], int(found[2]), found[3]
+
+    def text(self):
+        self.log.seek(0)
+        return self.log.read().decode(errors='replace')
+
+    def stop(self):
+        """Its exit status, after a SIGTERM."""
+        if self.process.poll() is None:
+            self.process.terminate()
+        try:
+            return self.process.wait(20)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            return self.process.wait()
+
+    def pictures_a_pass(self):
+        """Pictures a pass, on the average, of one that has stopped."""
+        found = re.search(r'done: (\d+) pictures in (\d+) passes', self.text())
+        if not found or found[2] == '0':
+            raise Failed('lenetd did not say how many passes it made')
+        return int(found[1]) / int(found[2])
+
+    def connect(self):
+        return http.client.HTTPConnection(self.host, self.port, timeout=30)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.stop()
+
+
+def predict(connection, body, content_type):
+    """The digits of one request's pictures."""
+    connection.request('POST', '/predict', body, {'Content-Type': content_type})
+    response = connection.getresponse()
+    answer = json.loads(response.read())
+    if response.status != 200:
+        raise Failed(f'lenetd answers {response.status}: {answer}')
+    return [p['digit'] for p in answer['predictions']]
+
+
+def micros(text):
+    """wrk's "1.23ms" in microseconds."""
+    number, unit = re.fullmatch(r'([\d.]+)(us|ms|s|m)', text).groups()
+    return float(number) * {'us': 1, 'ms': 1e3, 's': 1e6, 'm': 6e7}[unit]
+
+
+def load(report, env, daemon, connections, seconds, check=False):
+    """wrk with so many connections, each posting tests/data/7.png again and again. check: that each answer is a 7, too."""
+    if not tool('wrk', env):
+        raise Skipped('there is no wrk: make gpu-bundle brings one')
+    threads = min(connections, 4)
+    out = run(report, [tool('wrk', env), f'-t{threads}', f'-c{connections}', f'-d{seconds}s', '--timeout', '10s', '--latency',
+                       '-s', 'tests/gpu/post.lua', f'http://{daemon.host}:{daemon.port}/predict'], seconds + 30,
+              {**env, 'CHECK_ANSWERS': '1'} if check else env)
+    errors = re.findall(r'(?:Non-2xx|Socket errors).*', out)
+    if errors or (check and 'wrong answers: 0\n' not in out):
+        say_output(out)
+        raise Failed(f'{connections} connections: {"; ".join(errors) or "wrong answers"}')
+    return {
+        'connections': connections,
+        'requests_per_s': float(re.search(r'Requests/sec:\s*([\d.]+)', out)[1]),
+        'p50_us': micros(re.search(r'^ +50% +(\S+)', out, re.M)[1]),
+        'p99_us': micros(re.search(r'^ +99% +(\S+)', out, re.M)[1]),
+    }
