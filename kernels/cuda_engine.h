@@ -33,6 +33,9 @@ int cuda_enter(struct engine *engine, struct err *e);
 int cuda_alloc(struct engine *engine, size_t bytes, void **pointer, struct err *e);
 int cuda_alloc_pinned(struct engine *engine, size_t bytes, void **pointer, struct err *e);
 
+// engine_peak of this engine, whichever computes.
+double cuda_engine_peak(struct engine *engine, int n_threads);
+
 int cuda_trainer_open(struct engine *, const struct engine_training *, struct engine_trainer **, struct err *);
 void cuda_trainer_close(struct engine_trainer *);
 int cuda_trainer_data(struct engine_trainer *, const uint8_t *pixels, const uint8_t *labels, uint32_t n, struct err *);

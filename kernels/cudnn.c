@@ -48,7 +48,8 @@ int cudnn_open(bool tf32, struct cudnn **cudnn, struct err *e)
 	if (!c)
 		return err_set(e, "no memory for cuDNN");
 	c->tf32 = tf32;
-	c->library = dlopen(LIBRARY, RTLD_NOW | RTLD_LOCAL);
+	// once in, it stays: what it left behind in the driver and for the end of the process must not lose its code
+	c->library = dlopen(LIBRARY, RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
 	if (!c->library) {
 		err_set(e, "no cuDNN: %s. Install cuDNN 9, or say in LD_LIBRARY_PATH where " LIBRARY " is", dlerror());
 		goto failed;
