@@ -6,7 +6,7 @@ VARIANT ?= release
 # they see through tests/emulate.
 CUDA    ?= auto
 NVCC    ?= $(or $(shell command -v nvcc),$(wildcard /usr/local/cuda/bin/nvcc))
-WITH_CUDA := $(if $(filter release,$(VARIANT)),$(if $(filter auto,$(CUDA)),$(and $(NVCC),$(wildcard kernels/cuda.c)),$(filter 1,$(CUDA))))
+WITH_CUDA := $(if $(filter release,$(VARIANT)),$(if $(filter auto,$(CUDA)),$(NVCC),$(filter 1,$(CUDA))))
 B := build/$(VARIANT)$(if $(filter 0,$(CUDA)),$(if $(NVCC),-cpu))
 
 CFLAGS  ?= -O2 -g
@@ -33,19 +33,22 @@ ISA_avx2   := -mavx2 -mfma
 ISA_avx512 := -mavx512f -mavx512dq -mavx512bw -mavx512vl -mfma -mprefer-vector-width=512
 
 # Kernels for the GPU: machine code for every architecture from 7.5 on that this nvcc knows, and PTX of the newest for those
-# to come. CUDA_ARCHS="90" builds for one, quickly.
+# to come. As on the CPU, multiply and add are fused where the code says so, and nowhere else. CUDA_ARCHS="90" builds for one, quickly.
 CUDA_HOME  ?= $(patsubst %/bin/nvcc,%,$(realpath $(NVCC)))
 CUDA_ARCHS ?= $(shell $(NVCC) --list-gpu-code | sed -n 's/^sm_\([0-9]*\)$$/\1/p' | sort -n | awk '$$1 >= 75')
 NVCCFLAGS  ?= -O3
-override NVCCFLAGS += -std=c++17 -I. --threads 2 -Xcompiler -Wall,-Wextra \
+override NVCCFLAGS += -std=c++17 -I. -fmad=false --threads 2 -Xcompiler -Wall,-Wextra,-fno-exceptions,-fno-threadsafe-statics \
 	$(foreach a,$(CUDA_ARCHS),-gencode arch=compute_$(a),code=sm_$(a)) \
 	-gencode arch=compute_$(lastword $(CUDA_ARCHS)),code=compute_$(lastword $(CUDA_ARCHS))
 
+# cuDNN is compiled against where its header is, and never linked.
+CUDNN_H := $(firstword $(wildcard $(CUDA_HOME)/include/cudnn.h /usr/include/$(shell $(CC) -dumpmachine)/cudnn.h /usr/include/cudnn.h))
+
 ISA_SOURCES  := $(wildcard kernels/isa_*.c)
-CUDA_SOURCES := $(wildcard kernels/cuda*.c kernels/cudnn*.c)
-CUDA_KERNELS := $(wildcard kernels/*.cu)
-SOURCES  := $(filter-out $(ISA_SOURCES) $(if $(WITH_CUDA),kernels/no_cuda.c,$(CUDA_SOURCES)), \
-	$(wildcard core/*.c kernels/*.c models/*.c server/*.c))
+CUDA_SOURCES := $(wildcard kernels/cuda*.c) $(if $(CUDNN_H),$(wildcard kernels/cudnn*.c),kernels/no_cudnn.c)
+CUDA_KERNELS := $(wildcard kernels/cuda*.cu) $(if $(CUDNN_H),$(wildcard kernels/cudnn*.cu))
+SOURCES  := $(filter-out $(ISA_SOURCES) $(wildcard kernels/cuda*.c kernels/cudnn*.c kernels/no_*.c), \
+	$(wildcard core/*.c kernels/*.c models/*.c server/*.c)) $(if $(WITH_CUDA),$(CUDA_SOURCES),kernels/no_cuda.c)
 MAINS    := models/main.c server/main.c
 LIB_OBJS := $(patsubst %.c,$(B)/%.o,$(filter-out $(MAINS),$(SOURCES))) \
 	$(foreach isa,$(ISAS),$(ISA_SOURCES:%.c=$(B)/%.$(isa).o)) $(if $(WITH_CUDA),$(CUDA_KERNELS:%.cu=$(B)/%.o))
@@ -79,7 +82,7 @@ $(B)/%.$(1).o: %.c | $(B)/libraries
 endef
 $(foreach isa,$(ISAS),$(eval $(call isa_rule,$(isa))))
 
-$(CUDA_SOURCES:%.c=$(B)/%.o): override CFLAGS += -isystem $(CUDA_HOME)/include
+$(CUDA_SOURCES:%.c=$(B)/%.o): override CFLAGS += -isystem $(CUDA_HOME)/include $(CUDNN_H:%cudnn.h=-isystem %)
 $(B)/%.o: %.cu | $(B)/libraries
 	@mkdir -p $(@D) && echo "  compile $@"
 	$(QUIET)$(NVCC) $(NVCCFLAGS) -MMD -MP -MF $(@:.o=.d) -c -o $@ $<
@@ -102,6 +105,41 @@ $(B)/lenetd: $(B)/server/main.o $(LIB)
 
 $(B)/unit-tests: $(UNIT_OBJS) $(LIB)
 	$(LINK)
+
+# The GPU engine on a GPU that is not there (tests/emulate/emulate.h): its own objects, ahead of the library's.
+EMULATED := $(patsubst %.c,$(B)/emulated/%.o,$(CUDA_SOURCES)) $(patsubst %.cu,$(B)/emulated/%.o,$(CUDA_KERNELS)) \
+	$(B)/tests/emulate/emulate.o $(patsubst %.c,$(B)/emulated/%.o,$(wildcard tests/emulate/*.c)) \
+	$(if $(CUDNN_H),$(B)/emulated/tests/emulate/cudnn/test_cudnn.o) \
+	$(patsubst %.c,$(B)/%.o,$(addprefix tests/unit/,test.c engines.c test_engine.c))
+CXXFLAGS ?= -O2 -g
+override CXXFLAGS += -std=c++17 -I. -Itests/emulate -include tests/emulate/device.h -Wall -Wextra -Wno-unknown-pragmas \
+	$(if $(WERROR),-Werror) -ffp-contract=off -fno-math-errno $(SAN_$(VARIANT))
+
+$(B)/emulated/%.o: %.c
+	@mkdir -p $(@D) && echo "  compile $@"
+	$(QUIET)$(CC) $(CFLAGS) -Itests/emulate -MMD -MP -c -o $@ $<
+
+$(B)/emulated/%.o: %.cu
+	@mkdir -p $(@D) && echo "  compile $@"
+	$(QUIET)$(CXX) $(CXXFLAGS) -MMD -MP -c -o $@ -x c++ $<
+
+$(B)/%.o: %.cc
+	@mkdir -p $(@D) && echo "  compile $@"
+	$(QUIET)$(CXX) $(CXXFLAGS) -MMD -MP -c -o $@ $<
+
+# The cuDNN of the emulated GPU: found by LD_LIBRARY_PATH, and it finds the emulation in the program.
+FAKE_CUDNN := $(if $(CUDNN_H),$(B)/emulated/cudnn/libcudnn.so.9)
+ifdef FAKE_CUDNN
+$(FAKE_CUDNN) $(filter $(B)/emulated/kernels/cudnn%.o %/test_cudnn.o,$(EMULATED)): \
+	override CFLAGS += -Itests/emulate $(CUDNN_H:%cudnn.h=-isystem %)
+endif
+$(B)/emulated/cudnn/libcudnn.so.9: tests/emulate/cudnn/fake_cudnn.c
+	@mkdir -p $(@D) && echo "  link    $@"
+	$(QUIET)$(CC) $(CFLAGS) -O3 -fPIC -shared -MMD -MP -o $@ $<
+
+$(B)/emulated-tests: $(EMULATED) $(LIB) | $(FAKE_CUDNN)
+	@echo "  link    $@"
+	$(QUIET)$(CXX) $(LDFLAGS) -rdynamic -o $@ $^ $(LIBS)
 
 $(B)/replay-%: $(B)/tests/fuzz/fuzz_%.o $(B)/tests/fuzz/replay.o $(LIB)
 	$(LINK)

@@ -36,6 +36,9 @@ int cuda_alloc_pinned(struct engine *engine, size_t bytes, void **pointer, struc
 // engine_peak of this engine, whichever computes.
 double cuda_engine_peak(struct engine *engine, int n_threads);
 
+// Copies to the device, and waits for it.
+int cuda_upload(struct engine *engine, void *to, const void *from, size_t bytes, struct err *e);
+
 int cuda_trainer_open(struct engine *, const struct engine_training *, struct engine_trainer **, struct err *);
 void cuda_trainer_close(struct engine_trainer *);
 int cuda_trainer_data(struct engine_trainer *, const uint8_t *pixels, const uint8_t *labels, uint32_t n, struct err *);

@@ -40,18 +40,6 @@ size_t cudnn_model_bytes(const struct lenet5 *net)
 	return sizeof(struct cudnn_model) + net->n_params * sizeof(float);
 }
 
-// Copies, and waits for it.
-static int copy(struct engine *engine, void *to, const void *from, size_t bytes, struct err *e)
-{
-	cudaStream_t stream;
-	if (CUDA(engine, cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking), e))
-		return -1;
-	int failed = CUDA(engine, cudaMemcpyAsync(to, from, bytes, cudaMemcpyDefault, stream), e) ||
-		     CUDA(engine, cudaStreamSynchronize(stream), e);
-	cudaStreamDestroy(stream);
-	return failed ? -1 : 0;
-}
-
 int cudnn_model_upload(struct engine *engine, const struct engine_network *n, struct cudnn_model *to, struct err *e)
 {
 	struct cudnn_model *m = malloc(cudnn_model_bytes(n->net));
@@ -60,7 +48,7 @@ int cudnn_model_upload(struct engine *engine, const struct engine_network *n, st
 	m->network = (struct cudnn_network){ .mean = n->mean, .scale = 1 / n->std };
 	memcpy(m->network.activation, n->net->activation, sizeof m->network.activation);
 	memcpy(m->params, n->params, n->net->n_params * sizeof(float));
-	int failed = copy(engine, to, m, cudnn_model_bytes(n->net), e);
+	int failed = cuda_upload(engine, to, m, cudnn_model_bytes(n->net), e);
 	free(m);
 	return failed;
 }
@@ -244,23 +232,34 @@ int cudnn_pass_backward(const struct cudnn_place *p, const struct cudnn_pass *pa
 	return 0;
 }
 
-int cudnn_pass_capture(const struct cudnn_place *place, struct cudnn_pass *pass,
-		       int (*put)(void *context, struct cudnn_pass *pass, struct err *e), void *context, struct err *e)
+static int capture(const struct cudnn_place *place, struct cudnn_pass *pass, int (*put)(void *, struct cudnn_pass *, struct err *),
+		   void *context, struct err *e)
 {
 	struct engine *engine = place->engine;
-	cudaStream_t stream = place->stream;
 	cudaGraph_t graph = NULL;
-	if (put(context, pass, e) || CUDA(engine, cudaStreamSynchronize(stream), e) ||
-	    CUDA(engine, cudaStreamBeginCapture(stream, cudaStreamCaptureModeThreadLocal), e))
-		return -1;
 	struct err end;
+	if (CUDA(engine, cudaStreamBeginCapture(place->stream, cudaStreamCaptureModeThreadLocal), e))
+		return -1;
 	int failed = put(context, pass, e);
 	// the capture ends whatever happened in it
-	if (CUDA(engine, cudaStreamEndCapture(stream, &graph), failed ? &end : e))
+	if (CUDA(engine, cudaStreamEndCapture(place->stream, &graph), failed ? &end : e))
 		failed = -1;
 	if (!failed)
 		failed = CUDA(engine, cudaGraphInstantiate(&pass->graph, graph, 0), e);
 	if (graph)
 		cudaGraphDestroy(graph);
-	return failed ? -1 : 0;
+	return failed;
+}
+
+int cudnn_pass_capture(const struct cudnn_place *place, struct cudnn_pass *pass,
+		       int (*put)(void *context, struct cudnn_pass *pass, struct err *e), void *context, struct err *e)
+{
+	struct engine *engine = place->engine;
+	struct err lost;
+	if (put(context, pass, e) == 0 && CUDA(engine, cudaStreamSynchronize(place->stream), e) == 0 &&
+	    capture(place, pass, put, context, e) == 0)
+		return 0;
+	// if it was cuDNN that failed, only CUDA can say whether the device is lost
+	CUDA(engine, cudaStreamSynchronize(place->stream), &lost);
+	return -1;
 }

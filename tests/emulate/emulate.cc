@@ -295,12 +295,6 @@ cudaError_t cudaSetDevice(int device)
 	return device >= 0 && device < n_devices ? cudaSuccess : fail(cudaErrorInvalidDevice);
 }
 
-cudaError_t cudaInitDevice(int device, unsigned, unsigned)
-{
-	ENTER();
-	return device >= 0 && device < n_devices ? cudaSuccess : fail(cudaErrorInvalidDevice);
-}
-
 cudaError_t cudaGetDeviceProperties(struct cudaDeviceProp *properties, int)
 {
 	ENTER();

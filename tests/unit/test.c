@@ -46,6 +46,14 @@ void test_skip(const char *format, ...)
 	n_skips++;
 }
 
+void test_figure(const char *format, ...)
+{
+	va_list args;
+	va_start(args, format);
+	say("figure:", format, args);
+	va_end(args);
+}
+
 double test_error(const float *got, const float *want, size_t n)
 {
 	double difference = 0, norm = 0;

@@ -17,6 +17,9 @@ void test_fail(const char *file, int line, const char *format, ...) __attribute_
 // Says loudly that something was not tested, and why. The test counts as skipped unless a CHECK fails.
 void test_skip(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
+// A line for whoever reads the log: what was measured, and how much.
+void test_figure(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
 // ‖got − want‖ / ‖want‖, in double. Infinite if a number is not finite.
 double test_error(const float *got, const float *want, size_t n);
 

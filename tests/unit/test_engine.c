@@ -1,8 +1,9 @@
-// The CPU engine, each instruction set of it that this processor has, against the reference vectors of tests/golden/
-// (PyTorch in float64; the bounds are those of its README.md) and against the promises of core/engine.h.
+// Engines (tests/unit/engines.h says which) against the reference vectors of tests/golden/ (PyTorch in float64; the bounds
+// are those of its README.md) and against the promises of core/engine.h.
 #include "core/idx.h"
 #include "core/safetensors.h"
 #include "kernels/cpu.h"
+#include "tests/unit/engines.h"
 #include "tests/unit/test.h"
 
 #include <stdio.h>
@@ -26,21 +27,6 @@ static double bound_of(const char *what)
 		if (strcmp(what, bounds[i].what) == 0)
 			return bounds[i].bound;
 	return 0;
-}
-
-// The engines to test, one after the other; NULL past the last. The caller closes.
-static struct engine *next_engine(int *i)
-{
-	static const char *const isas[] = { "portable", "avx2", "avx512" };
-	while (*i < 3) {
-		struct engine *engine;
-		struct err e;
-		const char *isa = isas[(*i)++];
-		if (cpu_engine_open(isa, &engine, &e) == 0)
-			return engine;
-		test_skip("%s: %s", isa, e.msg);
-	}
-	return NULL;
 }
 
 static struct idx load(enum idx_set set)
@@ -189,7 +175,7 @@ static float params[N_PARAMS], want_params[N_PARAMS], momentum[N_PARAMS], losses
 TEST(engine_golden_step0)
 {
 	struct engine *engine;
-	for (int i = 0; (engine = next_engine(&i)); engine_close(engine))
+	for (int i = 0; (engine = engines_next(&i)); engine_close(engine))
 		for (int k = 0; lenet5_at(k); k++) {
 			const struct lenet5 *net = lenet5_at(k);
 			struct safetensors start = golden(net, "init"), step0 = golden(net, "step0");
@@ -215,7 +201,7 @@ TEST(engine_golden_training)
 		int steps;
 	} runs[] = { { "after1", 1 }, { "after100", 100 } };
 	struct engine *engine;
-	for (int i = 0; (engine = next_engine(&i)); engine_close(engine))
+	for (int i = 0; (engine = engines_next(&i)); engine_close(engine))
 		for (int k = 0; lenet5_at(k); k++)
 			for (int r = 0; r < 2; r++) {
 				const struct lenet5 *net = lenet5_at(k);
@@ -238,7 +224,7 @@ TEST(engine_bits_in_any_company)
 	struct idx test = load(IDX_TEST);
 	float *ink = ink_of(&test, N), *batch = malloc(N * LENET5_PIXELS * sizeof *batch);
 	struct engine *engine;
-	for (int i = 0; (engine = next_engine(&i)); engine_close(engine))
+	for (int i = 0; (engine = engines_next(&i)); engine_close(engine))
 		for (int k = 0; lenet5_at(k); k++) {
 			struct safetensors after = golden(lenet5_at(k), "after100");
 			golden_params(&after, lenet5_at(k), "", params);
@@ -276,7 +262,7 @@ TEST(engine_bits_with_any_threads)
 {
 	static float other[N_PARAMS], other_losses[100];
 	struct engine *engine;
-	for (int i = 0; (engine = next_engine(&i)); engine_close(engine)) {
+	for (int i = 0; (engine = engines_next(&i)); engine_close(engine)) {
 		train(engine, lenet5_at(1), 20, 0.01f, 0.9f, 1, params, NULL, losses);
 		for (int n_threads = 2; n_threads <= 5; n_threads++) {
 			train(engine, lenet5_at(1), 20, 0.01f, 0.9f, n_threads, other, NULL, other_losses);
@@ -287,7 +273,7 @@ TEST(engine_bits_with_any_threads)
 }
 
 // AVX2 and AVX-512 both fuse multiply and add, and no sum runs across lanes.
-TEST(engine_bits_of_avx2_are_avx512s)
+TEST(cpu_bits_of_avx2_are_avx512s)
 {
 	static float other[N_PARAMS];
 	struct engine *avx2, *avx512;
@@ -312,7 +298,7 @@ TEST(engine_trace_has_the_bits_of_forward)
 	struct idx test = load(IDX_TEST);
 	float *ink = ink_of(&test, 8), scores[10];
 	struct engine *engine;
-	for (int i = 0; (engine = next_engine(&i)); engine_close(engine))
+	for (int i = 0; (engine = engines_next(&i)); engine_close(engine))
 		for (int k = 0; lenet5_at(k); k++) {
 			struct safetensors after = golden(lenet5_at(k), "after100");
 			golden_params(&after, lenet5_at(k), "", params);
@@ -334,19 +320,24 @@ TEST(engine_trace_has_the_bits_of_forward)
 TEST(engine_refuses)
 {
 	struct engine *engine;
+	struct err e;
+	for (int i = 0; (engine = engines_next(&i)); engine_close(engine)) {
+		struct engine_trainer *trainer;
+		struct engine_training training = { .start = network(lenet5_at(0), params), .batch = 4, .n_threads = 1 };
+		CHECK(engine_trainer_open(engine, &training, &trainer, &e) == 0);
+		uint8_t pixels[2 * LENET5_PIXELS] = { 0 }, labels[2] = { 3, 10 };
+		CHECK(engine_trainer_data(trainer, pixels, labels, 2, &e) == -1 && strstr(e.msg, "label 10"));
+		CHECK(engine_trainer_data(trainer, pixels, labels, 1, &e) == 0);
+		uint32_t order[1] = { 1 };
+		float rate = 0, loss;
+		CHECK(engine_trainer_steps(trainer, order, 1, &rate, &loss, &e) == -1 && strstr(e.msg, "picture 1"));
+		engine_trainer_close(trainer);
+	}
+}
+
+TEST(cpu_refuses_an_unknown_instruction_set)
+{
+	struct engine *engine;
 	struct err e = { "" };
 	CHECK(cpu_engine_open("mmx", &engine, &e) == -1 && strstr(e.msg, "mmx"));
-	CHECK(cpu_engine_open(NULL, &engine, &e) == 0);
-
-	struct engine_trainer *trainer;
-	struct engine_training training = { .start = network(lenet5_at(0), params), .batch = 4, .n_threads = 1 };
-	CHECK(engine_trainer_open(engine, &training, &trainer, &e) == 0);
-	uint8_t pixels[2 * LENET5_PIXELS] = { 0 }, labels[2] = { 3, 10 };
-	CHECK(engine_trainer_data(trainer, pixels, labels, 2, &e) == -1 && strstr(e.msg, "label 10"));
-	CHECK(engine_trainer_data(trainer, pixels, labels, 1, &e) == 0);
-	uint32_t order[1] = { 1 };
-	float rate = 0, loss;
-	CHECK(engine_trainer_steps(trainer, order, 1, &rate, &loss, &e) == -1 && strstr(e.msg, "picture 1"));
-	engine_trainer_close(trainer);
-	engine_close(engine);
 }

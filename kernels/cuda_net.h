@@ -1,0 +1,115 @@
+// cuda_net: between the GPU engine's host code (cuda*.c) and its kernels (cuda*.cu): the layouts in device memory, and the
+// launches. Weights are in the order in which the threads of a block want them side by side; padding is zero.
+#pragma once
+
+#include "core/engine.h"
+
+#include <cuda_runtime_api.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+enum {
+	CUDA_TAPS = 28, // 25 and padding, so that a filter is seven loads of 16 bytes
+	CUDA_SCORES = 12, // 10 and padding
+};
+
+// All parameters, or their momentum or gradient.
+struct cuda_params {
+	float c1_weight[6][CUDA_TAPS]; // [map][tap]
+	float c1_bias[8];
+	float c3_weight[6][16][CUDA_TAPS]; // [in][out][tap]
+	float c3_bias[16];
+	float c5_weight[400][120]; // [in][out]
+	float c5_bias[120];
+	float f6_weight[120][84];
+	float f6_bias[84];
+	float output_weight[84][CUDA_SCORES];
+	float output_bias[CUDA_SCORES];
+};
+
+// From and to lenet.bin's order (net->tensors).
+void cuda_pack(const struct lenet5 *net, const float *params, struct cuda_params *packed);
+void cuda_unpack(const struct lenet5 *net, const struct cuda_params *packed, float *params);
+struct cuda_turned;
+void cuda_turn(const struct cuda_params *packed, struct cuda_turned *turned);
+
+// The network as a kernel gets it.
+struct cuda_network {
+	const struct cuda_params *params; // on the device
+	float mean, scale; // input = (ink − mean)·scale
+	enum lenet5_activation s2, s4, f6;
+};
+
+// One forward pass. Pointers are the device's; scores, trace and finished may be page-locked host memory.
+struct cuda_forward {
+	struct cuda_network network;
+	const float *ink; // (n, 28, 28)
+	float *scores; // (n, 10)
+	int n;
+	struct engine_trace *trace; // of the only picture, or NULL
+	// The last block to end sets *finished to `ticket`, when all scores can be seen by the host. *n_ended is 0 in between.
+	unsigned *n_ended;
+	volatile unsigned *finished;
+	unsigned ticket;
+};
+
+// Once for each device in use, before its first launch.
+cudaError_t cuda_forward_prepare(void);
+
+// pictures_a_block: 1 gives the shortest answer, CUDA_MANY the most pictures a second. The bits are the same.
+enum { CUDA_MANY = 4 };
+cudaError_t cuda_forward_launch(const struct cuda_forward *forward, int pictures_a_block, cudaStream_t stream);
+
+// Training. A step is two launches: `learn`, a block a picture, forward and backward; `update`, a thread a parameter.
+
+// The weights once more, as the way back wants them.
+struct cuda_turned {
+	float c3_weight[6][16][CUDA_TAPS]; // [in][out][24 − tap]
+	float c5_weight[120][400]; // [out][in]
+	float f6_weight[84][120];
+	float output_weight[10][84];
+};
+
+// What a picture of a step leaves for the update; d…: the gradient of the step's mean loss. The gradients of the
+// convolutions are the first fields of struct cuda_params.
+struct cuda_features {
+	float s4[400], c5[120], f6[84];
+	float dc5[120], df6[84], dscores[CUDA_SCORES];
+	float c1_weight[6][CUDA_TAPS], c1_bias[8], c3_weight[6][16][CUDA_TAPS], c3_bias[16];
+	double loss;
+};
+enum { CUDA_N_CONV = 6 * CUDA_TAPS + 8 + 6 * 16 * CUDA_TAPS + 16 };
+
+// The steps of one call, in device memory, so that a captured graph finds its place by itself. `learn` of step s finds s in
+// next and leaves it in current; `update` finds it in current and leaves s + 1 in next. Past the last step both do nothing.
+struct cuda_steps {
+	const uint8_t *pixels, *labels; // (pictures, 28, 28), (pictures)
+	const uint32_t *order; // (n)
+	const float *rates; // (steps)
+	float *losses; // (steps)
+	uint32_t n, next, current;
+};
+
+struct cuda_training {
+	struct cuda_network network; // its params are those below
+	struct cuda_params *params, *momentum;
+	struct cuda_turned *turned;
+	struct cuda_features *features; // (batch), zeroed before the first step
+	struct cuda_steps *steps;
+	uint32_t batch;
+	float momentum_rate, weight_decay, label_smoothing;
+};
+
+cudaError_t cuda_train_prepare(void);
+
+// Both launches of one step.
+cudaError_t cuda_train_launch(const struct cuda_training *training, cudaStream_t stream);
+
+// FLOP/s of multiply-adds on the whole device, over about a tenth of a second.
+cudaError_t cuda_peak(int n_multiprocessors, cudaStream_t stream, double *flops);
+
+#ifdef __cplusplus
+}
+#endif
