@@ -82,7 +82,7 @@ $(B)/%.$(1).o: %.c | $(B)/libraries
 endef
 $(foreach isa,$(ISAS),$(eval $(call isa_rule,$(isa))))
 
-$(CUDA_SOURCES:%.c=$(B)/%.o): override CFLAGS += -isystem $(CUDA_HOME)/include $(CUDNN_H:%cudnn.h=-isystem %)
+$(CUDA_SOURCES:%.c=$(B)/%.o) $(B)/tests/cudnn/test_plans.o: override CFLAGS += -isystem $(CUDA_HOME)/include $(CUDNN_H:%cudnn.h=-isystem %)
 $(B)/%.o: %.cu | $(B)/libraries
 	@mkdir -p $(@D) && echo "  compile $@"
 	$(QUIET)$(NVCC) $(NVCCFLAGS) -MMD -MP -MF $(@:.o=.d) -c -o $@ $<
@@ -109,7 +109,7 @@ $(B)/unit-tests: $(UNIT_OBJS) $(LIB)
 # The GPU engine on a GPU that is not there (tests/emulate/emulate.h): its own objects, ahead of the library's.
 EMULATED := $(patsubst %.c,$(B)/emulated/%.o,$(CUDA_SOURCES)) $(patsubst %.cu,$(B)/emulated/%.o,$(CUDA_KERNELS)) \
 	$(B)/tests/emulate/emulate.o $(patsubst %.c,$(B)/emulated/%.o,$(wildcard tests/emulate/*.c)) \
-	$(if $(CUDNN_H),$(B)/emulated/tests/emulate/cudnn/test_cudnn.o) \
+	$(if $(CUDNN_H),$(B)/emulated/tests/cudnn/test_cudnn.o) \
 	$(patsubst %.c,$(B)/%.o,$(addprefix tests/unit/,test.c engines.c test_engine.c))
 CXXFLAGS ?= -O2 -g
 override CXXFLAGS += -std=c++17 -I. -Itests/emulate -include tests/emulate/device.h -Wall -Wextra -Wno-unknown-pragmas \
@@ -133,13 +133,17 @@ ifdef FAKE_CUDNN
 $(FAKE_CUDNN) $(filter $(B)/emulated/kernels/cudnn%.o %/test_cudnn.o,$(EMULATED)): \
 	override CFLAGS += -Itests/emulate $(CUDNN_H:%cudnn.h=-isystem %)
 endif
-$(B)/emulated/cudnn/libcudnn.so.9: tests/emulate/cudnn/fake_cudnn.c
+$(B)/emulated/cudnn/libcudnn.so.9: tests/cudnn/fake_cudnn.c
 	@mkdir -p $(@D) && echo "  link    $@"
 	$(QUIET)$(CC) $(CFLAGS) -O3 -fPIC -shared -MMD -MP -o $@ $<
 
 $(B)/emulated-tests: $(EMULATED) $(LIB) | $(FAKE_CUDNN)
 	@echo "  link    $@"
 	$(QUIET)$(CXX) $(LDFLAGS) -rdynamic -o $@ $^ $(LIBS)
+
+# The real cuDNN's plans, which want no GPU.
+$(B)/cudnn-plans: $(B)/tests/cudnn/test_plans.o $(B)/tests/unit/test.o $(LIB)
+	$(LINK)
 
 $(B)/replay-%: $(B)/tests/fuzz/fuzz_%.o $(B)/tests/fuzz/replay.o $(LIB)
 	$(LINK)
@@ -157,7 +161,8 @@ run: deps ## install what is missing, build, serve a trained model at http://127
 
 test: ## install what the tests need, build, run every test
 	@docker/install-deps.sh build test
-	@$(MAKE) --no-print-directory all $(B)/unit-tests $(FUZZ_TARGETS:%=$(B)/replay-%)
+	@$(MAKE) --no-print-directory all $(B)/unit-tests $(B)/emulated-tests $(if $(CUDNN_H),$(if $(WITH_CUDA),$(B)/cudnn-plans)) \
+		$(FUZZ_TARGETS:%=$(B)/replay-%)
 	@tests/run $(B)
 
 unit: $(B)/unit-tests ## only the C unit tests

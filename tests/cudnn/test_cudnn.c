@@ -5,7 +5,7 @@
 #include "kernels/cpu.h"
 #include "kernels/cuda.h"
 #include "kernels/cudnn.h"
-#include "tests/emulate/cudnn/fake_cudnn.h"
+#include "tests/cudnn/fake_cudnn.h"
 #include "tests/emulate/emulate.h"
 #include "tests/unit/test.h"
 

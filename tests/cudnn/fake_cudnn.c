@@ -1,6 +1,6 @@
 // A descriptor is a bag of attributes, checked against one table. What executes is a copy of everything that it needs, which the
 // plan owns, so that a graph that outlives its plan is found by AddressSanitizer.
-#include "tests/emulate/cudnn/fake_cudnn.h"
+#include "tests/cudnn/fake_cudnn.h"
 
 #include <stdio.h>
 #include <stdlib.h>
