@@ -176,6 +176,8 @@ void cudnnGetLastErrorString(char *message, size_t max_size)
 
 cudnnStatus_t cudnnCreate(cudnnHandle_t *handle)
 {
+	if (fake.create)
+		return refuse(fake.create, "no handle today", 0);
 	*handle = calloc(1, sizeof **handle);
 	fake.n_alive++;
 	return CUDNN_STATUS_SUCCESS;

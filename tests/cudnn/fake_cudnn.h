@@ -22,6 +22,7 @@ struct fake_engine_config {
 
 struct fake_cudnn {
 	size_t version;
+	cudnnStatus_t create; // what cudnnCreate comes to
 	int n_engines, n_mode_a; // the first n_mode_a are listed in mode A, all others in FALLBACK
 	struct fake_engine_config engines[FAKE_MAX_ENGINES];
 	int executions_left; // before one fails; negative: none does

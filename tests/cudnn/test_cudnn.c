@@ -160,6 +160,71 @@ TEST(cudnn_names_itself)
 	engine_close(engine);
 }
 
+TEST(cudnn_that_does_not_start_is_an_error_of_opening)
+{
+	const struct cuda_options options = { .cudnn = true };
+	struct fake_cudnn *fake = controls();
+	struct engine *engine;
+	struct engine_context *context;
+	struct err e = { "" };
+	if (!fake)
+		return;
+	int n_alive = fake->n_alive, n_objects = emulate_objects();
+	fake->create = CUDNN_STATUS_NOT_SUPPORTED_ARCH_MISMATCH;
+	CHECK(cuda_engine_open(&options, &engine, &e) == -1 && strstr(e.msg, "cudnnCreate"));
+	fake->create = CUDNN_STATUS_SUCCESS;
+	engine = open_engine(false);
+	fake->create = CUDNN_STATUS_INTERNAL_ERROR;
+	CHECK(engine_context_open(engine, 2, 1, &context, &e) == -1 && strstr(e.msg, "cudnnCreate"));
+	engine_close(engine);
+	CHECK(fake->n_alive == n_alive && emulate_objects() == n_objects);
+	controls();
+}
+
+static struct engine_trace trace_by(struct engine *engine, int which)
+{
+	static float ink[LENET5_PIXELS];
+	struct engine_trace trace;
+	struct engine_model *model;
+	struct engine_context *context;
+	struct err e;
+	ink_of(5, 1, ink);
+	CHECK(engine_model_new(engine, network(which), &model, &e) == 0);
+	CHECK(engine_context_open(engine, 1, 1, &context, &e) == 0);
+	CHECK(engine_trace(context, model, ink, &trace, &e) == 0);
+	engine_context_close(context);
+	engine_model_unref(model);
+	engine_close(engine);
+	return trace;
+}
+
+TEST(cudnn_layer_by_layer_as_the_cpu)
+{
+	static struct engine_trace want, got;
+	struct engine *cpu;
+	struct err e;
+	if (!controls())
+		return;
+	for (int which = 0; which < 2; which++) {
+		CHECK(cpu_engine_open(NULL, &cpu, &e) == 0);
+		want = trace_by(cpu, which);
+		got = trace_by(open_engine(false), which);
+		const struct {
+			const char *name;
+			const float *got, *want;
+			size_t count;
+		} layers[] = {
+#define LAYER(name) { #name, got.name, want.name, sizeof got.name / sizeof(float) }
+			LAYER(input), LAYER(c1), LAYER(s2), LAYER(c3), LAYER(s4), LAYER(c5), LAYER(f6), LAYER(output),
+#undef LAYER
+		};
+		for (int i = 0; i < LENET5_N_LAYERS; i++) {
+			double error = test_error(layers[i].got, layers[i].want, layers[i].count);
+			CHECK_MSG(error < 1e-6, "%s: %s: error %.1e", lenet5_at(which)->name, layers[i].name, error); // 2e-7
+		}
+	}
+}
+
 // The fake computes a picture alike in any pass, so whatever the batch, a picture's scores have the bits that it has alone.
 TEST(cudnn_batches_of_any_size)
 {
