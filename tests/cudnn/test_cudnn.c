@@ -220,7 +220,8 @@ TEST(cudnn_layer_by_layer_as_the_cpu)
 		};
 		for (int i = 0; i < LENET5_N_LAYERS; i++) {
 			double error = test_error(layers[i].got, layers[i].want, layers[i].count);
-			CHECK_MSG(error < 1e-6, "%s: %s: error %.1e", lenet5_at(which)->name, layers[i].name, error); // 2e-7
+			// measured: 5.1e-7 at most
+			CHECK_MSG(error < 2e-6, "%s: %s: error %.1e", lenet5_at(which)->name, layers[i].name, error);
 		}
 	}
 }
@@ -318,9 +319,11 @@ TEST(cudnn_trains_as_the_cpu_does)
 		CHECK(memcmp(&again, &got, sizeof got) == 0);
 	}
 	emulate_threads(EMULATE_FORWARDS);
-	CHECK_MSG(test_error(got.params, want.params, N_PARAMS) < 1e-6, "%.1e", test_error(got.params, want.params, N_PARAMS));
-	CHECK_MSG(test_error(got.momentum, want.momentum, N_PARAMS) < 1e-5, "%.1e", test_error(got.momentum, want.momentum, N_PARAMS));
-	CHECK_MSG(test_error(got.losses, want.losses, 6) < 1e-6, "%.1e", test_error(got.losses, want.losses, 6));
+	double params = test_error(got.params, want.params, N_PARAMS), momentum = test_error(got.momentum, want.momentum, N_PARAMS);
+	double losses = test_error(got.losses, want.losses, 6);
+	CHECK_MSG(params < 1e-6, "parameters: error %.1e", params); // 8.2e-8
+	CHECK_MSG(momentum < 2e-6, "momentum: error %.1e", momentum); // 5.0e-7
+	CHECK_MSG(losses < 1e-6, "losses: error %.1e", losses); // 5.4e-8
 }
 
 TEST(cudnn_refuses_a_network_that_it_does_not_know)
