@@ -111,7 +111,7 @@ EMULATED := $(patsubst %.c,$(B)/emulated/%.o,$(CUDA_SOURCES)) $(patsubst %.cu,$(
 	$(B)/tests/emulate/emulate.o $(patsubst %.c,$(B)/emulated/%.o,$(wildcard tests/emulate/*.c)) \
 	$(if $(CUDNN_H),$(B)/emulated/tests/cudnn/test_cudnn.o) \
 	$(patsubst %.c,$(B)/%.o,$(addprefix tests/unit/,test.c engines.c test_engine.c))
-CXXFLAGS ?= -O2 -g
+CXXFLAGS ?= -O3 -g
 override CXXFLAGS += -std=c++17 -I. -Itests/emulate -include tests/emulate/device.h -Wall -Wextra -Wno-unknown-pragmas \
 	$(if $(WERROR),-Werror) -ffp-contract=off -fno-math-errno $(SAN_$(VARIANT))
 

@@ -30,6 +30,11 @@ compiles_hosted()
 	echo '#include <stdio.h>' | ${CC:-cc} -E -
 }
 
+compiles_cxx()
+{
+	echo '#include <functional>' | ${CXX:-c++} -E -x c++ -
+}
+
 any_browser()
 {
 	command -v chromium || command -v chromium-browser || command -v google-chrome
@@ -57,6 +62,7 @@ want_build()
 
 want_test()
 {
+	want g++ 'the GPU kernels, on the CPU' compiles_cxx
 	want python3 'end-to-end tests' command -v python3
 	want curl 'end-to-end tests' command -v curl
 	want nodejs 'browser tests' command -v node

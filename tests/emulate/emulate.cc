@@ -56,6 +56,7 @@ emulate_order order;
 const char *failing_function;
 int good_calls;
 cudaError_t failure, sticky, last_error;
+bool failure_passes;
 int n_devices = 1;
 cudaError_t device_error;
 int n_objects;
@@ -184,9 +185,13 @@ cudaError_t enter(const char *function)
 {
 	if (sticky)
 		return fail(sticky);
-	if (failing_function && strcmp(failing_function, function) == 0 && good_calls-- <= 0)
-		return fail(sticky = failure);
-	return cudaSuccess;
+	if (!failing_function || strcmp(failing_function, function) != 0 || good_calls-- > 0)
+		return cudaSuccess;
+	if (failure_passes)
+		failing_function = nullptr;
+	else
+		sticky = failure;
+	return fail(failure);
 }
 
 #define ENTER()                                                                                                      \
@@ -269,6 +274,14 @@ void emulate_failure(const char *function, int good, cudaError_t error)
 	good_calls = good;
 	failure = error;
 	sticky = last_error = cudaSuccess;
+	failure_passes = false;
+}
+
+void emulate_failure_once(const char *function, int good, cudaError_t error)
+{
+	std::lock_guard<std::recursive_mutex> guard(one_at_a_time);
+	emulate_failure(function, good, error);
+	failure_passes = true;
 }
 
 void emulate_devices(int n, cudaError_t error)

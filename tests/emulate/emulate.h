@@ -23,6 +23,9 @@ void emulate_threads(enum emulate_order order); // of a block's threads, from th
 // and so does everything after it: the error sticks, as those of a lost GPU do. NULL: all is well again.
 void emulate_failure(const char *function, int good, cudaError_t error);
 
+// As above, but only that one call fails.
+void emulate_failure_once(const char *function, int good, cudaError_t error);
+
 // What is there: 1 device unless told otherwise. The error is that of cudaGetDeviceCount.
 void emulate_devices(int n, cudaError_t error);
 

@@ -46,6 +46,11 @@ void test_skip(const char *format, ...)
 	n_skips++;
 }
 
+bool test_is_short(void)
+{
+	return getenv("TEST_SHORT") != NULL;
+}
+
 void test_figure(const char *format, ...)
 {
 	va_list args;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 struct test {
@@ -16,6 +17,9 @@ void test_fail(const char *file, int line, const char *format, ...) __attribute_
 
 // Says loudly that something was not tested, and why. The test counts as skipped unless a CHECK fails.
 void test_skip(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+// TEST_SHORT is set: somebody slow looks on (a sanitiser, an emulation), and a little of everything will do.
+bool test_is_short(void);
 
 // A line for whoever reads the log: what was measured, and how much.
 void test_figure(const char *format, ...) __attribute__((format(printf, 1, 2)));

@@ -203,7 +203,7 @@ TEST(engine_golden_training)
 	struct engine *engine;
 	for (int i = 0; (engine = engines_next(&i)); engine_close(engine))
 		for (int k = 0; lenet5_at(k); k++)
-			for (int r = 0; r < 2; r++) {
+			for (int r = 0; r < (test_is_short() && k > 0 ? 1 : 2); r++) {
 				const struct lenet5 *net = lenet5_at(k);
 				struct safetensors after = golden(net, runs[r].what);
 				train(engine, net, runs[r].steps, 0.01f, 0.9f, 2, params, NULL, losses);
@@ -219,10 +219,11 @@ TEST(engine_golden_training)
 
 TEST(engine_bits_in_any_company)
 {
-	enum { N = 64 };
-	static float alone[N * 10], together[N * 10], one[10];
+	enum { MAX = 64 };
+	static float alone[MAX * 10], together[MAX * 10], one[10];
+	const int N = test_is_short() ? 9 : MAX;
 	struct idx test = load(IDX_TEST);
-	float *ink = ink_of(&test, N), *batch = malloc(N * LENET5_PIXELS * sizeof *batch);
+	float *ink = ink_of(&test, MAX), *batch = malloc(MAX * LENET5_PIXELS * sizeof *batch);
 	struct engine *engine;
 	for (int i = 0; (engine = engines_next(&i)); engine_close(engine))
 		for (int k = 0; lenet5_at(k); k++) {
@@ -263,11 +264,12 @@ TEST(engine_bits_with_any_threads)
 	static float other[N_PARAMS], other_losses[100];
 	struct engine *engine;
 	for (int i = 0; (engine = engines_next(&i)); engine_close(engine)) {
-		train(engine, lenet5_at(1), 20, 0.01f, 0.9f, 1, params, NULL, losses);
-		for (int n_threads = 2; n_threads <= 5; n_threads++) {
-			train(engine, lenet5_at(1), 20, 0.01f, 0.9f, n_threads, other, NULL, other_losses);
+		const int steps = test_is_short() ? 3 : 20, most = test_is_short() ? 2 : 5;
+		train(engine, lenet5_at(1), steps, 0.01f, 0.9f, 1, params, NULL, losses);
+		for (int n_threads = 2; n_threads <= most; n_threads++) {
+			train(engine, lenet5_at(1), steps, 0.01f, 0.9f, n_threads, other, NULL, other_losses);
 			CHECK_MSG(memcmp(params, other, sizeof params) == 0, "%s: %d threads", engine->name, n_threads);
-			CHECK(memcmp(losses, other_losses, 20 * sizeof *losses) == 0);
+			CHECK(memcmp(losses, other_losses, (size_t)steps * sizeof *losses) == 0);
 		}
 	}
 }

@@ -1,0 +1,181 @@
+// What the tests of the seam cannot ask of a GPU engine: that no barrier is missing, that nothing is left behind wherever an
+// open fails, and what an error that sticks does. On the emulated device (emulate.h).
+#include "core/idx.h"
+#include "core/rng.h"
+#include "kernels/cuda.h"
+#include "tests/emulate/emulate.h"
+#include "tests/unit/test.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { N = 6, N_STEPS = 3, N_PARAMS = 61706 };
+
+static float params[N_PARAMS], ink[N * LENET5_PIXELS];
+static uint8_t pixels[N * LENET5_PIXELS], labels[N];
+
+static struct engine_network noise(void)
+{
+	struct rng rng;
+	rng_init(&rng, 1);
+	lenet5_init(lenet5_at(1), &rng, params);
+	for (int i = 0; i < N * LENET5_PIXELS; i++) {
+		pixels[i] = (uint8_t)rng_next(&rng);
+		ink[i] = (float)pixels[i] / 255.0f;
+		labels[i % N] = (uint8_t)(i % N);
+	}
+	return (struct engine_network){ lenet5_at(1), 0.13f, 0.31f, params };
+}
+
+static struct engine *open_engine(void)
+{
+	struct engine *engine = NULL;
+	struct err e = { "" };
+	CHECK_MSG(cuda_engine_open(&(struct cuda_options){ .device = 0 }, &engine, &e) == 0, "%s", e.msg);
+	return engine;
+}
+
+// Everything that an engine does, on a few pictures. -1 at the first failure. *lost: as the engine was at the end.
+static int do_everything(float *scores, float *trained, struct engine_trace *trace, bool *lost, struct err *e)
+{
+	const struct engine_network network = noise();
+	const struct engine_training training = { .start = network, .batch = 4, .n_threads = 1, .momentum_rate = 0.9f };
+	const uint32_t order[] = { 0, 1, 2, 3, 4, 5, 0, 1, 2 };
+	const float rates[N_STEPS] = { 0.1f, 0.1f, 0.1f };
+	float losses[N_STEPS];
+	struct engine *engine;
+	struct engine_model *model = NULL;
+	struct engine_context *context = NULL;
+	struct engine_trainer *trainer = NULL;
+	*lost = false;
+	if (cuda_engine_open(&(struct cuda_options){ .device = 0 }, &engine, e))
+		return -1;
+	int status = -1;
+	if (engine_model_new(engine, &network, &model, e) || engine_context_open(engine, N, 1, &context, e) ||
+	    engine_forward(context, model, ink, N, scores, e) || engine_trace(context, model, ink, trace, e) ||
+	    engine_trainer_open(engine, &training, &trainer, e) || engine_trainer_data(trainer, pixels, labels, N, e) ||
+	    engine_trainer_steps(trainer, order, 9, rates, losses, e) || engine_trainer_read(trainer, trained, trained, e))
+		goto out;
+	status = 0;
+out:
+	*lost = engine_lost(engine);
+	engine_trainer_close(trainer);
+	engine_context_close(context);
+	engine_model_unref(model);
+	engine_close(engine);
+	return status;
+}
+
+// More pictures than multiprocessors, so that forward is another kernel than trace.
+TEST(emulated_threads_in_any_order)
+{
+	static float scores[3][N * 10], trained[3][N_PARAMS];
+	static struct engine_trace traces[3];
+	bool lost;
+	struct err e = { "" };
+	for (int order = 0; order < 3; order++) {
+		emulate_threads((enum emulate_order)order);
+		CHECK_MSG(do_everything(scores[order], trained[order], &traces[order], &lost, &e) == 0, "%s", e.msg);
+	}
+	emulate_threads(EMULATE_FORWARDS);
+	for (int order = 1; order < 3; order++) {
+		CHECK(memcmp(scores[0], scores[order], sizeof scores[0]) == 0);
+		CHECK(memcmp(trained[0], trained[order], sizeof trained[0]) == 0);
+		CHECK(memcmp(&traces[0], &traces[order], sizeof traces[0]) == 0);
+	}
+	CHECK(memcmp(scores[0], traces[0].output, sizeof traces[0].output) == 0);
+}
+
+// Each call that an engine makes fails once: the caller hears of it, and nothing is left.
+TEST(emulated_failures_leave_nothing)
+{
+	static const char *const functions[] = {
+		"cudaGetDeviceCount",	"cudaSetDevice",	"cudaGetDeviceProperties", "cudaDeviceGetAttribute", "cudaMalloc",
+		"cudaHostAlloc",	"cudaMemcpyAsync",	"cudaMemsetAsync",	   "cudaStreamCreateWithFlags",
+		"cudaStreamSynchronize", "cudaStreamQuery",	"cudaStreamBeginCapture",  "cudaStreamEndCapture",
+		"cudaGraphInstantiate", "cudaGraphLaunch",	"cudaLaunchKernel",	   "kernel",
+	};
+	static float scores[N * 10], trained[N_PARAMS];
+	static struct engine_trace trace;
+	struct err e;
+	CHECK(emulate_objects() == 0);
+	for (size_t f = 0; f < sizeof functions / sizeof functions[0]; f++) {
+		int good = 0, status;
+		bool lost;
+		do {
+			emulate_failure(functions[f], good, cudaErrorIllegalAddress);
+			e.msg[0] = 0;
+			status = do_everything(scores, trained, &trace, &lost, &e);
+			CHECK_MSG(status == 0 || strstr(e.msg, "700") || strstr(e.msg, "CUDA does not start"), "%s after %d: \"%s\"",
+				  functions[f], good, e.msg);
+			CHECK_MSG(emulate_objects() == 0, "%s after %d: %d objects are left", functions[f], good, emulate_objects());
+			good++;
+		} while (status && good < 200);
+		CHECK_MSG(good > 1, "%s is never called", functions[f]);
+	}
+	emulate_failure(NULL, 0, cudaSuccess);
+}
+
+TEST(emulated_an_error_that_sticks_is_a_loss)
+{
+	const struct engine_network network = noise();
+	float first[10], scores[10];
+	struct engine *engine = open_engine();
+	struct engine_model *model;
+	struct engine_context *context;
+	struct err e = { "" };
+	CHECK(engine_model_new(engine, &network, &model, &e) == 0 && engine_context_open(engine, 1, 1, &context, &e) == 0);
+	CHECK(engine_forward(context, model, ink, 1, first, &e) == 0 && !engine_lost(engine));
+
+	emulate_failure("kernel", 0, cudaErrorLaunchFailure);
+	CHECK(engine_forward(context, model, ink, 1, scores, &e) == -1 && engine_lost(engine));
+	CHECK_MSG(strstr(e.msg, "cuda (emulated)") && strstr(e.msg, "719"), "%s", e.msg);
+	CHECK(engine_forward(context, model, ink, 1, scores, &e) == -1);
+	emulate_failure(NULL, 0, cudaSuccess);
+	CHECK(engine_lost(engine)); // for good
+
+	engine_context_close(context);
+	engine_model_unref(model);
+	engine_close(engine);
+	CHECK(emulate_objects() == 0);
+}
+
+// Out of memory is no loss.
+TEST(emulated_an_error_that_passes_is_none)
+{
+	struct engine *engine = open_engine();
+	struct engine_context *context;
+	struct err e = { "" };
+	emulate_failure_once("cudaHostAlloc", 0, cudaErrorMemoryAllocation);
+	CHECK(engine_context_open(engine, 1, 1, &context, &e) == -1 && !engine_lost(engine));
+	CHECK(engine_context_open(engine, 1, 1, &context, &e) == 0);
+	engine_context_close(context);
+	engine_close(engine);
+}
+
+TEST(emulated_why_there_is_no_gpu)
+{
+	static const struct {
+		int n_devices;
+		cudaError_t error;
+		int device;
+		const char *says;
+	} cases[] = {
+		{ 0, cudaErrorNoDevice, 0, "sees no GPU" },
+		{ 0, cudaErrorInsufficientDriver, 0, "no NVIDIA driver" },
+		{ 1, cudaErrorInsufficientDriver, 0, "too old" },
+		{ 1, cudaErrorUnknown, 0, "does not start" },
+		{ 1, cudaSuccess, 1, "there is one GPU, cuda:0" },
+		{ 3, cudaSuccess, 7, "there are 3 GPUs, cuda:0 to cuda:2" },
+	};
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		struct engine *engine;
+		struct err e = { "" };
+		emulate_devices(cases[i].n_devices, cases[i].error);
+		CHECK(cuda_engine_open(&(struct cuda_options){ .device = cases[i].device }, &engine, &e) == -1);
+		CHECK_MSG(strstr(e.msg, cases[i].says), "\"%s\" does not say \"%s\"", e.msg, cases[i].says);
+	}
+	emulate_devices(1, cudaSuccess);
+	CHECK(emulate_objects() == 0);
+}
