@@ -82,7 +82,8 @@ int cudnn_check(const struct cudnn *cudnn, cudnnStatus_t status, const char *cal
 		return 0;
 	char detail[256] = "";
 	cudnn->get_last_error_string(detail, sizeof detail);
-	return err_set(e, "cuDNN %s: %s: %s%s%s", cudnn->version, call, cudnn->get_error_string(status), *detail ? ": " : "", detail);
+	return err_set(e, "cuDNN %s: %s: %s%s%s", cudnn->version, call, cudnn->get_error_string(status), *detail ? ": " : "",
+		       detail);
 }
 
 int cudnn_session_open(const struct cudnn *cudnn, cudaStream_t stream, struct cudnn_session *session, struct err *e)

@@ -1,7 +1,7 @@
 // cudnn: cuDNN 9, opened late, and one planned convolution. Nothing of the layers is known here.
 //
-// A struct cudnn is the library, found and checked; any thread may use it. A struct cudnn_session is one thread's use of it on
-// one stream. Only kernels/cudnn*.c include this.
+// A struct cudnn is the library, found and checked; any thread may use it. A struct cudnn_session is one thread's use of it
+// on one stream. Only kernels/cudnn*.c include this.
 #pragma once
 
 #include "core/err.h"
@@ -24,10 +24,10 @@ struct cudnn {
 	cudnnStatus_t (*descriptor_create)(cudnnBackendDescriptorType_t, cudnnBackendDescriptor_t *);
 	cudnnStatus_t (*descriptor_destroy)(cudnnBackendDescriptor_t);
 	cudnnStatus_t (*descriptor_finalize)(cudnnBackendDescriptor_t);
-	cudnnStatus_t (*attribute_set)(cudnnBackendDescriptor_t, cudnnBackendAttributeName_t, cudnnBackendAttributeType_t, int64_t count,
-				       const void *elements);
-	cudnnStatus_t (*attribute_get)(cudnnBackendDescriptor_t const, cudnnBackendAttributeName_t, cudnnBackendAttributeType_t,
-				       int64_t room, int64_t *count, void *elements);
+	cudnnStatus_t (*attribute_set)(cudnnBackendDescriptor_t, cudnnBackendAttributeName_t, cudnnBackendAttributeType_t,
+				       int64_t count, const void *elements);
+	cudnnStatus_t (*attribute_get)(cudnnBackendDescriptor_t const, cudnnBackendAttributeName_t,
+				       cudnnBackendAttributeType_t, int64_t room, int64_t *count, void *elements);
 	cudnnStatus_t (*execute)(cudnnHandle_t, cudnnBackendDescriptor_t plan, cudnnBackendDescriptor_t variant_pack);
 };
 
@@ -39,8 +39,8 @@ struct cudnn_session {
 	cudnnBackendDescriptor_t device; // a description; NULL where there is a handle
 };
 
-// Finds libcudnn.so.9 as the dynamic linker does. -1, and e says what to do, where it is not there, is another major version,
-// or lacks a function.
+// Finds libcudnn.so.9 as the dynamic linker does. -1, and e says what to do, where it is not there, is another major
+// version, or lacks a function.
 int cudnn_open(bool tf32, struct cudnn **cudnn, struct err *e);
 void cudnn_close(struct cudnn *cudnn); // NULL is fine
 
@@ -74,7 +74,7 @@ int cudnn_conv_plan(const struct cudnn_session *session, enum cudnn_direction di
 // Only when no graph that captured it is left: the kernels' code may belong to the plan.
 void cudnn_conv_free(const struct cudnn_session *session, struct cudnn_conv *conv);
 
-// Puts it into the session's stream: y from x and w (forward), x from w and y (data), w from x and y (filter). Device pointers;
-// workspace: workspace_bytes.
-int cudnn_conv_run(const struct cudnn_session *session, const struct cudnn_conv *conv, const float *x, const float *w, const float *y,
-		   void *workspace, struct err *e);
+// Puts it into the session's stream: y from x and w (forward), x from w and y (data), w from x and y (filter). Device
+// pointers; workspace: workspace_bytes.
+int cudnn_conv_run(const struct cudnn_session *session, const struct cudnn_conv *conv, const float *x, const float *w,
+		   const float *y, void *workspace, struct err *e);

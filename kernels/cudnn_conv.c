@@ -1,13 +1,14 @@
 // A convolution through cuDNN's backend graph API rather than cudnnConvolutionForward and its kin: those are deprecated in
-// cuDNN 9, and choose by a fixed list of algorithms that says less than an engine's notes do. What is asked of an engine here:
+// cuDNN 9, and choose by a fixed list of algorithms that says less than an engine's notes do. What is asked of an engine
+// here:
 //
 //   - the same bits every time: none that is noted as nondeterministic;
 //   - full FP32 unless tf32 was asked for: none on tensor cores or with other roundings of its inputs or sums, nor one through
 //     Winograd's or Fourier's transforms, whose sums of large terms lose more bits than the golden vectors allow.
 //
-// The engine heuristics list configurations, the fastest first; the first that fits and finalises is taken, from mode A and then
-// from the list that is there for when nothing else works. An engine's note about CUDA graphs is of no concern: it speaks of
-// cudnnBackendPopulateCudaGraph, while what a stream captures is captured whatever the engine.
+// The engine heuristics list configurations, the fastest first; the first that fits and finalises is taken, from mode A and
+// then from the list that is there for when nothing else works. An engine's note about CUDA graphs is of no concern: it
+// speaks of cudnnBackendPopulateCudaGraph, while what a stream captures is captured whatever the engine.
 #include "kernels/cudnn.h"
 
 #include <assert.h>
@@ -31,7 +32,8 @@ static struct maker make(const struct cudnn *cudnn, cudnnBackendDescriptorType_t
 	return m;
 }
 
-static void set(struct maker *m, cudnnBackendAttributeName_t name, cudnnBackendAttributeType_t type, int64_t count, const void *elements)
+static void set(struct maker *m, cudnnBackendAttributeName_t name, cudnnBackendAttributeType_t type, int64_t count,
+		const void *elements)
 {
 	if (!m->status)
 		m->status = m->cudnn->attribute_set(m->descriptor, name, type, count, elements);
@@ -61,11 +63,13 @@ static int finish(struct maker *m, const char *what, cudnnBackendDescriptor_t *o
 	return failed;
 }
 
-static int make_tensor(const struct cudnn *cudnn, int64_t id, int n, int maps, int side, cudnnBackendDescriptor_t *out, struct err *e)
+static int make_tensor(const struct cudnn *cudnn, int64_t id, int n, int maps, int side, cudnnBackendDescriptor_t *out,
+		       struct err *e)
 {
 	struct maker m = make(cudnn, CUDNN_BACKEND_TENSOR_DESCRIPTOR);
 	const cudnnDataType_t type = CUDNN_DATA_FLOAT;
-	const int64_t dims[4] = { n, maps, side, side }, area = (int64_t)side * side, strides[4] = { maps * area, area, side, 1 };
+	const int64_t dims[4] = { n, maps, side, side }, area = (int64_t)side * side,
+		      strides[4] = { maps * area, area, side, 1 };
 	const int64_t alignment = CUDNN_ALIGNMENT;
 	set(&m, CUDNN_ATTR_TENSOR_DATA_TYPE, CUDNN_TYPE_DATA_TYPE, 1, &type);
 	set(&m, CUDNN_ATTR_TENSOR_DIMENSIONS, CUDNN_TYPE_INT64, 4, dims);
@@ -97,21 +101,29 @@ static const struct {
 	cudnnBackendAttributeName_t alpha, beta, convolution, x, w, y;
 } operations[] = {
 	[CUDNN_CONV_FORWARD] = { "forward", CUDNN_BACKEND_OPERATION_CONVOLUTION_FORWARD_DESCRIPTOR,
-				 CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_ALPHA, CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_BETA,
-				 CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_CONV_DESC, CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_X,
-				 CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_W, CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_Y },
+				 CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_ALPHA,
+				 CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_BETA,
+				 CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_CONV_DESC,
+				 CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_X, CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_W,
+				 CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_Y },
 	[CUDNN_CONV_DATA] = { "gradient of the data", CUDNN_BACKEND_OPERATION_CONVOLUTION_BACKWARD_DATA_DESCRIPTOR,
-			      CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_ALPHA, CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_BETA,
-			      CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_CONV_DESC, CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_DX,
-			      CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_W, CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_DY },
+			      CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_ALPHA,
+			      CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_BETA,
+			      CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_CONV_DESC,
+			      CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_DX, CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_W,
+			      CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_DY },
 	[CUDNN_CONV_FILTER] = { "gradient of the filter", CUDNN_BACKEND_OPERATION_CONVOLUTION_BACKWARD_FILTER_DESCRIPTOR,
-				CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_ALPHA, CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_BETA,
-				CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_CONV_DESC, CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_X,
-				CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_DW, CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_DY },
+				CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_ALPHA,
+				CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_BETA,
+				CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_CONV_DESC,
+				CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_X,
+				CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_DW,
+				CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_DY },
 };
 
-static int make_operation(const struct cudnn *cudnn, enum cudnn_direction direction, const cudnnBackendDescriptor_t *convolution,
-			  const cudnnBackendDescriptor_t xwy[3], cudnnBackendDescriptor_t *out, struct err *e)
+static int make_operation(const struct cudnn *cudnn, enum cudnn_direction direction,
+			  const cudnnBackendDescriptor_t *convolution, const cudnnBackendDescriptor_t xwy[3],
+			  cudnnBackendDescriptor_t *out, struct err *e)
 {
 	struct maker m = make(cudnn, operations[direction].type);
 	const float alpha = 1, beta = 0;
@@ -133,8 +145,8 @@ static int make_graph(const struct cudnn_session *s, enum cudnn_direction direct
 	cudnnBackendDescriptor_t xwy[3] = { NULL, NULL, NULL }, convolution = NULL, operation = NULL;
 	if (make_tensor(cudnn, X, shape->n, shape->in_maps, shape->in_side, &xwy[0], e) ||
 	    make_tensor(cudnn, W, shape->maps, shape->in_maps, kernel, &xwy[1], e) ||
-	    make_tensor(cudnn, Y, shape->n, shape->maps, shape->side, &xwy[2], e) || make_convolution(cudnn, &convolution, e) ||
-	    make_operation(cudnn, direction, &convolution, xwy, &operation, e))
+	    make_tensor(cudnn, Y, shape->n, shape->maps, shape->side, &xwy[2], e) ||
+	    make_convolution(cudnn, &convolution, e) || make_operation(cudnn, direction, &convolution, xwy, &operation, e))
 		goto out;
 	struct maker m = make(cudnn, CUDNN_BACKEND_OPERATIONGRAPH_DESCRIPTOR);
 	if (s->handle)
@@ -172,10 +184,11 @@ static int engine_fits(const struct cudnn *cudnn, cudnnBackendDescriptor_t confi
 		status = cudnn->attribute_get(config, CUDNN_ATTR_ENGINECFG_ENGINE, CUDNN_TYPE_BACKEND_DESCRIPTOR, 1, &count,
 					      &engine.descriptor);
 	if (!status)
-		status = cudnn->attribute_get(engine.descriptor, CUDNN_ATTR_ENGINE_GLOBAL_INDEX, CUDNN_TYPE_INT64, 1, &count, &number);
+		status = cudnn->attribute_get(engine.descriptor, CUDNN_ATTR_ENGINE_GLOBAL_INDEX, CUDNN_TYPE_INT64, 1, &count,
+					      &number);
 	if (!status)
-		status = cudnn->attribute_get(engine.descriptor, CUDNN_ATTR_ENGINE_NUMERICAL_NOTE, CUDNN_TYPE_NUMERICAL_NOTE, MAX_NOTES,
-					      &n_notes, notes);
+		status = cudnn->attribute_get(engine.descriptor, CUDNN_ATTR_ENGINE_NUMERICAL_NOTE, CUDNN_TYPE_NUMERICAL_NOTE,
+					      MAX_NOTES, &n_notes, notes);
 	drop(cudnn, &engine.descriptor);
 	*fits = true;
 	*index = (int)number;
@@ -185,7 +198,8 @@ static int engine_fits(const struct cudnn *cudnn, cudnnBackendDescriptor_t confi
 	return cudnn_check(cudnn, status, "an engine's notes", e);
 }
 
-static int make_plan(const struct cudnn_session *s, const cudnnBackendDescriptor_t *config, struct cudnn_conv *conv, struct err *e)
+static int make_plan(const struct cudnn_session *s, const cudnnBackendDescriptor_t *config, struct cudnn_conv *conv,
+		     struct err *e)
 {
 	struct maker m = make(s->cudnn, CUDNN_BACKEND_EXECUTION_PLAN_DESCRIPTOR);
 	int64_t count, workspace = 0;
@@ -197,9 +211,10 @@ static int make_plan(const struct cudnn_session *s, const cudnnBackendDescriptor
 	set_descriptor(&m, CUDNN_ATTR_EXECUTION_PLAN_ENGINE_CONFIG, config);
 	if (finish(&m, "execution plan", &plan, e))
 		return -1;
-	cudnnStatus_t status = s->cudnn->attribute_get(plan, CUDNN_ATTR_EXECUTION_PLAN_WORKSPACE_SIZE, CUDNN_TYPE_INT64, 1, &count,
-						       &workspace);
-	if (cudnn_check(s->cudnn, status, "an execution plan's workspace", e) == 0 && workspace >= 0 && workspace <= MAX_WORKSPACE_BYTES) {
+	cudnnStatus_t status =
+	    s->cudnn->attribute_get(plan, CUDNN_ATTR_EXECUTION_PLAN_WORKSPACE_SIZE, CUDNN_TYPE_INT64, 1, &count, &workspace);
+	if (cudnn_check(s->cudnn, status, "an execution plan's workspace", e) == 0 && workspace >= 0 &&
+	    workspace <= MAX_WORKSPACE_BYTES) {
 		conv->plan = plan;
 		conv->workspace_bytes = (size_t)workspace;
 		return 0;
@@ -224,8 +239,8 @@ static int list_configs(const struct cudnn_session *s, const cudnnBackendDescrip
 	for (int i = 0; i < MAX_CONFIGS && !status; i++)
 		status = s->cudnn->descriptor_create(CUDNN_BACKEND_ENGINECFG_DESCRIPTOR, &configs[i]);
 	if (!status)
-		status = s->cudnn->attribute_get(heuristics, CUDNN_ATTR_ENGINEHEUR_RESULTS, CUDNN_TYPE_BACKEND_DESCRIPTOR, MAX_CONFIGS, n,
-						 configs);
+		status = s->cudnn->attribute_get(heuristics, CUDNN_ATTR_ENGINEHEUR_RESULTS, CUDNN_TYPE_BACKEND_DESCRIPTOR,
+						 MAX_CONFIGS, n, configs);
 	drop(s->cudnn, &heuristics);
 	return cudnn_check(s->cudnn, status, "the results of engine heuristics", e);
 }
@@ -256,11 +271,12 @@ int cudnn_conv_plan(const struct cudnn_session *s, enum cudnn_direction directio
 	struct cudnn_conv made = { NULL, 0, -1 };
 	int failed = make_graph(s, direction, shape, &graph, e);
 	if (!failed)
-		failed = plan_by(s, &graph, CUDNN_HEUR_MODE_A, &made, e) && plan_by(s, &graph, CUDNN_HEUR_MODE_FALLBACK, &made, e);
+		failed = plan_by(s, &graph, CUDNN_HEUR_MODE_A, &made, e) &&
+			 plan_by(s, &graph, CUDNN_HEUR_MODE_FALLBACK, &made, e);
 	drop(s->cudnn, &graph);
 	if (failed)
-		return err_prefix(e, "convolution of %d pictures, %d maps of %d to %d of %d, %s", shape->n, shape->in_maps, shape->in_side,
-				  shape->maps, shape->side, operations[direction].name);
+		return err_prefix(e, "convolution of %d pictures, %d maps of %d to %d of %d, %s", shape->n, shape->in_maps,
+				  shape->in_side, shape->maps, shape->side, operations[direction].name);
 	*conv = made;
 	return 0;
 }
@@ -270,8 +286,8 @@ void cudnn_conv_free(const struct cudnn_session *session, struct cudnn_conv *con
 	drop(session->cudnn, &conv->plan);
 }
 
-int cudnn_conv_run(const struct cudnn_session *s, const struct cudnn_conv *conv, const float *x, const float *w, const float *y,
-		   void *workspace, struct err *e)
+int cudnn_conv_run(const struct cudnn_session *s, const struct cudnn_conv *conv, const float *x, const float *w,
+		   const float *y, void *workspace, struct err *e)
 {
 	assert(((uintptr_t)x | (uintptr_t)w | (uintptr_t)y) % CUDNN_ALIGNMENT == 0);
 	struct maker m = make(s->cudnn, CUDNN_BACKEND_VARIANT_PACK_DESCRIPTOR);

@@ -1,9 +1,9 @@
-// The engine's functions by cuDNN. A context has passes for 1, 2, 4, … pictures and for max_batch; a batch takes the smallest
-// that holds it, and what is left over in that one is computed and not looked at. Each pass is one graph, captured and launched
-// once before the context is there; its kernels read ink and write scores in page-locked memory of the host.
+// The engine's functions by cuDNN. A context has passes for 1, 2, 4, … pictures and for max_batch; a batch takes the
+// smallest that holds it, and what is left over in that one is computed and not looked at. Each pass is one graph, captured
+// and launched once before the context is there; its kernels read ink and write scores in page-locked memory of the host.
 //
-// A graph has addresses in it, so a context computes from a copy of its own of the model's parameters, made anew when the model
-// is another than the last time.
+// A graph has addresses in it, so a context computes from a copy of its own of the model's parameters, made anew when the
+// model is another than the last time.
 #include "kernels/cudnn_engine.h"
 
 #include "kernels/cudnn_pass.h"
@@ -60,10 +60,19 @@ static int put_forward(void *context, struct cudnn_pass *pass, struct err *e)
 {
 	struct context *c = context;
 	struct cudnn_place *p = &c->place;
-	const struct cudnn_input input = { &p->model->network, c->base.ink, NULL, 0, pass->n, p->maps[LENET5_INPUT] };
+	const float *bias = p->model->params + p->net->tensors[LENET5_OUTPUT_BIAS].offset;
+	const struct cudnn_input input = {
+		.network = &p->model->network, .ink = c->base.ink, .n = pass->n, .x = p->maps[LENET5_INPUT]
+	};
 	const struct cudnn_bias scores = {
-		&p->model->network, LENET5_OUTPUT, p->maps[LENET5_OUTPUT], p->model->params + p->net->tensors[LENET5_OUTPUT_BIAS].offset,
-		c->scores, pass->n, LENET5_DIGITS, 1,
+		.network = &p->model->network,
+		.layer = LENET5_OUTPUT,
+		.x = p->maps[LENET5_OUTPUT],
+		.bias = bias,
+		.y = c->scores,
+		.n = pass->n,
+		.maps = LENET5_DIGITS,
+		.area = 1,
 	};
 	if (CUDA(p->engine, cudnn_input_launch(&input, p->stream), e) || cudnn_pass_forward(p, pass, e) ||
 	    CUDA(p->engine, cudnn_bias_launch(&scores, p->stream), e))
@@ -74,7 +83,8 @@ static int put_forward(void *context, struct cudnn_pass *pass, struct err *e)
 static int launch(struct context *c, const struct cudnn_pass *pass, struct err *e)
 {
 	struct engine *engine = c->base.engine;
-	if (CUDA(engine, cudaGraphLaunch(pass->graph, c->place.stream), e) || CUDA(engine, cudaStreamSynchronize(c->place.stream), e))
+	if (CUDA(engine, cudaGraphLaunch(pass->graph, c->place.stream), e) ||
+	    CUDA(engine, cudaStreamSynchronize(c->place.stream), e))
 		return -1;
 	return 0;
 }
@@ -116,7 +126,8 @@ static int context_open(struct engine *engine, int max_batch, int n_threads, str
 	if (cuda_enter(engine, e) || cuda_alloc_pinned(engine, n * LENET5_PIXELS * sizeof(float), (void **)&c->base.ink, e) ||
 	    cuda_alloc_pinned(engine, n * LENET5_DIGITS * sizeof(float), (void **)&c->scores, e) ||
 	    cudnn_place_open(engine, lenet5_at(0), max_batch, false, &c->place, e) ||
-	    CUDA(engine, cudaMemsetAsync(c->place.model, 0, cudnn_model_bytes(c->place.net), c->place.stream), e) || open_passes(c, e)) {
+	    CUDA(engine, cudaMemsetAsync(c->place.model, 0, cudnn_model_bytes(c->place.net), c->place.stream), e) ||
+	    open_passes(c, e)) {
 		context_close(&c->base);
 		return -1;
 	}
@@ -134,8 +145,9 @@ static int compute(struct context *c, const struct engine_model *model, const fl
 	if (ink != c->base.ink)
 		memcpy(c->base.ink, ink, (size_t)n * LENET5_PIXELS * sizeof *ink);
 	if (c->serial != m->serial) {
+		size_t bytes = cudnn_model_bytes(c->place.net);
 		c->serial = 0;
-		if (CUDA(engine, cudaMemcpyAsync(c->place.model, m->model, cudnn_model_bytes(c->place.net), cudaMemcpyDefault, c->place.stream), e))
+		if (CUDA(engine, cudaMemcpyAsync(c->place.model, m->model, bytes, cudaMemcpyDefault, c->place.stream), e))
 			return -1;
 		c->serial = m->serial;
 	}
@@ -190,7 +202,8 @@ static int trace(struct engine_context *context, const struct engine_model *mode
 	if (compute(c, model, ink, 1, e))
 		return -1;
 	for (size_t i = 0; i < sizeof copies / sizeof copies[0]; i++)
-		if (CUDA(engine, cudaMemcpyAsync(copies[i].to, copies[i].from, copies[i].bytes, cudaMemcpyDefault, p->stream), e))
+		if (CUDA(engine,
+			 cudaMemcpyAsync(copies[i].to, copies[i].from, copies[i].bytes, cudaMemcpyDefault, p->stream), e))
 			return -1;
 	if (CUDA(engine, cudaStreamSynchronize(p->stream), e))
 		return -1;
@@ -236,6 +249,7 @@ int cudnn_engine_attach(struct cuda_engine *engine, bool tf32, struct err *e)
 	engine->cudnn = cudnn;
 	engine->base.ops = &ops;
 	size_t used = strlen(engine->base.name) - 1; // over the bracket at its end
-	snprintf(engine->base.name + used, sizeof engine->base.name - used, ", cuDNN %s%s)", cudnn->version, tf32 ? ", TF32" : "");
+	snprintf(engine->base.name + used, sizeof engine->base.name - used, ", cuDNN %s%s)", cudnn->version,
+		 tf32 ? ", TF32" : "");
 	return 0;
 }

@@ -12,5 +12,6 @@ int cudnn_engine_attach(struct cuda_engine *engine, bool tf32, struct err *e);
 int cudnn_trainer_open(struct engine *, const struct engine_training *, struct engine_trainer **, struct err *);
 void cudnn_trainer_close(struct engine_trainer *);
 int cudnn_trainer_data(struct engine_trainer *, const uint8_t *pixels, const uint8_t *labels, uint32_t n, struct err *);
-int cudnn_trainer_steps(struct engine_trainer *, const uint32_t *order, uint32_t n, const float *rates, float *losses, struct err *);
+int cudnn_trainer_steps(struct engine_trainer *, const uint32_t *order, uint32_t n, const float *rates, float *losses,
+			struct err *);
 int cudnn_trainer_read(struct engine_trainer *, float *params, float *momentum, struct err *);

@@ -1,5 +1,5 @@
-// A thread an element, but for the two that sum: the loss is one block, and each bias is one block. Their threads sum what is
-// theirs, one by one, and then halve their number until one is left, so that the order is the same on every device.
+// A thread an element, but for the two that sum: the loss is one block, and each bias is one block. Their threads sum what
+// is theirs, one by one, and then halve their number until one is left, so that the order is the same on every device.
 #include "kernels/cudnn_parts.h"
 
 enum { THREADS = 128, FRAME = (LENET5_PADDED - LENET5_SIDE) / 2 };
@@ -183,7 +183,8 @@ static __global__ void update_kernel(struct cudnn_update a)
 }
 
 template <class Arguments>
-static cudaError_t launch(void (*kernel)(Arguments), const Arguments *arguments, size_t blocks, size_t shared_bytes, cudaStream_t stream)
+static cudaError_t launch(void (*kernel)(Arguments), const Arguments *arguments, size_t blocks, size_t shared_bytes,
+			  cudaStream_t stream)
 {
 	Arguments copy = *arguments;
 	void *pointers[] = { &copy };

@@ -1,6 +1,6 @@
-// cudnn_parts: kernels of the cuDNN path, for what cuDNN has nothing for, or where a launch of its own would cost more than the
-// work. Maps are (n, maps, y, x), as cuDNN has them. Each function puts one launch into the stream. Pointers are the device's;
-// those to ink and scores may be page-locked memory of the host. Sums are in a fixed order.
+// cudnn_parts: kernels of the cuDNN path, for what cuDNN has nothing for, or where a launch of its own would cost more than
+// the work. Maps are (n, maps, y, x), as cuDNN has them. Each function puts one launch into the stream. Pointers are the
+// device's; those to ink and scores may be page-locked memory of the host. Sums are in a fixed order.
 //
 // What changes from model to model, or from step to step, is read from device memory, so that a captured graph stays good.
 #pragma once
@@ -19,8 +19,8 @@ struct cudnn_network {
 	enum lenet5_activation activation[LENET5_N_LAYERS];
 };
 
-// The steps of one call of the trainer. `step` and `rate` are the step's in hand: the loss kernel, the only one of one block,
-// moves them on.
+// The steps of one call of the trainer. `step` and `rate` are the step's in hand: the loss kernel, the only one of one
+// block, moves them on.
 struct cudnn_steps {
 	const uint8_t *pixels, *labels; // (pictures, 28, 28), (pictures)
 	const uint32_t *order; // the steps' pictures, one step after the other
@@ -30,8 +30,8 @@ struct cudnn_steps {
 	float rate;
 };
 
-// x (n, 32, 32) from pictures of 28×28: the ink, or, in training, the bytes of the step's pictures, of which a step has `batch`
-// and this one n.
+// x (n, 32, 32) from pictures of 28×28: the ink, or, in training, the bytes of the step's pictures, of which a step has
+// `batch` and this one n.
 struct cudnn_input {
 	const struct cudnn_network *network;
 	const float *ink; // (n, 28, 28), or NULL
@@ -41,8 +41,8 @@ struct cudnn_input {
 };
 cudaError_t cudnn_input_launch(const struct cudnn_input *input, cudaStream_t stream);
 
-// y (n, maps, side, side) = activation(max of 2×2 of x (n, maps, 2·side, 2·side) + bias (maps)). from: which of the four it was,
-// or NULL.
+// y (n, maps, side, side) = activation(max of 2×2 of x (n, maps, 2·side, 2·side) + bias (maps)). from: which of the four it
+// was, or NULL.
 struct cudnn_pool {
 	const struct cudnn_network *network;
 	enum lenet5_layer layer; // y's

@@ -1,5 +1,5 @@
-// Which convolution stands between which layers follows from lenet5_shapes: a full layer is a convolution whose filter is as
-// large as its input. Between the convolutions stand the kernels of cudnn_parts.cu, and everything is in one stream.
+// Which convolution stands between which layers follows from lenet5_shapes: a full layer is a convolution whose filter is
+// as large as its input. Between the convolutions stand the kernels of cudnn_parts.cu, and everything is in one stream.
 #include "kernels/cudnn_pass.h"
 
 #include <stdlib.h>
@@ -71,7 +71,8 @@ static int alloc_training(struct cudnn_place *p, size_t n, struct err *e)
 	return 0;
 }
 
-int cudnn_place_open(struct engine *engine, const struct lenet5 *net, int max_n, bool training, struct cudnn_place *place, struct err *e)
+int cudnn_place_open(struct engine *engine, const struct lenet5 *net, int max_n, bool training, struct cudnn_place *place,
+		     struct err *e)
 {
 	size_t n = (size_t)max_n;
 	struct cudnn_place p = { .engine = engine, .net = net };
@@ -148,19 +149,29 @@ static size_t offset(const struct cudnn_place *p, enum lenet5_parameter paramete
 	return p->net->tensors[parameter].offset;
 }
 
-static int convolve(const struct cudnn_place *p, const struct cudnn_pass *pass, enum cudnn_direction direction, int i, struct err *e)
+static int convolve(const struct cudnn_place *p, const struct cudnn_pass *pass, enum cudnn_direction direction, int i,
+		    struct err *e)
 {
 	const float *x = direction == CUDNN_CONV_DATA ? p->dmaps[convs[i].in] : p->maps[convs[i].in];
 	const float *w = direction == CUDNN_CONV_FILTER ? p->gradient : p->model->params;
 	const float *y = direction == CUDNN_CONV_FORWARD ? p->maps[convs[i].out] : p->dmaps[convs[i].out];
-	return cudnn_conv_run(&p->session, &pass->convs[direction][i], x, w + offset(p, convs[i].weight), y, pass->workspace, e);
+	return cudnn_conv_run(&p->session, &pass->convs[direction][i], x, w + offset(p, convs[i].weight), y, pass->workspace,
+			      e);
 }
 
 static int pool(const struct cudnn_place *p, int n, enum lenet5_layer layer, enum lenet5_parameter bias, struct err *e)
 {
+	const struct lenet5_shape *shape = &lenet5_shapes[layer];
 	const struct cudnn_pool pool = {
-		&p->model->network, layer, p->maps[layer - 1], p->model->params + offset(p, bias), p->maps[layer],
-		p->from[layer], n, lenet5_shapes[layer].maps, lenet5_shapes[layer].height,
+		.network = &p->model->network,
+		.layer = layer,
+		.x = p->maps[layer - 1],
+		.bias = p->model->params + offset(p, bias),
+		.y = p->maps[layer],
+		.from = p->from[layer],
+		.n = n,
+		.maps = shape->maps,
+		.side = shape->height,
 	};
 	return CUDA(p->engine, cudnn_pool_launch(&pool, p->stream), e);
 }
@@ -168,8 +179,14 @@ static int pool(const struct cudnn_place *p, int n, enum lenet5_layer layer, enu
 static int add_bias(const struct cudnn_place *p, int n, enum lenet5_layer layer, enum lenet5_parameter bias, struct err *e)
 {
 	const struct cudnn_bias b = {
-		&p->model->network, layer, p->maps[layer], p->model->params + offset(p, bias), p->maps[layer],
-		n, lenet5_shapes[layer].maps, 1,
+		.network = &p->model->network,
+		.layer = layer,
+		.x = p->maps[layer],
+		.bias = p->model->params + offset(p, bias),
+		.y = p->maps[layer],
+		.n = n,
+		.maps = lenet5_shapes[layer].maps,
+		.area = 1,
 	};
 	return CUDA(p->engine, cudnn_bias_launch(&b, p->stream), e);
 }
@@ -195,7 +212,10 @@ static int back_through(const struct cudnn_place *p, const struct cudnn_pass *pa
 
 static int derive(const struct cudnn_place *p, int n, enum lenet5_layer layer, struct err *e)
 {
-	const struct cudnn_derive d = { &p->model->network, layer, p->maps[layer], p->dmaps[layer], n * (int)layer_size(layer) };
+	const struct cudnn_derive d = {
+		.network = &p->model->network, .layer = layer, .y = p->maps[layer], .d = p->dmaps[layer],
+		.count = n * (int)layer_size(layer),
+	};
 	if (p->net->activation[layer] == LENET5_IDENTITY)
 		return 0;
 	return CUDA(p->engine, cudnn_derive_launch(&d, p->stream), e);
@@ -203,9 +223,17 @@ static int derive(const struct cudnn_place *p, int n, enum lenet5_layer layer, s
 
 static int unpool(const struct cudnn_place *p, int n, enum lenet5_layer layer, struct err *e)
 {
+	const struct lenet5_shape *shape = &lenet5_shapes[layer];
 	const struct cudnn_unpool u = {
-		&p->model->network, layer, p->maps[layer], p->dmaps[layer], p->from[layer], p->dmaps[layer - 1],
-		n, lenet5_shapes[layer].maps, lenet5_shapes[layer].height,
+		.network = &p->model->network,
+		.layer = layer,
+		.y = p->maps[layer],
+		.dy = p->dmaps[layer],
+		.from = p->from[layer],
+		.dx = p->dmaps[layer - 1],
+		.n = n,
+		.maps = shape->maps,
+		.side = shape->height,
 	};
 	return CUDA(p->engine, cudnn_unpool_launch(&u, p->stream), e);
 }
@@ -215,8 +243,8 @@ static int bias_gradients(const struct cudnn_place *p, int n, struct err *e)
 	struct cudnn_bias_gradients g = { .n = n };
 	for (int i = 0; i < CUDNN_N_CONVS; i++) {
 		const struct lenet5_shape *out = &lenet5_shapes[convs[i].out];
-		g.layers[i] = (struct cudnn_bias_gradient){ p->dmaps[convs[i].out], p->gradient + offset(p, convs[i].bias), out->maps,
-							    out->height * out->width };
+		g.layers[i] = (struct cudnn_bias_gradient){ p->dmaps[convs[i].out], p->gradient + offset(p, convs[i].bias),
+							    out->maps, out->height * out->width };
 	}
 	return CUDA(p->engine, cudnn_bias_gradients_launch(&g, p->stream), e);
 }
@@ -232,8 +260,8 @@ int cudnn_pass_backward(const struct cudnn_place *p, const struct cudnn_pass *pa
 	return 0;
 }
 
-static int capture(const struct cudnn_place *place, struct cudnn_pass *pass, int (*put)(void *, struct cudnn_pass *, struct err *),
-		   void *context, struct err *e)
+static int capture(const struct cudnn_place *place, struct cudnn_pass *pass,
+		   int (*put)(void *context, struct cudnn_pass *pass, struct err *e), void *context, struct err *e)
 {
 	struct engine *engine = place->engine;
 	cudaGraph_t graph = NULL;

@@ -1,7 +1,7 @@
 // cudnn_pass: the network as cuDNN computes it, for a fixed number of pictures: forward, backward, and as a captured graph.
 //
-// A struct cudnn_place is the memory and the stream that one context or trainer computes in; passes of several sizes share it.
-// Only kernels/cudnn_engine.c and cudnn_trainer.c include this; one thread at a time.
+// A struct cudnn_place is the memory and the stream that one context or trainer computes in; passes of several sizes share
+// it. Only kernels/cudnn_engine.c and cudnn_trainer.c include this; one thread at a time.
 #pragma once
 
 #include "kernels/cuda_engine.h"
@@ -31,8 +31,8 @@ struct cudnn_place {
 	struct cudnn_model *model; // device memory, as all that follows
 	// Each layer's output, (max_n, maps, y, x): C1, C3 and the output layer before their bias, all else activated.
 	float *maps[LENET5_N_LAYERS];
-	// For training only: which of a window's four won, (max_n, …) of S2 and S4; the gradients of what is in maps, from C1 on;
-	// of the parameters; and the momentum.
+	// For training only: which of a window's four won, (max_n, …) of S2 and S4; the gradients of what is in maps, from
+	// C1 on; of the parameters; and the momentum.
 	uint8_t *from[LENET5_N_LAYERS];
 	float *dmaps[LENET5_N_LAYERS];
 	float *gradient, *momentum;
@@ -60,7 +60,7 @@ int cudnn_pass_forward(const struct cudnn_place *place, const struct cudnn_pass 
 // The gradient from dmaps[OUTPUT], after a forward pass.
 int cudnn_pass_backward(const struct cudnn_place *place, const struct cudnn_pass *pass, struct err *e);
 
-// Does once what `put` puts into the place's stream, and makes the pass's graph of it. put is called twice: cuDNN loads what it
-// needs when it first computes, and could not while the stream is being captured.
+// Does once what `put` puts into the place's stream, and makes the pass's graph of it. put is called twice: cuDNN loads
+// what it needs when it first computes, and could not while the stream is being captured.
 int cudnn_pass_capture(const struct cudnn_place *place, struct cudnn_pass *pass,
 		       int (*put)(void *context, struct cudnn_pass *pass, struct err *e), void *context, struct err *e);

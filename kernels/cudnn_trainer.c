@@ -1,6 +1,6 @@
-// Stochastic gradient descent by cuDNN. The data set is on the device, and so are a call's order and rates: each step finds its
-// place by a counter there, so that all steps are the same graph. A last step of fewer pictures has a pass and a graph of its
-// own. Losses stay on the device until the last step is done; nothing in between waits for the host.
+// Stochastic gradient descent by cuDNN. The data set is on the device, and so are a call's order and rates: each step finds
+// its place by a counter there, so that all steps are the same graph. A last step of fewer pictures has a pass and a graph
+// of its own. Losses stay on the device until the last step is done; nothing in between waits for the host.
 #include "kernels/cudnn_engine.h"
 #include "kernels/cudnn_pass.h"
 
@@ -49,7 +49,8 @@ static int set_momentum(struct trainer *t, const float *momentum, struct err *e)
 	return CUDA(engine, cudaStreamSynchronize(stream), e);
 }
 
-int cudnn_trainer_open(struct engine *engine, const struct engine_training *training, struct engine_trainer **out, struct err *e)
+int cudnn_trainer_open(struct engine *engine, const struct engine_training *training, struct engine_trainer **out,
+		       struct err *e)
 {
 	const struct lenet5 *net = training->start.net;
 	if (cudnn_computes(net, e))
@@ -86,7 +87,8 @@ static int reserve(struct engine *engine, uint32_t count, size_t element_bytes, 
 	return 0;
 }
 
-int cudnn_trainer_data(struct engine_trainer *trainer, const uint8_t *pixels, const uint8_t *labels, uint32_t n, struct err *e)
+int cudnn_trainer_data(struct engine_trainer *trainer, const uint8_t *pixels, const uint8_t *labels, uint32_t n,
+		       struct err *e)
 {
 	struct trainer *t = (struct trainer *)trainer;
 	struct engine *engine = t->base.engine;
@@ -114,14 +116,24 @@ static int put_step(void *context, struct cudnn_pass *pass, struct err *e)
 	struct trainer *t = context;
 	const struct cudnn_place *p = &t->place;
 	struct engine *engine = t->base.engine;
-	const struct cudnn_network *network = &p->model->network;
-	const struct cudnn_input input = { network, NULL, t->steps, t->base.batch, pass->n, p->maps[LENET5_INPUT] };
+	const float *bias = p->model->params + p->net->tensors[LENET5_OUTPUT_BIAS].offset;
+	const struct cudnn_input input = { .network = &p->model->network,
+					   .steps = t->steps,
+					   .batch = t->base.batch,
+					   .n = pass->n,
+					   .x = p->maps[LENET5_INPUT] };
 	const struct cudnn_loss loss = {
-		t->steps, p->maps[LENET5_OUTPUT], p->model->params + p->net->tensors[LENET5_OUTPUT_BIAS].offset,
-		p->dmaps[LENET5_OUTPUT], t->smoothing, t->base.batch, pass->n,
+		.steps = t->steps,
+		.x = p->maps[LENET5_OUTPUT],
+		.bias = bias,
+		.d = p->dmaps[LENET5_OUTPUT],
+		.smoothing = t->smoothing,
+		.batch = t->base.batch,
+		.n = pass->n,
 	};
 	const struct cudnn_update update = {
-		t->steps, p->model->params, p->momentum, p->gradient, t->momentum_rate, t->weight_decay, (int)p->net->n_params,
+		.steps = t->steps, .params = p->model->params, .momentum = p->momentum, .gradient = p->gradient,
+		.momentum_rate = t->momentum_rate, .weight_decay = t->weight_decay, .count = (int)p->net->n_params,
 	};
 	if (CUDA(engine, cudnn_input_launch(&input, p->stream), e) || cudnn_pass_forward(p, pass, e) ||
 	    CUDA(engine, cudnn_loss_launch(&loss, p->stream), e) || cudnn_pass_backward(p, pass, e) ||
@@ -147,7 +159,8 @@ static int plan_rest(struct trainer *t, int n, struct err *e)
 }
 
 // order, rates and the place of the first step onto the device.
-static int upload_steps(struct trainer *t, const uint32_t *order, uint32_t n, const float *rates, uint32_t n_steps, struct err *e)
+static int upload_steps(struct trainer *t, const uint32_t *order, uint32_t n, const float *rates, uint32_t n_steps,
+			struct err *e)
 {
 	struct engine *engine = t->base.engine;
 	cudaStream_t stream = t->place.stream;

@@ -1,5 +1,5 @@
-// A descriptor is a bag of attributes, checked against one table. What executes is a copy of everything that it needs, which the
-// plan owns, so that a graph that outlives its plan is found by AddressSanitizer.
+// A descriptor is a bag of attributes, checked against one table. What executes is a copy of everything that it needs,
+// which the plan owns, so that a graph that outlives its plan is found by AddressSanitizer.
 #include "tests/cudnn/fake_cudnn.h"
 
 #include <stdio.h>
@@ -53,7 +53,9 @@ struct fake_cudnn *fake_cudnn(void)
 __attribute__((constructor)) void fake_cudnn_reset(void)
 {
 	int n_alive = fake.n_alive;
-	fake = (struct fake_cudnn){ .version = CUDNN_VERSION, .n_engines = 2, .n_mode_a = 1, .executions_left = -1, .n_alive = n_alive };
+	fake = (struct fake_cudnn){
+		.version = CUDNN_VERSION, .n_engines = 2, .n_mode_a = 1, .executions_left = -1, .n_alive = n_alive
+	};
 	fake.engines[0].workspace_bytes = 256;
 }
 
@@ -71,8 +73,10 @@ static const struct rule {
 	int64_t count;
 } rules[] = {
 #define FORWARD(what) CUDNN_BACKEND_OPERATION_CONVOLUTION_FORWARD_DESCRIPTOR, CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_##what
-#define DATA(what) CUDNN_BACKEND_OPERATION_CONVOLUTION_BACKWARD_DATA_DESCRIPTOR, CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_##what
-#define FILTER(what) CUDNN_BACKEND_OPERATION_CONVOLUTION_BACKWARD_FILTER_DESCRIPTOR, CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_##what
+#define DATA(what)                                                                                                          \
+	CUDNN_BACKEND_OPERATION_CONVOLUTION_BACKWARD_DATA_DESCRIPTOR, CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_##what
+#define FILTER(what)                                                                                                        \
+	CUDNN_BACKEND_OPERATION_CONVOLUTION_BACKWARD_FILTER_DESCRIPTOR, CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_##what
 	{ CUDNN_BACKEND_TENSOR_DESCRIPTOR, CUDNN_ATTR_TENSOR_DATA_TYPE, CUDNN_TYPE_DATA_TYPE, 1 },
 	{ CUDNN_BACKEND_TENSOR_DESCRIPTOR, CUDNN_ATTR_TENSOR_DIMENSIONS, CUDNN_TYPE_INT64, 4 },
 	{ CUDNN_BACKEND_TENSOR_DESCRIPTOR, CUDNN_ATTR_TENSOR_STRIDES, CUDNN_TYPE_INT64, 4 },
@@ -108,7 +112,8 @@ static const struct rule {
 	{ CUDNN_BACKEND_ENGINEHEUR_DESCRIPTOR, CUDNN_ATTR_ENGINEHEUR_OPERATION_GRAPH, CUDNN_TYPE_BACKEND_DESCRIPTOR, 1 },
 	{ CUDNN_BACKEND_ENGINEHEUR_DESCRIPTOR, CUDNN_ATTR_ENGINEHEUR_MODE, CUDNN_TYPE_HEUR_MODE, 1 },
 	{ CUDNN_BACKEND_EXECUTION_PLAN_DESCRIPTOR, CUDNN_ATTR_EXECUTION_PLAN_HANDLE, CUDNN_TYPE_HANDLE, 1 },
-	{ CUDNN_BACKEND_EXECUTION_PLAN_DESCRIPTOR, CUDNN_ATTR_EXECUTION_PLAN_ENGINE_CONFIG, CUDNN_TYPE_BACKEND_DESCRIPTOR, 1 },
+	{ CUDNN_BACKEND_EXECUTION_PLAN_DESCRIPTOR, CUDNN_ATTR_EXECUTION_PLAN_ENGINE_CONFIG, CUDNN_TYPE_BACKEND_DESCRIPTOR,
+	  1 },
 	{ CUDNN_BACKEND_VARIANT_PACK_DESCRIPTOR, CUDNN_ATTR_VARIANT_PACK_UNIQUE_IDS, CUDNN_TYPE_INT64, 3 },
 	{ CUDNN_BACKEND_VARIANT_PACK_DESCRIPTOR, CUDNN_ATTR_VARIANT_PACK_DATA_POINTERS, CUDNN_TYPE_VOID_PTR, 3 },
 	{ CUDNN_BACKEND_VARIANT_PACK_DESCRIPTOR, CUDNN_ATTR_VARIANT_PACK_WORKSPACE, CUDNN_TYPE_VOID_PTR, 1 },
@@ -306,10 +311,12 @@ static cudnnStatus_t finalize(struct descriptor *d)
 	case CUDNN_BACKEND_CONVOLUTION_DESCRIPTOR:
 		return finalize_convolution(d);
 	case CUDNN_BACKEND_OPERATION_CONVOLUTION_FORWARD_DESCRIPTOR:
-		return finalize_operation(d, CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_X, CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_W,
+		return finalize_operation(d, CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_X,
+					  CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_W,
 					  CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_Y);
 	case CUDNN_BACKEND_OPERATION_CONVOLUTION_BACKWARD_DATA_DESCRIPTOR:
-		return finalize_operation(d, CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_DX, CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_W,
+		return finalize_operation(d, CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_DX,
+					  CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_W,
 					  CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_DY);
 	case CUDNN_BACKEND_OPERATION_CONVOLUTION_BACKWARD_FILTER_DESCRIPTOR:
 		return finalize_operation(d, CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_X,
@@ -346,7 +353,8 @@ static void list_configs(const struct descriptor *heuristics, int64_t room, int6
 {
 	cudnnBackendHeurMode_t mode;
 	get(heuristics, CUDNN_ATTR_ENGINEHEUR_MODE, &mode, sizeof mode);
-	int first = mode == CUDNN_HEUR_MODE_A ? 0 : fake.n_mode_a, last = mode == CUDNN_HEUR_MODE_A ? fake.n_mode_a : fake.n_engines;
+	int first = mode == CUDNN_HEUR_MODE_A ? 0 : fake.n_mode_a,
+	    last = mode == CUDNN_HEUR_MODE_A ? fake.n_mode_a : fake.n_engines;
 	*count = 0;
 	for (int i = first; i < last && *count < room; i++) {
 		struct descriptor *config = configs[(*count)++];
@@ -371,8 +379,8 @@ cudnnStatus_t cudnnBackendGetAttribute(cudnnBackendDescriptor_t const descriptor
 		engine->engine = d->engine;
 		engine->finalized = true;
 		*count = 1;
-	} else if (d->type == CUDNN_BACKEND_ENGINE_DESCRIPTOR && name == CUDNN_ATTR_ENGINE_GLOBAL_INDEX && type == CUDNN_TYPE_INT64 &&
-		   room == 1) {
+	} else if (d->type == CUDNN_BACKEND_ENGINE_DESCRIPTOR && name == CUDNN_ATTR_ENGINE_GLOBAL_INDEX &&
+		   type == CUDNN_TYPE_INT64 && room == 1) {
 		*(int64_t *)elements = d->engine;
 		*count = 1;
 	} else if (d->type == CUDNN_BACKEND_ENGINE_DESCRIPTOR && name == CUDNN_ATTR_ENGINE_NUMERICAL_NOTE &&
@@ -474,17 +482,20 @@ static cudnnStatus_t fill_job(const struct descriptor *plan, const struct descri
 				job->pointers[t] = pointers[i];
 	for (int t = 0; t < 3; t++)
 		if (!job->pointers[t] || (uintptr_t)job->pointers[t] % (uintptr_t)job->tensors[t].alignment)
-			return refuse(CUDNN_STATUS_BAD_PARAM_MISALIGNED_POINTER, "a pointer that is missing or not aligned", t);
+			return refuse(CUDNN_STATUS_BAD_PARAM_MISALIGNED_POINTER, "a pointer that is missing or not aligned",
+				      t);
 	if (job->workspace_bytes && !job->workspace)
 		return refuse(CUDNN_STATUS_BAD_PARAM_NULL_POINTER, "no workspace", plan->engine);
 	return CUDNN_STATUS_SUCCESS;
 }
 
-cudnnStatus_t cudnnBackendExecute(cudnnHandle_t handle, cudnnBackendDescriptor_t execution_plan, cudnnBackendDescriptor_t variant_pack)
+cudnnStatus_t cudnnBackendExecute(cudnnHandle_t handle, cudnnBackendDescriptor_t execution_plan,
+				  cudnnBackendDescriptor_t variant_pack)
 {
 	struct descriptor *plan = execution_plan, *pack = variant_pack;
 	if (!plan->finalized || !pack->finalized || plan->n_jobs == MAX_JOBS)
-		return refuse(CUDNN_STATUS_BAD_PARAM_NOT_FINALIZED, "a plan or pack that is not finalised, or too many jobs", plan->n_jobs);
+		return refuse(CUDNN_STATUS_BAD_PARAM_NOT_FINALIZED, "a plan or pack that is not finalised, or too many jobs",
+			      plan->n_jobs);
 	if (fake.executions_left == 0)
 		return refuse(CUDNN_STATUS_EXECUTION_FAILED, "it was asked to fail", plan->engine);
 	fake.executions_left -= fake.executions_left > 0;

@@ -1,7 +1,8 @@
-// fake_cudnn: a libcudnn.so.9 for the tests that have no GPU. Of cuDNN's backend API it knows one convolution, forward or either
-// gradient, of floats; it computes it on the emulated GPU's streams, in double. It takes nothing but what the documentation says:
-// an attribute of another descriptor, of another type or count, on a finalised descriptor or from one that is not; a missing
-// attribute, a shape that does not fit, a pointer that is less aligned than was promised, a missing workspace.
+// fake_cudnn: a libcudnn.so.9 for the tests that have no GPU. Of cuDNN's backend API it knows one convolution, forward or
+// either gradient, of floats; it computes it on the emulated GPU's streams, in double. It takes nothing but what the
+// documentation says: an attribute of another descriptor, of another type or count, on a finalised descriptor or from one
+// that is not; a missing attribute, a shape that does not fit, a pointer that is less aligned than was promised, a missing
+// workspace.
 //
 // Tests find fake_cudnn() by dlsym.
 #pragma once

@@ -23,7 +23,8 @@ static struct fake_cudnn *controls(void)
 	void *library = dlopen("libcudnn.so.9", RTLD_NOW | RTLD_NODELETE);
 	struct fake_cudnn *(*get)(void) = NULL;
 	void (*reset)(void) = NULL;
-	void *symbols[2] = { library ? dlsym(library, "fake_cudnn") : NULL, library ? dlsym(library, "fake_cudnn_reset") : NULL };
+	void *symbols[2] = { library ? dlsym(library, "fake_cudnn") : NULL,
+			     library ? dlsym(library, "fake_cudnn_reset") : NULL };
 	memcpy(&get, &symbols[0], sizeof get);
 	memcpy(&reset, &symbols[1], sizeof reset);
 	if (!get || !reset) {
@@ -139,7 +140,8 @@ TEST(cudnn_says_what_to_do_without_the_library)
 		return;
 	}
 	snprintf(command, sizeof command,
-		 "echo no >%s/libcudnn.so.9; LD_LIBRARY_PATH=%s TEST_ENGINE=cudnn '%s' engine_refuses 2>&1; rm -r %s", dir, dir, self, dir);
+		 "echo no >%s/libcudnn.so.9; LD_LIBRARY_PATH=%s TEST_ENGINE=cudnn '%s' engine_refuses 2>&1; rm -r %s", dir,
+		 dir, self, dir);
 	FILE *out = popen(command, "r");
 	size_t n = out ? fread(said, 1, sizeof said - 1, out) : 0;
 	said[n] = '\0';
@@ -319,7 +321,8 @@ TEST(cudnn_trains_as_the_cpu_does)
 		CHECK(memcmp(&again, &got, sizeof got) == 0);
 	}
 	emulate_threads(EMULATE_FORWARDS);
-	double params = test_error(got.params, want.params, N_PARAMS), momentum = test_error(got.momentum, want.momentum, N_PARAMS);
+	double params = test_error(got.params, want.params, N_PARAMS),
+	       momentum = test_error(got.momentum, want.momentum, N_PARAMS);
 	double losses = test_error(got.losses, want.losses, 6);
 	CHECK_MSG(params < 1e-6, "parameters: error %.1e", params); // 8.2e-8
 	CHECK_MSG(momentum < 2e-6, "momentum: error %.1e", momentum); // 5.0e-7
@@ -358,9 +361,10 @@ static int use_all(struct engine *engine, struct err *e)
 	struct engine_context *context = NULL;
 	struct engine_trainer *trainer = NULL;
 	make_data();
-	int failed = engine_model_new(engine, network(1), &model, e) || engine_context_open(engine, 2, 1, &context, e) ||
-		     engine_forward(context, model, ink, 2, scores, e) || engine_trainer_open(engine, &training, &trainer, e) ||
-		     engine_trainer_data(trainer, pixels, labels, 3, e) || engine_trainer_steps(trainer, order, 3, rates, losses, e);
+	int failed =
+	    engine_model_new(engine, network(1), &model, e) || engine_context_open(engine, 2, 1, &context, e) ||
+	    engine_forward(context, model, ink, 2, scores, e) || engine_trainer_open(engine, &training, &trainer, e) ||
+	    engine_trainer_data(trainer, pixels, labels, 3, e) || engine_trainer_steps(trainer, order, 3, rates, losses, e);
 	engine_trainer_close(trainer);
 	engine_context_close(context);
 	engine_model_unref(model);
@@ -378,7 +382,8 @@ TEST(cudnn_survives_every_failing_execution)
 	int n_alive = fake->n_alive, n_objects = emulate_objects();
 	for (fake->executions_left = n; use_all(engine, &e); fake->executions_left = ++n) {
 		CHECK_MSG(strstr(e.msg, "cudnnBackendExecute") && strstr(e.msg, "asked to fail"), "%s", e.msg);
-		CHECK_MSG(fake->n_alive == n_alive && emulate_objects() == n_objects, "execution %d leaves something behind", n);
+		CHECK_MSG(fake->n_alive == n_alive && emulate_objects() == n_objects, "execution %d leaves something behind",
+			  n);
 		CHECK(!engine_lost(engine));
 	}
 	CHECK(n == 2 * 2 * 5 + 2 * 2 * 14); // two passes of a context, two of a trainer, each put twice
@@ -388,10 +393,20 @@ TEST(cudnn_survives_every_failing_execution)
 
 TEST(cudnn_survives_every_failing_call_and_knows_that_it_is_lost)
 {
-	static const char *const functions[] = { "cudaMalloc", "cudaHostAlloc", "cudaStreamCreateWithFlags", "cudaMemcpyAsync",
-						 "cudaMemsetAsync", "cudaStreamSynchronize", "cudaStreamBeginCapture",
-						 "cudaStreamEndCapture", "cudaGraphInstantiate", "cudaGraphLaunch", "cudaLaunchKernel",
-						 "cudaLaunchHostFunc", "kernel", "cudaSetDevice" };
+	static const char *const functions[] = { "cudaMalloc",
+						 "cudaHostAlloc",
+						 "cudaStreamCreateWithFlags",
+						 "cudaMemcpyAsync",
+						 "cudaMemsetAsync",
+						 "cudaStreamSynchronize",
+						 "cudaStreamBeginCapture",
+						 "cudaStreamEndCapture",
+						 "cudaGraphInstantiate",
+						 "cudaGraphLaunch",
+						 "cudaLaunchKernel",
+						 "cudaLaunchHostFunc",
+						 "kernel",
+						 "cudaSetDevice" };
 	struct fake_cudnn *fake = controls();
 	if (!fake)
 		return;
@@ -405,8 +420,8 @@ TEST(cudnn_survives_every_failing_call_and_knows_that_it_is_lost)
 			failed = use_all(engine, &e);
 			emulate_failure(NULL, 0, cudaSuccess);
 			CHECK_MSG(!failed || (*e.msg && engine_lost(engine)), "%s, call %d: \"%s\"", functions[f], n, e.msg);
-			CHECK_MSG(fake->n_alive == n_alive && emulate_objects() == n_objects, "%s, call %d leaves something behind",
-				  functions[f], n);
+			CHECK_MSG(fake->n_alive == n_alive && emulate_objects() == n_objects,
+				  "%s, call %d leaves something behind", functions[f], n);
 			engine_close(engine);
 		}
 		CHECK_MSG(n > 1, "%s was never called", functions[f]);

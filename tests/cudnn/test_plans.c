@@ -1,15 +1,15 @@
-// The real cuDNN, where it is installed, and no GPU: it plans for a device that is only described to it. So its own checks see
-// every descriptor that we make, and its own heuristics and engines' notes show that each convolution of the network has an
-// engine that is deterministic and computes in plain FP32, for the batches that we ask of it, on the architectures that we build
-// for. What is planned is not run here.
+// The real cuDNN, where it is installed, and no GPU: it plans for a device that is only described to it. So its own checks
+// see every descriptor that we make, and its own heuristics and engines' notes show that each convolution of the network
+// has an engine that is deterministic and computes in plain FP32, for the batches that we ask of it, on the architectures
+// that we build for. What is planned is not run here.
 #include "core/lenet5.h"
 #include "kernels/cudnn.h"
 #include "tests/unit/test.h"
 
 #include <stdio.h>
 
-// What differs between architectures (CUDA C++ Programming Guide, "Technical Specifications per Compute Capability"); the number
-// of multiprocessors is a card's of each.
+// What differs between architectures (CUDA C++ Programming Guide, "Technical Specifications per Compute Capability"); the
+// number of multiprocessors is a card's of each.
 static const struct {
 	int version, multiprocessors, threads, blocks, shared_kib;
 } devices[] = {
@@ -20,19 +20,24 @@ enum { N_DEVICES = sizeof devices / sizeof devices[0] };
 
 static const struct {
 	enum lenet5_layer in, out;
-} convs[] = { { LENET5_INPUT, LENET5_C1 }, { LENET5_S2, LENET5_C3 }, { LENET5_S4, LENET5_C5 }, { LENET5_C5, LENET5_F6 }, { LENET5_F6, LENET5_OUTPUT } };
+} convs[] = {
+	{ LENET5_INPUT, LENET5_C1 }, { LENET5_S2, LENET5_C3 }, { LENET5_S4, LENET5_C5 }, { LENET5_C5, LENET5_F6 },
+	{ LENET5_F6, LENET5_OUTPUT },
+};
 
 static void describe(int i, char *json, size_t size)
 {
-	snprintf(json, size,
-		 "{\"deviceName\": \"described\", \"cudaDeviceId\": 0, \"deviceVer\": %d, \"driverVer\": 13000, "
-		 "\"maxGridSize\": [2147483647, 65535, 65535], \"maxBlockSize\": [1024, 1024, 64], \"regsPerBlock\": 65536, "
-		 "\"multiProcessorCount\": %d, \"warpSize\": 32, \"maxSharedMemoryPerBlock\": 49152, "
-		 "\"maxSharedMemoryPerBlockOptin\": %d, \"reservedSharedMemoryPerBlock\": 1024, \"maxRegistersPerSM\": 65536, "
-		 "\"maxCtasPerSM\": %d, \"maxThreadsPerBlock\": 1024, \"maxThreadsPerSM\": %d, \"pciDeviceId\": 0, "
-		 "\"isTccDriver\": 0, \"supportCoopLaunch\": 1, \"smClockRateKHz\": 1500000, \"memClockRateKHz\": 1500000, "
-		 "\"l2CacheSize\": 41943040, \"totalGlobalMem\": 17179869184}",
-		 devices[i].version, devices[i].multiprocessors, devices[i].shared_kib * 1024, devices[i].blocks, devices[i].threads);
+	snprintf(
+	    json, size,
+	    "{\"deviceName\": \"described\", \"cudaDeviceId\": 0, \"deviceVer\": %d, \"driverVer\": 13000, "
+	    "\"maxGridSize\": [2147483647, 65535, 65535], \"maxBlockSize\": [1024, 1024, 64], \"regsPerBlock\": 65536, "
+	    "\"multiProcessorCount\": %d, \"warpSize\": 32, \"maxSharedMemoryPerBlock\": 49152, "
+	    "\"maxSharedMemoryPerBlockOptin\": %d, \"reservedSharedMemoryPerBlock\": 1024, \"maxRegistersPerSM\": 65536, "
+	    "\"maxCtasPerSM\": %d, \"maxThreadsPerBlock\": 1024, \"maxThreadsPerSM\": %d, \"pciDeviceId\": 0, "
+	    "\"isTccDriver\": 0, \"supportCoopLaunch\": 1, \"smClockRateKHz\": 1500000, \"memClockRateKHz\": 1500000, "
+	    "\"l2CacheSize\": 41943040, \"totalGlobalMem\": 17179869184}",
+	    devices[i].version, devices[i].multiprocessors, devices[i].shared_kib * 1024, devices[i].blocks,
+	    devices[i].threads);
 }
 
 // Every convolution of a training step of n pictures; how many there were.
