@@ -99,7 +99,7 @@ static int choose(bool tf32, struct err *e)
 	return engine;
 }
 
-TEST(cudnn_takes_the_first_engine_that_will_do)
+TEST(cudnn_takes_the_first_that_will_do)
 {
 	static const struct fake_engine_config engines[] = {
 		{ .n_notes = 1, .notes = { CUDNN_NUMERICAL_NOTE_NONDETERMINISTIC } },
