@@ -41,11 +41,14 @@ override NVCCFLAGS += -std=c++17 -I. -fmad=false --threads 2 -Xcompiler -Wall,-W
 	$(foreach a,$(CUDA_ARCHS),-gencode arch=compute_$(a),code=sm_$(a)) \
 	-gencode arch=compute_$(lastword $(CUDA_ARCHS)),code=compute_$(lastword $(CUDA_ARCHS))
 
+# cuDNN is compiled against where its header is, and never linked.
+CUDNN_H := $(firstword $(wildcard $(CUDA_HOME)/include/cudnn.h /usr/include/$(shell $(CC) -dumpmachine)/cudnn.h /usr/include/cudnn.h))
+
 ISA_SOURCES  := $(wildcard kernels/isa_*.c)
-CUDA_SOURCES := $(wildcard kernels/cuda*.c kernels/cudnn*.c)
-CUDA_KERNELS := $(wildcard kernels/*.cu)
-SOURCES  := $(filter-out $(ISA_SOURCES) $(if $(WITH_CUDA),kernels/no_cuda.c,$(CUDA_SOURCES)), \
-	$(wildcard core/*.c kernels/*.c models/*.c server/*.c))
+CUDA_SOURCES := $(wildcard kernels/cuda*.c) $(if $(CUDNN_H),$(wildcard kernels/cudnn*.c),kernels/no_cudnn.c)
+CUDA_KERNELS := $(wildcard kernels/cuda*.cu) $(if $(CUDNN_H),$(wildcard kernels/cudnn*.cu))
+SOURCES  := $(filter-out $(ISA_SOURCES) $(wildcard kernels/cuda*.c kernels/cudnn*.c kernels/no_*.c), \
+	$(wildcard core/*.c kernels/*.c models/*.c server/*.c)) $(if $(WITH_CUDA),$(CUDA_SOURCES),kernels/no_cuda.c)
 MAINS    := models/main.c server/main.c
 LIB_OBJS := $(patsubst %.c,$(B)/%.o,$(filter-out $(MAINS),$(SOURCES))) \
 	$(foreach isa,$(ISAS),$(ISA_SOURCES:%.c=$(B)/%.$(isa).o)) $(if $(WITH_CUDA),$(CUDA_KERNELS:%.cu=$(B)/%.o))
@@ -81,7 +84,7 @@ $(B)/%.$(1).o: %.c | $(B)/libraries
 endef
 $(foreach isa,$(ISAS),$(eval $(call isa_rule,$(isa))))
 
-$(CUDA_SOURCES:%.c=$(B)/%.o): override CFLAGS += -isystem $(CUDA_HOME)/include
+$(CUDA_SOURCES:%.c=$(B)/%.o) $(B)/tests/cudnn/test_plans.o: override CFLAGS += -isystem $(CUDA_HOME)/include $(CUDNN_H:%cudnn.h=-isystem %)
 $(B)/%.o: %.cu | $(B)/libraries
 	@mkdir -p $(@D) && echo "  compile $@"
 	$(QUIET)$(NVCC) $(NVCCFLAGS) -MMD -MP -MF $(@:.o=.d) -c -o $@ $<
@@ -112,6 +115,7 @@ $(B)/unit-tests: $(UNIT_OBJS) $(LIB)
 # The GPU engine on a GPU that is not there (tests/emulate/emulate.h): its own objects, ahead of the library's.
 EMULATED := $(patsubst %.c,$(B)/emulated/%.o,$(CUDA_SOURCES)) $(patsubst %.cu,$(B)/emulated/%.o,$(CUDA_KERNELS)) \
 	$(B)/tests/emulate/emulate.o $(patsubst %.c,$(B)/emulated/%.o,$(wildcard tests/emulate/*.c)) \
+	$(if $(CUDNN_H),$(B)/emulated/tests/cudnn/test_cudnn.o) \
 	$(patsubst %.c,$(B)/%.o,$(wildcard tests/gpu/*.c) $(addprefix tests/unit/,test.c engines.c test_engine.c))
 CXXFLAGS ?= -O3 -g
 override CXXFLAGS += -std=c++17 -I. -Itests/emulate -include tests/emulate/device.h -Wall -Wextra -Wno-unknown-pragmas \
@@ -129,9 +133,23 @@ $(B)/%.o: %.cc
 	@mkdir -p $(@D) && echo "  compile $@"
 	$(QUIET)$(CXX) $(CXXFLAGS) -MMD -MP -c -o $@ $<
 
-$(B)/emulated-tests: $(EMULATED) $(LIB)
+# The cuDNN of the emulated GPU: found by LD_LIBRARY_PATH, and it finds the emulation in the program.
+FAKE_CUDNN := $(if $(CUDNN_H),$(B)/emulated/cudnn/libcudnn.so.9)
+ifdef FAKE_CUDNN
+$(FAKE_CUDNN) $(filter $(B)/emulated/kernels/cudnn%.o %/test_cudnn.o,$(EMULATED)): \
+	override CFLAGS += -Itests/emulate $(CUDNN_H:%cudnn.h=-isystem %)
+endif
+$(B)/emulated/cudnn/libcudnn.so.9: tests/cudnn/fake_cudnn.c
+	@mkdir -p $(@D) && echo "  link    $@"
+	$(QUIET)$(CC) $(CFLAGS) -O3 -fPIC -shared -MMD -MP -o $@ $<
+
+$(B)/emulated-tests: $(EMULATED) $(LIB) | $(FAKE_CUDNN)
 	@echo "  link    $@"
-	$(QUIET)$(CXX) $(LDFLAGS) -o $@ $^ $(LIBS)
+	$(QUIET)$(CXX) $(LDFLAGS) -rdynamic -o $@ $^ $(LIBS)
+
+# The real cuDNN's plans, which want no GPU.
+$(B)/cudnn-plans: $(B)/tests/cudnn/test_plans.o $(B)/tests/unit/test.o $(LIB)
+	$(LINK)
 
 # The tests of the seam on a GPU engine, and those that only a GPU is quick enough for.
 $(B)/gpu-tests: $(patsubst %.c,$(B)/%.o,$(wildcard tests/gpu/*.c) $(addprefix tests/unit/,test.c engines.c test_engine.c)) $(LIB)
@@ -153,7 +171,8 @@ run: deps ## install what is missing, build, serve a trained model at http://127
 
 test: ## install what the tests need, build, run every test
 	@docker/install-deps.sh build test
-	@$(MAKE) --no-print-directory all $(B)/unit-tests $(B)/emulated-tests $(E2E_HELPERS) $(FUZZ_TARGETS:%=$(B)/replay-%)
+	@$(MAKE) --no-print-directory all $(B)/unit-tests $(B)/emulated-tests $(if $(CUDNN_H),$(if $(WITH_CUDA),$(B)/cudnn-plans)) \
+		$(E2E_HELPERS) $(FUZZ_TARGETS:%=$(B)/replay-%)
 	@tests/run $(B)
 
 unit: $(B)/unit-tests ## only the C unit tests

@@ -23,7 +23,7 @@
 // What a user may ask for; kernels/engines.h chooses.
 struct engine_choice {
 	const char *device; // "auto", "cpu", "cuda" or "cuda:N"
-	bool cudnn; // on a GPU: cuDNN instead of our own kernels
+	bool cudnn; // on a GPU: cuDNN instead of our own kernels. The size of a batch may then show in the bits
 	bool tf32; // with cudnn: on tensor cores, which round inputs to 10 bits of mantissa
 };
 

@@ -8,6 +8,7 @@
 
 #include "kernels/cuda_engine.h"
 #include "kernels/cuda_net.h"
+#include "kernels/cudnn_engine.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -192,7 +193,7 @@ static int trace(struct engine_context *context, const struct engine_model *mode
 	return 0;
 }
 
-static double peak(struct engine *engine, int n_threads)
+double cuda_engine_peak(struct engine *engine, int n_threads)
 {
 	(void)n_threads;
 	struct err e;
@@ -267,7 +268,7 @@ int cuda_engine_open(const struct cuda_options *options, struct engine **engine,
 		.trainer_data = cuda_trainer_data,
 		.trainer_steps = cuda_trainer_steps,
 		.trainer_read = cuda_trainer_read,
-		.peak = peak,
+		.peak = cuda_engine_peak,
 	};
 	struct cuda_engine *c = calloc(1, sizeof *c);
 	if (!c)
@@ -275,7 +276,7 @@ int cuda_engine_open(const struct cuda_options *options, struct engine **engine,
 	c->base.ops = &ops;
 	c->device = options->device;
 	snprintf(c->base.name, sizeof c->base.name, "cuda");
-	if (find_device(c, e)) {
+	if (find_device(c, e) || (options->cudnn && cudnn_engine_attach(c, options->tf32, e))) {
 		free(c);
 		return -1;
 	}

@@ -33,6 +33,9 @@ int cuda_enter(struct engine *engine, struct err *e);
 int cuda_alloc(struct engine *engine, size_t bytes, void **pointer, struct err *e);
 int cuda_alloc_pinned(struct engine *engine, size_t bytes, void **pointer, struct err *e);
 
+// engine_peak of this engine, whichever computes.
+double cuda_engine_peak(struct engine *engine, int n_threads);
+
 // Copies to the device, and waits for it.
 int cuda_upload(struct engine *engine, void *to, const void *from, size_t bytes, struct err *e);
 

@@ -508,6 +508,12 @@ cudaError_t cudaGraphExecDestroy(cudaGraphExec_t executable)
 	return sticky;
 }
 
+cudaError_t cudaLaunchHostFunc(cudaStream_t stream, cudaHostFn_t function, void *data)
+{
+	ENTER();
+	return put(stream, [=] { return function(data), cudaSuccess; });
+}
+
 cudaError_t cudaEventCreateWithFlags(cudaEvent_t *event, unsigned)
 {
 	ENTER();

@@ -1,0 +1,255 @@
+// The engine's functions by cuDNN. A context has passes for 1, 2, 4, … pictures and for max_batch; a batch takes the
+// smallest that holds it, and what is left over in that one is computed and not looked at. Each pass is one graph, captured
+// and launched once before the context is there; its kernels read ink and write scores in page-locked memory of the host.
+//
+// A graph has addresses in it, so a context computes from a copy of its own of the model's parameters, made anew when the
+// model is another than the last time.
+#include "kernels/cudnn_engine.h"
+
+#include "kernels/cudnn_pass.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct model {
+	struct engine_model base;
+	uint64_t serial; // no other model of this process has it
+	struct cudnn_model *model; // on the device
+};
+
+enum { MAX_PASSES = 32 };
+
+struct context {
+	struct engine_context base;
+	struct cudnn_place place;
+	int n_passes;
+	struct cudnn_pass passes[MAX_PASSES]; // from small to large
+	float *scores; // (max_batch, 10), page-locked
+	uint64_t serial; // of the model in place.model; 0: none
+};
+
+static void model_free(struct engine_model *model)
+{
+	struct model *m = (struct model *)model;
+	cudaFree(m->model);
+	free(m);
+}
+
+static int model_new(struct engine *engine, const struct engine_network *network, struct engine_model **out, struct err *e)
+{
+	static uint64_t last_serial; // atomic
+	if (cudnn_computes(network->net, e))
+		return -1;
+	struct model *m = calloc(1, sizeof *m);
+	if (!m)
+		return err_set(e, "no memory for a model");
+	m->base = (struct engine_model){ engine, 1, network->net };
+	m->serial = __atomic_add_fetch(&last_serial, 1, __ATOMIC_RELAXED);
+	if (cuda_enter(engine, e) || cuda_alloc(engine, cudnn_model_bytes(network->net), (void **)&m->model, e) ||
+	    cudnn_model_upload(engine, network, m->model, e)) {
+		model_free(&m->base);
+		return -1;
+	}
+	*out = &m->base;
+	return 0;
+}
+
+// Ink to scores, as pass->graph does it.
+static int put_forward(void *context, struct cudnn_pass *pass, struct err *e)
+{
+	struct context *c = context;
+	struct cudnn_place *p = &c->place;
+	const float *bias = p->model->params + p->net->tensors[LENET5_OUTPUT_BIAS].offset;
+	const struct cudnn_input input = {
+		.network = &p->model->network, .ink = c->base.ink, .n = pass->n, .x = p->maps[LENET5_INPUT]
+	};
+	const struct cudnn_bias scores = {
+		.network = &p->model->network,
+		.layer = LENET5_OUTPUT,
+		.x = p->maps[LENET5_OUTPUT],
+		.bias = bias,
+		.y = c->scores,
+		.n = pass->n,
+		.maps = LENET5_DIGITS,
+		.area = 1,
+	};
+	if (CUDA(p->engine, cudnn_input_launch(&input, p->stream), e) || cudnn_pass_forward(p, pass, e) ||
+	    CUDA(p->engine, cudnn_bias_launch(&scores, p->stream), e))
+		return -1;
+	return 0;
+}
+
+static int launch(struct context *c, const struct cudnn_pass *pass, struct err *e)
+{
+	struct engine *engine = c->base.engine;
+	if (CUDA(engine, cudaGraphLaunch(pass->graph, c->place.stream), e) ||
+	    CUDA(engine, cudaStreamSynchronize(c->place.stream), e))
+		return -1;
+	return 0;
+}
+
+static int open_passes(struct context *c, struct err *e)
+{
+	int max_batch = c->base.max_batch;
+	for (int n = 1;; n = n <= max_batch / 2 ? 2 * n : max_batch) {
+		struct cudnn_pass *pass = &c->passes[c->n_passes];
+		if (cudnn_pass_open(&c->place, n, false, pass, e))
+			return -1;
+		c->n_passes++;
+		if (cudnn_pass_capture(&c->place, pass, put_forward, c, e) || launch(c, pass, e))
+			return -1;
+		if (n == max_batch)
+			return 0;
+	}
+}
+
+static void context_close(struct engine_context *context)
+{
+	struct context *c = (struct context *)context;
+	for (int i = 0; i < c->n_passes; i++)
+		cudnn_pass_close(&c->place, &c->passes[i]);
+	cudnn_place_close(&c->place);
+	cudaFreeHost(c->base.ink);
+	cudaFreeHost(c->scores);
+	free(c);
+}
+
+static int context_open(struct engine *engine, int max_batch, int n_threads, struct engine_context **out, struct err *e)
+{
+	(void)n_threads; // the device has its own
+	size_t n = (size_t)max_batch;
+	struct context *c = calloc(1, sizeof *c);
+	if (!c)
+		return err_set(e, "no memory for a context");
+	c->base = (struct engine_context){ .engine = engine, .max_batch = max_batch };
+	if (cuda_enter(engine, e) || cuda_alloc_pinned(engine, n * LENET5_PIXELS * sizeof(float), (void **)&c->base.ink, e) ||
+	    cuda_alloc_pinned(engine, n * LENET5_DIGITS * sizeof(float), (void **)&c->scores, e) ||
+	    cudnn_place_open(engine, lenet5_at(0), max_batch, false, &c->place, e) ||
+	    CUDA(engine, cudaMemsetAsync(c->place.model, 0, cudnn_model_bytes(c->place.net), c->place.stream), e) ||
+	    open_passes(c, e)) {
+		context_close(&c->base);
+		return -1;
+	}
+	*out = &c->base;
+	return 0;
+}
+
+// n pictures through the smallest pass that holds them; everything is in c->place.maps and c->scores then.
+static int compute(struct context *c, const struct engine_model *model, const float *ink, int n, struct err *e)
+{
+	const struct model *m = (const struct model *)model;
+	struct engine *engine = c->base.engine;
+	if (cuda_enter(engine, e))
+		return -1;
+	if (ink != c->base.ink)
+		memcpy(c->base.ink, ink, (size_t)n * LENET5_PIXELS * sizeof *ink);
+	if (c->serial != m->serial) {
+		size_t bytes = cudnn_model_bytes(c->place.net);
+		c->serial = 0;
+		if (CUDA(engine, cudaMemcpyAsync(c->place.model, m->model, bytes, cudaMemcpyDefault, c->place.stream), e))
+			return -1;
+		c->serial = m->serial;
+	}
+	const struct cudnn_pass *pass = c->passes;
+	while (pass->n < n)
+		pass++;
+	return launch(c, pass, e);
+}
+
+static int forward(struct engine_context *context, const struct engine_model *model, const float *ink, int n, float *scores,
+		   struct err *e)
+{
+	struct context *c = (struct context *)context;
+	if (compute(c, model, ink, n, e))
+		return -1;
+	memcpy(scores, c->scores, (size_t)n * LENET5_DIGITS * sizeof *scores);
+	return 0;
+}
+
+// C1 and C3 are left before their bias, which pooling adds: added here, to each map.
+static void add_biases(float *maps, const float *bias, int n_maps, int area)
+{
+	for (int i = 0; i < n_maps * area; i++)
+		maps[i] += bias[i / area];
+}
+
+static int trace(struct engine_context *context, const struct engine_model *model, const float *ink, struct engine_trace *out,
+		 struct err *e)
+{
+	struct context *c = (struct context *)context;
+	struct engine *engine = c->base.engine;
+	const struct lenet5_tensor *tensors = model->net->tensors;
+	float c1_bias[6], c3_bias[16];
+	struct engine_trace t;
+	const struct cudnn_place *p = &c->place;
+	const float *params = p->model->params;
+	const struct {
+		void *to;
+		const float *from;
+		size_t bytes;
+	} copies[] = {
+		{ t.input, p->maps[LENET5_INPUT], sizeof t.input },
+		{ t.c1, p->maps[LENET5_C1], sizeof t.c1 },
+		{ t.s2, p->maps[LENET5_S2], sizeof t.s2 },
+		{ t.c3, p->maps[LENET5_C3], sizeof t.c3 },
+		{ t.s4, p->maps[LENET5_S4], sizeof t.s4 },
+		{ t.c5, p->maps[LENET5_C5], sizeof t.c5 },
+		{ t.f6, p->maps[LENET5_F6], sizeof t.f6 },
+		{ c1_bias, params + tensors[LENET5_C1_BIAS].offset, sizeof c1_bias },
+		{ c3_bias, params + tensors[LENET5_C3_BIAS].offset, sizeof c3_bias },
+	};
+	if (compute(c, model, ink, 1, e))
+		return -1;
+	for (size_t i = 0; i < sizeof copies / sizeof copies[0]; i++)
+		if (CUDA(engine,
+			 cudaMemcpyAsync(copies[i].to, copies[i].from, copies[i].bytes, cudaMemcpyDefault, p->stream), e))
+			return -1;
+	if (CUDA(engine, cudaStreamSynchronize(p->stream), e))
+		return -1;
+	add_biases(t.c1, c1_bias, 6, 28 * 28);
+	add_biases(t.c3, c3_bias, 16, 10 * 10);
+	memcpy(t.output, c->scores, sizeof t.output);
+	*out = t;
+	return 0;
+}
+
+static void engine_free(struct engine *engine)
+{
+	cudnn_close(((struct cuda_engine *)engine)->cudnn);
+	free(engine);
+}
+
+int cudnn_engine_attach(struct cuda_engine *engine, bool tf32, struct err *e)
+{
+	static const struct engine_ops ops = {
+		.close = engine_free,
+		.model_new = model_new,
+		.model_free = model_free,
+		.context_open = context_open,
+		.context_close = context_close,
+		.forward = forward,
+		.trace = trace,
+		.trainer_open = cudnn_trainer_open,
+		.trainer_close = cudnn_trainer_close,
+		.trainer_data = cudnn_trainer_data,
+		.trainer_steps = cudnn_trainer_steps,
+		.trainer_read = cudnn_trainer_read,
+		.peak = cuda_engine_peak,
+	};
+	struct cudnn *cudnn;
+	struct cudnn_session session;
+	if (cuda_enter(&engine->base, e) || cudnn_open(tf32, &cudnn, e))
+		return -1;
+	if (cudnn_session_open(cudnn, NULL, &session, e)) { // cuDNN has a say in which devices it works on
+		cudnn_close(cudnn);
+		return -1;
+	}
+	cudnn_session_close(&session);
+	engine->cudnn = cudnn;
+	engine->base.ops = &ops;
+	size_t used = strlen(engine->base.name) - 1; // over the bracket at its end
+	snprintf(engine->base.name + used, sizeof engine->base.name - used, ", cuDNN %s%s)", cudnn->version,
+		 tf32 ? ", TF32" : "");
+	return 0;
+}

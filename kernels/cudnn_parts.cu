@@ -1,0 +1,247 @@
+// A thread an element, but for the two that sum: the loss is one block, and each bias is one block. Their threads sum what
+// is theirs, one by one, and then halve their number until one is left, so that the order is the same on every device.
+#include "kernels/cudnn_parts.h"
+
+enum { THREADS = 128, FRAME = (LENET5_PADDED - LENET5_SIDE) / 2 };
+
+extern __shared__ float4 cuda_shared[];
+
+static __device__ float activate(enum lenet5_activation activation, float x)
+{
+	switch (activation) {
+	case LENET5_IDENTITY:
+		break;
+	case LENET5_SIGMOID:
+		return 1.0f / (1.0f + expf(-x));
+	case LENET5_RELU:
+		return x > 0.0f ? x : 0.0f;
+	case LENET5_TANH:
+		return tanhf(x);
+	}
+	return x;
+}
+
+// The gradient before an activation from the one behind it, d, and the activation's value y.
+static __device__ float derive(enum lenet5_activation activation, float y, float d)
+{
+	switch (activation) {
+	case LENET5_IDENTITY:
+		break;
+	case LENET5_SIGMOID:
+		return d * (y * (1.0f - y));
+	case LENET5_RELU:
+		return y > 0.0f ? d : 0.0f;
+	case LENET5_TANH:
+		return d * (1.0f - y * y);
+	}
+	return d;
+}
+
+// The number of this thread among all of the grid.
+static __device__ size_t global_thread()
+{
+	return (size_t)blockIdx.x * blockDim.x + threadIdx.x;
+}
+
+// The sum over the block's threads, in thread 0. `sums`: shared, one for each; blockDim.x is a power of two.
+template <class T> static __device__ T block_sum(T *sums, T mine)
+{
+	sums[threadIdx.x] = mine;
+	for (unsigned half = blockDim.x / 2; half > 0; half /= 2) {
+		__syncthreads();
+		if (threadIdx.x < half)
+			sums[threadIdx.x] += sums[threadIdx.x + half];
+	}
+	return sums[0];
+}
+
+static __global__ void input_kernel(struct cudnn_input a)
+{
+	enum { AREA = LENET5_PADDED * LENET5_PADDED };
+	size_t i = global_thread();
+	if (i >= (size_t)a.n * AREA)
+		return;
+	size_t picture = i / AREA;
+	int y = (int)(i % AREA) / LENET5_PADDED - FRAME, x = (int)(i % LENET5_PADDED) - FRAME;
+	float ink = 0.0f;
+	if (x >= 0 && x < LENET5_SIDE && y >= 0 && y < LENET5_SIDE) {
+		size_t pixel = (size_t)(y * LENET5_SIDE + x);
+		if (a.ink) {
+			ink = a.ink[picture * LENET5_PIXELS + pixel];
+		} else {
+			size_t from = a.steps->order[(size_t)a.steps->step * (size_t)a.batch + picture];
+			ink = (float)a.steps->pixels[from * LENET5_PIXELS + pixel] / 255.0f;
+		}
+	}
+	a.x[i] = (ink - a.network->mean) * a.network->scale;
+}
+
+// Where the window of element i of a pooled layer begins in the layer below, whose rows are 2·side long.
+static __device__ size_t window(size_t i, int side)
+{
+	size_t row = i / (size_t)side, column = i % (size_t)side;
+	return 4 * row * (size_t)side + 2 * column;
+}
+
+static __global__ void pool_kernel(struct cudnn_pool a)
+{
+	size_t i = global_thread(), area = (size_t)(a.side * a.side);
+	if (i >= (size_t)(a.n * a.maps) * area)
+		return;
+	const float *x = a.x + window(i, a.side);
+	const float four[4] = { x[0], x[1], x[2 * a.side], x[2 * a.side + 1] };
+	int best = 0;
+	for (int k = 1; k < 4; k++)
+		if (four[k] > four[best])
+			best = k;
+	a.y[i] = activate(a.network->activation[a.layer], four[best] + a.bias[i / area % (size_t)a.maps]);
+	if (a.from)
+		a.from[i] = (uint8_t)best;
+}
+
+static __global__ void bias_kernel(struct cudnn_bias a)
+{
+	size_t i = global_thread(), area = (size_t)a.area;
+	if (i < (size_t)(a.n * a.maps) * area)
+		a.y[i] = activate(a.network->activation[a.layer], a.x[i] + a.bias[i / area % (size_t)a.maps]);
+}
+
+// The loss of one picture; d (10) becomes its share of the gradient.
+static __device__ double picture_loss(const struct cudnn_loss &a, int picture, int label)
+{
+	float scores[LENET5_DIGITS], exps[LENET5_DIGITS], sum = 0.0f, top = 0.0f;
+	double towards = 0;
+	for (int i = 0; i < LENET5_DIGITS; i++) {
+		scores[i] = a.x[picture * LENET5_DIGITS + i] + a.bias[i];
+		top = i == 0 || scores[i] > top ? scores[i] : top;
+	}
+	for (int i = 0; i < LENET5_DIGITS; i++)
+		sum += exps[i] = expf(scores[i] - top);
+	for (int i = 0; i < LENET5_DIGITS; i++) {
+		float target = a.smoothing / LENET5_DIGITS + (i == label ? 1.0f - a.smoothing : 0.0f);
+		towards += (double)target * (double)scores[i];
+		a.d[picture * LENET5_DIGITS + i] = (exps[i] / sum - target) / (float)a.n;
+	}
+	return log((double)sum) + (double)top - towards;
+}
+
+static __global__ void loss_kernel(struct cudnn_loss a)
+{
+	uint32_t step = a.steps->step;
+	const uint32_t *order = a.steps->order + (size_t)step * (size_t)a.batch;
+	double loss = 0;
+	for (int picture = (int)threadIdx.x; picture < a.n; picture += (int)blockDim.x)
+		loss += picture_loss(a, picture, a.steps->labels[order[picture]]);
+	loss = block_sum((double *)cuda_shared, loss); // its barriers let every thread read the step first
+	if (threadIdx.x == 0) {
+		a.steps->losses[step] = (float)(loss / a.n);
+		a.steps->rate = a.steps->rates[step];
+		a.steps->step = step + 1;
+	}
+}
+
+static __global__ void derive_kernel(struct cudnn_derive a)
+{
+	size_t i = global_thread();
+	if (i < (size_t)a.count)
+		a.d[i] = derive(a.network->activation[a.layer], a.y[i], a.d[i]);
+}
+
+static __global__ void unpool_kernel(struct cudnn_unpool a)
+{
+	size_t i = global_thread();
+	if (i >= (size_t)(a.n * a.maps) * (size_t)(a.side * a.side))
+		return;
+	float *dx = a.dx + window(i, a.side);
+	float d = derive(a.network->activation[a.layer], a.y[i], a.dy[i]);
+	for (int k = 0; k < 4; k++)
+		dx[k / 2 * 2 * a.side + k % 2] = k == a.from[i] ? d : 0.0f;
+}
+
+static __global__ void bias_gradients_kernel(struct cudnn_bias_gradients a)
+{
+	int map = (int)blockIdx.x, layer = 0;
+	while (map >= a.layers[layer].maps)
+		map -= a.layers[layer++].maps;
+	struct cudnn_bias_gradient g = a.layers[layer];
+	float sum = 0.0f;
+	for (int i = (int)threadIdx.x; i < a.n * g.area; i += (int)blockDim.x)
+		sum += g.d[((size_t)(i / g.area * g.maps) + (size_t)map) * (size_t)g.area + (size_t)(i % g.area)];
+	sum = block_sum((float *)cuda_shared, sum);
+	if (threadIdx.x == 0)
+		g.db[map] = sum;
+}
+
+static __global__ void update_kernel(struct cudnn_update a)
+{
+	size_t i = global_thread();
+	if (i >= (size_t)a.count)
+		return;
+	float v = a.momentum_rate * a.momentum[i] + (a.gradient[i] + a.weight_decay * a.params[i]);
+	a.momentum[i] = v;
+	a.params[i] -= a.steps->rate * v;
+}
+
+template <class Arguments>
+static cudaError_t launch(void (*kernel)(Arguments), const Arguments *arguments, size_t blocks, size_t shared_bytes,
+			  cudaStream_t stream)
+{
+	Arguments copy = *arguments;
+	void *pointers[] = { &copy };
+	return cudaLaunchKernel(kernel, dim3((unsigned)blocks), dim3(THREADS), pointers, shared_bytes, stream);
+}
+
+// A thread an element.
+template <class Arguments>
+static cudaError_t launch_each(void (*kernel)(Arguments), const Arguments *arguments, size_t elements, cudaStream_t stream)
+{
+	return launch(kernel, arguments, (elements + THREADS - 1) / THREADS, 0, stream);
+}
+
+static size_t elements(int n, int maps, int area)
+{
+	return (size_t)n * (size_t)maps * (size_t)area;
+}
+
+cudaError_t cudnn_input_launch(const struct cudnn_input *input, cudaStream_t stream)
+{
+	return launch_each(input_kernel, input, elements(input->n, 1, LENET5_PADDED * LENET5_PADDED), stream);
+}
+
+cudaError_t cudnn_pool_launch(const struct cudnn_pool *pool, cudaStream_t stream)
+{
+	return launch_each(pool_kernel, pool, elements(pool->n, pool->maps, pool->side * pool->side), stream);
+}
+
+cudaError_t cudnn_bias_launch(const struct cudnn_bias *bias, cudaStream_t stream)
+{
+	return launch_each(bias_kernel, bias, elements(bias->n, bias->maps, bias->area), stream);
+}
+
+cudaError_t cudnn_loss_launch(const struct cudnn_loss *loss, cudaStream_t stream)
+{
+	return launch(loss_kernel, loss, 1, THREADS * sizeof(double), stream);
+}
+
+cudaError_t cudnn_derive_launch(const struct cudnn_derive *d, cudaStream_t stream)
+{
+	return launch_each(derive_kernel, d, (size_t)d->count, stream);
+}
+
+cudaError_t cudnn_unpool_launch(const struct cudnn_unpool *unpool, cudaStream_t stream)
+{
+	return launch_each(unpool_kernel, unpool, elements(unpool->n, unpool->maps, unpool->side * unpool->side), stream);
+}
+
+cudaError_t cudnn_bias_gradients_launch(const struct cudnn_bias_gradients *gradients, cudaStream_t stream)
+{
+	size_t maps = 0;
+	for (int layer = 0; layer < CUDNN_N_BIASES; layer++)
+		maps += (size_t)gradients->layers[layer].maps;
+	return launch(bias_gradients_kernel, gradients, maps, THREADS * sizeof(float), stream);
+}
+
+cudaError_t cudnn_update_launch(const struct cudnn_update *update, cudaStream_t stream)
+{
+	return launch_each(update_kernel, update, (size_t)update->count, stream);
+}

@@ -1,0 +1,122 @@
+// cudnn_parts: kernels of the cuDNN path, for what cuDNN has nothing for, or where a launch of its own would cost more than
+// the work. Maps are (n, maps, y, x), as cuDNN has them. Each function puts one launch into the stream. Pointers are the
+// device's; those to ink and scores may be page-locked memory of the host. Sums are in a fixed order.
+//
+// What changes from model to model, or from step to step, is read from device memory, so that a captured graph stays good.
+#pragma once
+
+#include "core/lenet5.h"
+
+#include <cuda_runtime_api.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct cudnn_network {
+	float mean, scale; // input = (ink − mean)·scale
+	enum lenet5_activation activation[LENET5_N_LAYERS];
+};
+
+// The steps of one call of the trainer. `step` and `rate` are the step's in hand: the loss kernel, the only one of one
+// block, moves them on.
+struct cudnn_steps {
+	const uint8_t *pixels, *labels; // (pictures, 28, 28), (pictures)
+	const uint32_t *order; // the steps' pictures, one step after the other
+	const float *rates; // (steps)
+	float *losses; // (steps)
+	uint32_t step; // from 0
+	float rate;
+};
+
+// x (n, 32, 32) from pictures of 28×28: the ink, or, in training, the bytes of the step's pictures, of which a step has
+// `batch` and this one n.
+struct cudnn_input {
+	const struct cudnn_network *network;
+	const float *ink; // (n, 28, 28), or NULL
+	const struct cudnn_steps *steps; // or NULL
+	int batch, n;
+	float *x;
+};
+cudaError_t cudnn_input_launch(const struct cudnn_input *input, cudaStream_t stream);
+
+// y (n, maps, side, side) = activation(max of 2×2 of x (n, maps, 2·side, 2·side) + bias (maps)). from: which of the four it
+// was, or NULL.
+struct cudnn_pool {
+	const struct cudnn_network *network;
+	enum lenet5_layer layer; // y's
+	const float *x, *bias;
+	float *y;
+	uint8_t *from;
+	int n, maps, side;
+};
+cudaError_t cudnn_pool_launch(const struct cudnn_pool *pool, cudaStream_t stream);
+
+// y = activation(x + bias), both (n, maps, area); y may be x.
+struct cudnn_bias {
+	const struct cudnn_network *network;
+	enum lenet5_layer layer;
+	const float *x, *bias;
+	float *y;
+	int n, maps, area;
+};
+cudaError_t cudnn_bias_launch(const struct cudnn_bias *bias, cudaStream_t stream);
+
+// Cross-entropy of the softmax of x + bias: the step's mean loss, and d (n, 10), its gradient.
+struct cudnn_loss {
+	struct cudnn_steps *steps;
+	const float *x, *bias; // (n, 10), (10)
+	float *d;
+	float smoothing;
+	int batch, n;
+};
+cudaError_t cudnn_loss_launch(const struct cudnn_loss *loss, cudaStream_t stream);
+
+// d becomes the gradient before the activation whose values are y; `count` of both.
+struct cudnn_derive {
+	const struct cudnn_network *network;
+	enum lenet5_layer layer;
+	const float *y;
+	float *d;
+	int count;
+};
+cudaError_t cudnn_derive_launch(const struct cudnn_derive *derive, cudaStream_t stream);
+
+// The way back through a pool: dx (n, maps, 2·side, 2·side) from dy, y and from (n, maps, side, side).
+struct cudnn_unpool {
+	const struct cudnn_network *network;
+	enum lenet5_layer layer;
+	const float *y, *dy;
+	const uint8_t *from;
+	float *dx;
+	int n, maps, side;
+};
+cudaError_t cudnn_unpool_launch(const struct cudnn_unpool *unpool, cudaStream_t stream);
+
+// db (maps) = d (n, maps, area) summed, for each layer that has a bias.
+enum { CUDNN_N_BIASES = 5 };
+struct cudnn_bias_gradient {
+	const float *d;
+	float *db;
+	int maps, area;
+};
+struct cudnn_bias_gradients {
+	struct cudnn_bias_gradient layers[CUDNN_N_BIASES];
+	int n;
+};
+cudaError_t cudnn_bias_gradients_launch(const struct cudnn_bias_gradients *gradients, cudaStream_t stream);
+
+// v ← momentum_rate·v + g + weight_decay·p; p ← p − rate·v, for `count` parameters p, their momentum v and gradient g.
+struct cudnn_update {
+	const struct cudnn_steps *steps;
+	float *params, *momentum;
+	const float *gradient;
+	float momentum_rate, weight_decay;
+	int count;
+};
+cudaError_t cudnn_update_launch(const struct cudnn_update *update, cudaStream_t stream);
+
+#ifdef __cplusplus
+}
+#endif

@@ -1,0 +1,293 @@
+// Which convolution stands between which layers follows from lenet5_shapes: a full layer is a convolution whose filter is
+// as large as its input. Between the convolutions stand the kernels of cudnn_parts.cu, and everything is in one stream.
+#include "kernels/cudnn_pass.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static const struct {
+	enum lenet5_layer in, out;
+	enum lenet5_parameter weight, bias;
+} convs[CUDNN_N_CONVS] = {
+	{ LENET5_INPUT, LENET5_C1, LENET5_C1_WEIGHT, LENET5_C1_BIAS },
+	{ LENET5_S2, LENET5_C3, LENET5_C3_WEIGHT, LENET5_C3_BIAS },
+	{ LENET5_S4, LENET5_C5, LENET5_C5_WEIGHT, LENET5_C5_BIAS },
+	{ LENET5_C5, LENET5_F6, LENET5_F6_WEIGHT, LENET5_F6_BIAS },
+	{ LENET5_F6, LENET5_OUTPUT, LENET5_OUTPUT_WEIGHT, LENET5_OUTPUT_BIAS },
+};
+
+static const struct cudnn *library(const struct engine *engine)
+{
+	return ((const struct cuda_engine *)engine)->cudnn;
+}
+
+static size_t layer_size(enum lenet5_layer layer)
+{
+	const struct lenet5_shape *s = &lenet5_shapes[layer];
+	return (size_t)s->maps * (size_t)s->height * (size_t)s->width;
+}
+
+int cudnn_computes(const struct lenet5 *net, struct err *e)
+{
+	const struct lenet5 *known = lenet5_at(0);
+	if (net->tensors == known->tensors)
+		return 0;
+	return err_set(e, "cuDNN has no network %s here, only %s and its like: leave --cudnn out", net->name, known->name);
+}
+
+size_t cudnn_model_bytes(const struct lenet5 *net)
+{
+	return sizeof(struct cudnn_model) + net->n_params * sizeof(float);
+}
+
+int cudnn_model_upload(struct engine *engine, const struct engine_network *n, struct cudnn_model *to, struct err *e)
+{
+	struct cudnn_model *m = malloc(cudnn_model_bytes(n->net));
+	if (!m)
+		return err_set(e, "no memory for a model");
+	m->network = (struct cudnn_network){ .mean = n->mean, .scale = 1 / n->std };
+	memcpy(m->network.activation, n->net->activation, sizeof m->network.activation);
+	memcpy(m->params, n->params, n->net->n_params * sizeof(float));
+	int failed = cuda_upload(engine, to, m, cudnn_model_bytes(n->net), e);
+	free(m);
+	return failed;
+}
+
+static int alloc_floats(struct engine *engine, size_t n, float **out, struct err *e)
+{
+	return cuda_alloc(engine, n * sizeof(float), (void **)out, e);
+}
+
+static int alloc_training(struct cudnn_place *p, size_t n, struct err *e)
+{
+	for (int layer = LENET5_C1; layer < LENET5_N_LAYERS; layer++)
+		if (alloc_floats(p->engine, n * layer_size(layer), &p->dmaps[layer], e))
+			return -1;
+	if (cuda_alloc(p->engine, n * layer_size(LENET5_S2), (void **)&p->from[LENET5_S2], e) ||
+	    cuda_alloc(p->engine, n * layer_size(LENET5_S4), (void **)&p->from[LENET5_S4], e) ||
+	    alloc_floats(p->engine, p->net->n_params, &p->gradient, e) ||
+	    alloc_floats(p->engine, p->net->n_params, &p->momentum, e))
+		return -1;
+	return 0;
+}
+
+int cudnn_place_open(struct engine *engine, const struct lenet5 *net, int max_n, bool training, struct cudnn_place *place,
+		     struct err *e)
+{
+	size_t n = (size_t)max_n;
+	struct cudnn_place p = { .engine = engine, .net = net };
+	if (cuda_enter(engine, e) || CUDA(engine, cudaStreamCreateWithFlags(&p.stream, cudaStreamNonBlocking), e) ||
+	    cudnn_session_open(library(engine), p.stream, &p.session, e) ||
+	    cuda_alloc(engine, cudnn_model_bytes(net), (void **)&p.model, e))
+		goto failed;
+	for (int layer = LENET5_INPUT; layer < LENET5_N_LAYERS; layer++)
+		if (alloc_floats(engine, n * layer_size(layer), &p.maps[layer], e))
+			goto failed;
+	if (training && alloc_training(&p, n, e))
+		goto failed;
+	*place = p;
+	return 0;
+failed:
+	cudnn_place_close(&p);
+	return -1;
+}
+
+void cudnn_place_close(struct cudnn_place *p)
+{
+	cudnn_session_close(&p->session);
+	for (int layer = LENET5_INPUT; layer < LENET5_N_LAYERS; layer++) {
+		cudaFree(p->maps[layer]);
+		cudaFree(p->dmaps[layer]);
+		cudaFree(p->from[layer]);
+	}
+	cudaFree(p->model);
+	cudaFree(p->gradient);
+	cudaFree(p->momentum);
+	if (p->stream)
+		cudaStreamDestroy(p->stream);
+	*p = (struct cudnn_place){ NULL };
+}
+
+int cudnn_pass_open(const struct cudnn_place *place, int n, bool training, struct cudnn_pass *pass, struct err *e)
+{
+	struct cudnn_pass p = { .n = n };
+	size_t workspace_bytes = 0;
+	for (int d = CUDNN_CONV_FORWARD; d <= (training ? CUDNN_CONV_FILTER : CUDNN_CONV_FORWARD); d++)
+		for (int i = 0; i < CUDNN_N_CONVS; i++) {
+			const struct lenet5_shape *in = &lenet5_shapes[convs[i].in], *out = &lenet5_shapes[convs[i].out];
+			const struct cudnn_shape shape = { n, in->maps, in->height, out->maps, out->height };
+			struct cudnn_conv *conv = &p.convs[d][i];
+			if (d == CUDNN_CONV_DATA && convs[i].in == LENET5_INPUT)
+				continue; // nobody wants the picture's gradient
+			if (cudnn_conv_plan(&place->session, d, &shape, conv, e))
+				goto failed;
+			if (conv->workspace_bytes > workspace_bytes)
+				workspace_bytes = conv->workspace_bytes;
+		}
+	if (workspace_bytes && cuda_alloc(place->engine, workspace_bytes, &p.workspace, e))
+		goto failed;
+	*pass = p;
+	return 0;
+failed:
+	cudnn_pass_close(place, &p);
+	return -1;
+}
+
+void cudnn_pass_close(const struct cudnn_place *place, struct cudnn_pass *pass)
+{
+	if (pass->graph)
+		cudaGraphExecDestroy(pass->graph); // before the plans, whose code it launches
+	for (int d = CUDNN_CONV_FORWARD; d <= CUDNN_CONV_FILTER; d++)
+		for (int i = 0; i < CUDNN_N_CONVS; i++)
+			cudnn_conv_free(&place->session, &pass->convs[d][i]);
+	cudaFree(pass->workspace);
+	*pass = (struct cudnn_pass){ 0 };
+}
+
+static size_t offset(const struct cudnn_place *p, enum lenet5_parameter parameter)
+{
+	return p->net->tensors[parameter].offset;
+}
+
+static int convolve(const struct cudnn_place *p, const struct cudnn_pass *pass, enum cudnn_direction direction, int i,
+		    struct err *e)
+{
+	const float *x = direction == CUDNN_CONV_DATA ? p->dmaps[convs[i].in] : p->maps[convs[i].in];
+	const float *w = direction == CUDNN_CONV_FILTER ? p->gradient : p->model->params;
+	const float *y = direction == CUDNN_CONV_FORWARD ? p->maps[convs[i].out] : p->dmaps[convs[i].out];
+	return cudnn_conv_run(&p->session, &pass->convs[direction][i], x, w + offset(p, convs[i].weight), y, pass->workspace,
+			      e);
+}
+
+static int pool(const struct cudnn_place *p, int n, enum lenet5_layer layer, enum lenet5_parameter bias, struct err *e)
+{
+	const struct lenet5_shape *shape = &lenet5_shapes[layer];
+	const struct cudnn_pool pool = {
+		.network = &p->model->network,
+		.layer = layer,
+		.x = p->maps[layer - 1],
+		.bias = p->model->params + offset(p, bias),
+		.y = p->maps[layer],
+		.from = p->from[layer],
+		.n = n,
+		.maps = shape->maps,
+		.side = shape->height,
+	};
+	return CUDA(p->engine, cudnn_pool_launch(&pool, p->stream), e);
+}
+
+static int add_bias(const struct cudnn_place *p, int n, enum lenet5_layer layer, enum lenet5_parameter bias, struct err *e)
+{
+	const struct cudnn_bias b = {
+		.network = &p->model->network,
+		.layer = layer,
+		.x = p->maps[layer],
+		.bias = p->model->params + offset(p, bias),
+		.y = p->maps[layer],
+		.n = n,
+		.maps = lenet5_shapes[layer].maps,
+		.area = 1,
+	};
+	return CUDA(p->engine, cudnn_bias_launch(&b, p->stream), e);
+}
+
+int cudnn_pass_forward(const struct cudnn_place *p, const struct cudnn_pass *pass, struct err *e)
+{
+	int n = pass->n;
+	if (convolve(p, pass, CUDNN_CONV_FORWARD, 0, e) || pool(p, n, LENET5_S2, LENET5_C1_BIAS, e) ||
+	    convolve(p, pass, CUDNN_CONV_FORWARD, 1, e) || pool(p, n, LENET5_S4, LENET5_C3_BIAS, e) ||
+	    convolve(p, pass, CUDNN_CONV_FORWARD, 2, e) || add_bias(p, n, LENET5_C5, LENET5_C5_BIAS, e) ||
+	    convolve(p, pass, CUDNN_CONV_FORWARD, 3, e) || add_bias(p, n, LENET5_F6, LENET5_F6_BIAS, e) ||
+	    convolve(p, pass, CUDNN_CONV_FORWARD, 4, e))
+		return -1;
+	return 0;
+}
+
+// Both gradients of convolution i, of its filter and of what it read.
+static int back_through(const struct cudnn_place *p, const struct cudnn_pass *pass, int i, struct err *e)
+{
+	return convolve(p, pass, CUDNN_CONV_FILTER, i, e) ||
+	       (convs[i].in != LENET5_INPUT && convolve(p, pass, CUDNN_CONV_DATA, i, e));
+}
+
+static int derive(const struct cudnn_place *p, int n, enum lenet5_layer layer, struct err *e)
+{
+	const struct cudnn_derive d = {
+		.network = &p->model->network, .layer = layer, .y = p->maps[layer], .d = p->dmaps[layer],
+		.count = n * (int)layer_size(layer),
+	};
+	if (p->net->activation[layer] == LENET5_IDENTITY)
+		return 0;
+	return CUDA(p->engine, cudnn_derive_launch(&d, p->stream), e);
+}
+
+static int unpool(const struct cudnn_place *p, int n, enum lenet5_layer layer, struct err *e)
+{
+	const struct lenet5_shape *shape = &lenet5_shapes[layer];
+	const struct cudnn_unpool u = {
+		.network = &p->model->network,
+		.layer = layer,
+		.y = p->maps[layer],
+		.dy = p->dmaps[layer],
+		.from = p->from[layer],
+		.dx = p->dmaps[layer - 1],
+		.n = n,
+		.maps = shape->maps,
+		.side = shape->height,
+	};
+	return CUDA(p->engine, cudnn_unpool_launch(&u, p->stream), e);
+}
+
+static int bias_gradients(const struct cudnn_place *p, int n, struct err *e)
+{
+	struct cudnn_bias_gradients g = { .n = n };
+	for (int i = 0; i < CUDNN_N_CONVS; i++) {
+		const struct lenet5_shape *out = &lenet5_shapes[convs[i].out];
+		g.layers[i] = (struct cudnn_bias_gradient){ p->dmaps[convs[i].out], p->gradient + offset(p, convs[i].bias),
+							    out->maps, out->height * out->width };
+	}
+	return CUDA(p->engine, cudnn_bias_gradients_launch(&g, p->stream), e);
+}
+
+int cudnn_pass_backward(const struct cudnn_place *p, const struct cudnn_pass *pass, struct err *e)
+{
+	int n = pass->n;
+	if (back_through(p, pass, 4, e) || derive(p, n, LENET5_F6, e) || back_through(p, pass, 3, e) ||
+	    derive(p, n, LENET5_C5, e) || back_through(p, pass, 2, e) || unpool(p, n, LENET5_S4, e) ||
+	    back_through(p, pass, 1, e) || unpool(p, n, LENET5_S2, e) || back_through(p, pass, 0, e) ||
+	    bias_gradients(p, n, e))
+		return -1;
+	return 0;
+}
+
+static int capture(const struct cudnn_place *place, struct cudnn_pass *pass,
+		   int (*put)(void *context, struct cudnn_pass *pass, struct err *e), void *context, struct err *e)
+{
+	struct engine *engine = place->engine;
+	cudaGraph_t graph = NULL;
+	struct err end;
+	if (CUDA(engine, cudaStreamBeginCapture(place->stream, cudaStreamCaptureModeThreadLocal), e))
+		return -1;
+	int failed = put(context, pass, e);
+	// the capture ends whatever happened in it
+	if (CUDA(engine, cudaStreamEndCapture(place->stream, &graph), failed ? &end : e))
+		failed = -1;
+	if (!failed)
+		failed = CUDA(engine, cudaGraphInstantiate(&pass->graph, graph, 0), e);
+	if (graph)
+		cudaGraphDestroy(graph);
+	return failed;
+}
+
+int cudnn_pass_capture(const struct cudnn_place *place, struct cudnn_pass *pass,
+		       int (*put)(void *context, struct cudnn_pass *pass, struct err *e), void *context, struct err *e)
+{
+	struct engine *engine = place->engine;
+	struct err lost;
+	if (put(context, pass, e) == 0 && CUDA(engine, cudaStreamSynchronize(place->stream), e) == 0 &&
+	    capture(place, pass, put, context, e) == 0)
+		return 0;
+	// if it was cuDNN that failed, only CUDA can say whether the device is lost
+	CUDA(engine, cudaStreamSynchronize(place->stream), &lost);
+	return -1;
+}
