@@ -40,7 +40,8 @@ int cuda_check(struct engine *engine, cudaError_t error, const char *call, struc
 		return 0;
 	err_set(e, "%s: %.*s: %s", engine->name, (int)strcspn(call, "("), call, cudaGetErrorString(error));
 	cudaGetLastError(); // what can be forgotten, is
-	if (cudaDeviceSynchronize())
+	cudaError_t again = cudaDeviceSynchronize(); // which a stream that captures refuses, and is none the worse
+	if (again && again != cudaErrorStreamCaptureUnsupported)
 		__atomic_store_n(&engine->lost, true, __ATOMIC_RELEASE);
 	return -1;
 }

@@ -19,6 +19,7 @@ typedef enum cudaError {
 	cudaErrorNotReady = 600,
 	cudaErrorIllegalAddress = 700,
 	cudaErrorLaunchFailure = 719,
+	cudaErrorStreamCaptureUnsupported = 900,
 	cudaErrorUnknown = 999,
 } cudaError_t;
 
