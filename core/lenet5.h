@@ -107,5 +107,5 @@ struct lenet5_prediction {
 // "rubbish" at a penalty of LENET5_RUBBISH and that class's share dealt out evenly, for nobody asked about it:
 //   p_i = (e^−y_i + e^−r/10) / (Σ_k e^−y_k + e^−r)
 // So a picture that is near one centre has a probability near 1, and one that is near none has a tenth for every digit.
-#define LENET5_RUBBISH 20.0
+#define LENET5_RUBBISH 12.0
 struct lenet5_prediction lenet5_predict(const struct lenet5 *net, const float *scores);

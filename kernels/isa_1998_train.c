@@ -17,11 +17,10 @@
 enum { FRAME = 4, FRAMED = 24 };
 
 #if defined __AVX512F__
-enum { TAP_ROWS = 5 }; // rows of a filter whose sums are in registers together
+enum { TAP_ROWS = 5 }; // rows of C3's filters whose sums are in registers together
 #else
 enum { TAP_ROWS = 1 };
 #endif
-enum { COLUMN_VECTORS = 16 / VF_LANES };
 
 // A picture's gradients on the way back.
 struct back {
@@ -211,31 +210,42 @@ ALWAYS_INLINE void backward_s2(const struct isa_params *w, const struct isa_1998
 	}
 }
 
-// gradient of C1 += dc1 · the input, by column
+// gradient of C1 += dc1 · the input, by column. Three maps share each load of the input, which seldom is aligned.
 static void backward_c1(const float *input, float (*dc1)[28][2][16], struct isa_1998_gradient *gradient)
 {
+	for (int map = 0; map < N_MAPS1; map += C1_BLOCK)
+	VF_EACH(lane, 16)
+	for (int ky = 0; ky < 5; ky++) {
+		vf sums[C1_BLOCK][5];
+		UNROLL(3)
+		for (int m = 0; m < C1_BLOCK; m++)
+			UNROLL(5)
+			for (int kx = 0; kx < 5; kx++)
+				sums[m][kx] = vf_load(&gradient->c1_weight[map + m][ky * 5 + kx][lane]);
+		for (int y = 0; y < 28; y++)
+		UNROLL(2)
+		for (int odd = 0; odd < 2; odd++) {
+			vf d[C1_BLOCK];
+			UNROLL(3)
+			for (int m = 0; m < C1_BLOCK; m++)
+				d[m] = vf_load(&dc1[map + m][y][odd][lane]);
+			UNROLL(5)
+			for (int kx = 0; kx < 5; kx++) {
+				int column = odd + kx;
+				vf in = vf_load(&input[(y + ky) * 32 + column % 2 * 16 + column / 2 + lane]);
+				UNROLL(3)
+				for (int m = 0; m < C1_BLOCK; m++)
+					sums[m][kx] = vf_fma(d[m], in, sums[m][kx]);
+			}
+		}
+		UNROLL(3)
+		for (int m = 0; m < C1_BLOCK; m++)
+			UNROLL(5)
+			for (int kx = 0; kx < 5; kx++)
+				vf_store(&gradient->c1_weight[map + m][ky * 5 + kx][lane], sums[m][kx]);
+	}
 	for (int map = 0; map < N_MAPS1; map++)
 	VF_EACH(lane, 16) {
-		for (int ky = 0; ky < 5; ky += TAP_ROWS) {
-			vf sums[TAP_ROWS * 5];
-			UNROLL(25)
-			for (int tap = 0; tap < TAP_ROWS * 5; tap++)
-				sums[tap] = vf_load(&gradient->c1_weight[map][ky * 5 + tap][lane]);
-			for (int y = 0; y < 28; y++)
-			UNROLL(2)
-			for (int odd = 0; odd < 2; odd++) {
-				vf d = vf_load(&dc1[map][y][odd][lane]);
-				UNROLL(25)
-				for (int tap = 0; tap < TAP_ROWS * 5; tap++) {
-					int column = odd + tap % 5;
-					vf in = vf_load(&input[(y + ky + tap / 5) * 32 + column % 2 * 16 + column / 2 + lane]);
-					sums[tap] = vf_fma(d, in, sums[tap]);
-				}
-			}
-			UNROLL(25)
-			for (int tap = 0; tap < TAP_ROWS * 5; tap++)
-				vf_store(&gradient->c1_weight[map][ky * 5 + tap][lane], sums[tap]);
-		}
 		vf bias = vf_load(&gradient->c1_bias[map][lane]);
 		for (int y = 0; y < 28; y++)
 			bias += vf_load(&dc1[map][y][0][lane]) + vf_load(&dc1[map][y][1][lane]);
