@@ -66,7 +66,12 @@ int engine_trace(struct engine_context *context, const struct engine_model *mode
 int engine_trainer_open(struct engine *engine, const struct engine_training *training, struct engine_trainer **trainer,
 			struct err *e)
 {
-	assert(training->batch > 0 && training->n_threads > 0);
+	const struct lenet5 *net = training->start.net;
+	bool penalties = net->output == LENET5_PENALTIES;
+	assert(training->batch > 0 && training->n_threads > 0 && (!training->curvature || training->mu > 0));
+	if (penalties == (training->loss == ENGINE_CROSS_ENTROPY))
+		return err_set(e, "network %s is trained with %s", net->name,
+			       penalties ? "the loss mse or map, for its scores are penalties" : "cross-entropy, for its scores are logits");
 	return engine->ops->trainer_open(engine, training, trainer, e);
 }
 
@@ -85,6 +90,14 @@ int engine_trainer_steps(struct engine_trainer *trainer, const uint32_t *order, 
 			 struct err *e)
 {
 	return trainer->engine->ops->trainer_steps(trainer, order, n, rates, losses, e);
+}
+
+int engine_trainer_curvature(struct engine_trainer *trainer, const uint32_t *order, uint32_t n, float *curvature, struct err *e)
+{
+	assert(n > 0);
+	if (!trainer->engine->ops->trainer_curvature)
+		return err_set(e, "%s: this engine knows gradients only, no curvature", trainer->engine->name);
+	return trainer->engine->ops->trainer_curvature(trainer, order, n, curvature, e);
 }
 
 int engine_trainer_read(struct engine_trainer *trainer, float *params, float *momentum, struct err *e)

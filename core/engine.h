@@ -44,15 +44,26 @@ struct engine_trace {
 	float input[32 * 32], c1[6 * 28 * 28], s2[6 * 14 * 14], c3[16 * 10 * 10], s4[16 * 5 * 5], c5[120], f6[84], output[10];
 };
 
+// The loss of one picture, whose digit is D.
+enum engine_loss {
+	ENGINE_CROSS_ENTROPY, // −log of D's softmax: for logits
+	ENGINE_MSE, // y_D, the paper's eq. 8: for penalties y
+	ENGINE_MAP, // y_D + log(e^−j + Σ_i e^−y_i), eq. 9: for penalties
+};
+
 // What a trainer is opened for. Data is borrowed until the trainer closes or is given other data.
 struct engine_training {
 	struct engine_network start;
+	enum engine_loss loss;
+	float j; // of ENGINE_MAP: the penalty of the class "rubbish"
 	const float *momentum; // (net->n_params) to go on from, or NULL for zeros
 	int batch; // pictures a step, at least 1
 	int n_threads; // at most; an engine may use fewer
 	float momentum_rate; // v ← momentum_rate·v + g
 	float weight_decay; // g includes weight_decay·p
-	float label_smoothing; // the target is (1−s)·one-hot + s/10
+	float label_smoothing; // of ENGINE_CROSS_ENTROPY: the target is (1−s)·one-hot + s/10
+	const float *curvature; // (net->n_params) as engine_trainer_curvature gave it, or NULL: one rate for all
+	float mu; // with a curvature h: parameter k's rate is rate/(mu + h_k); above 0
 };
 
 struct engine_ops {
@@ -67,6 +78,7 @@ struct engine_ops {
 	void (*trainer_close)(struct engine_trainer *);
 	int (*trainer_data)(struct engine_trainer *, const uint8_t *pixels, const uint8_t *labels, uint32_t n, struct err *);
 	int (*trainer_steps)(struct engine_trainer *, const uint32_t *order, uint32_t n, const float *rates, float *losses, struct err *);
+	int (*trainer_curvature)(struct engine_trainer *, const uint32_t *order, uint32_t n, float *curvature, struct err *); // or NULL
 	int (*trainer_read)(struct engine_trainer *, float *params, float *momentum, struct err *);
 	double (*peak)(struct engine *, int n_threads);
 };
@@ -130,6 +142,13 @@ int engine_trainer_data(struct engine_trainer *, const uint8_t *pixels, const ui
 // g = the gradient of the step's mean loss; v ← momentum·v + g; p ← p − rates[step]·v. losses: each step's mean loss
 // before its update. rates and losses have ceil(n/batch) entries.
 int engine_trainer_steps(struct engine_trainer *, const uint32_t *order, uint32_t n, const float *rates, float *losses, struct err *);
+
+// Stochastic diagonal Levenberg-Marquardt (the paper's appendix C): estimates h, the diagonal of the Gauss-Newton Hessian of the
+// mean loss over the pictures order[0..n) at the parameters as they are, and copies it out, (n_params). From here on
+// engine_trainer_steps gives parameter k the rate rates[step]/(mu + h_k). Second derivatives come back through the layers as
+// gradients do, but with weights, inputs and slopes squared, and a weight that is shared has the sum over its uses; of the loss
+// by F6's outputs they are exact. h is 0 where nothing is trained. Engines may refuse networks of which they know only gradients.
+int engine_trainer_curvature(struct engine_trainer *, const uint32_t *order, uint32_t n, float *curvature, struct err *e);
 
 // Copies out parameters and momentum v, (n_params) each; either may be NULL.
 int engine_trainer_read(struct engine_trainer *, float *params, float *momentum, struct err *);

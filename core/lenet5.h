@@ -11,6 +11,7 @@
 #include "core/err.h"
 #include "core/rng.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -29,33 +30,52 @@ struct lenet5_shape {
 };
 extern const struct lenet5_shape lenet5_shapes[LENET5_N_LAYERS]; // of each layer's output
 
-// What each layer's output goes through. max-pooling and these commute, so S2 and S4 are activated after the pooling.
-enum lenet5_activation { LENET5_IDENTITY, LENET5_SIGMOID, LENET5_RELU, LENET5_TANH };
+// What each layer's output goes through. Max-pooling and these commute, so S2 and S4 are activated after the pooling.
+enum lenet5_activation {
+	LENET5_IDENTITY,
+	LENET5_SIGMOID,
+	LENET5_RELU,
+	LENET5_TANH,
+	LENET5_SQUASH, // 1.7159·tanh(2a/3), the paper's
+};
+
+// What S2 and S4 make of a 2×2 window: its largest value, or (the sum of the four)·weight + bias, one pair a map.
+enum lenet5_pooling { LENET5_MAX, LENET5_SUBSAMPLING };
+
+// What the output layer says of a digit i: a logit, linear, the larger the likelier; or a penalty, the Euclidean radial basis
+// function y_i = Σ_j (x_j − w_ij)² of F6's outputs x and fixed centres w, the smaller the likelier.
+enum lenet5_output { LENET5_LOGITS, LENET5_PENALTIES };
+
+enum lenet5_parameter {
+	LENET5_C1_WEIGHT, LENET5_C1_BIAS, LENET5_S2_WEIGHT, LENET5_S2_BIAS, LENET5_C3_WEIGHT, LENET5_C3_BIAS,
+	LENET5_S4_WEIGHT, LENET5_S4_BIAS, LENET5_C5_WEIGHT, LENET5_C5_BIAS, LENET5_F6_WEIGHT, LENET5_F6_BIAS,
+	LENET5_OUTPUT_WEIGHT, LENET5_OUTPUT_BIAS, LENET5_N_PARAMETERS
+};
 
 // A parameter tensor: its name in lenet.bin, its shape (PyTorch's order: out, in, y, x) and where it lies in the one
 // array that holds all parameters of a network.
 struct lenet5_tensor {
+	enum lenet5_parameter parameter;
 	const char *name;
 	int n_dims;
 	int shape[4]; // the first n_dims count
 	size_t offset, count; // in floats
-	int fan_in; // inputs that one unit of the layer sums
-};
-
-enum lenet5_parameter {
-	LENET5_C1_WEIGHT, LENET5_C1_BIAS, LENET5_C3_WEIGHT, LENET5_C3_BIAS, LENET5_C5_WEIGHT, LENET5_C5_BIAS,
-	LENET5_F6_WEIGHT, LENET5_F6_BIAS, LENET5_OUTPUT_WEIGHT, LENET5_OUTPUT_BIAS, LENET5_N_PARAMETERS
+	int fan_in; // inputs that one unit of the layer sums, were all its links there
 };
 
 // A member of the family.
 struct lenet5 {
-	const char *name; // "sigmoid", "relu"
+	const char *name; // "sigmoid", "relu", "1998"
 	const char *summary; // one line for a person
 	float mean, std; // of the training pictures, ink in 0..1: the input layer is (ink − mean)/std, the frame too
 	enum lenet5_activation activation[LENET5_N_LAYERS];
+	enum lenet5_pooling pooling;
+	enum lenet5_output output;
+	uint8_t c3_links[16]; // [map of C3]: bit i is set where it sees map i of S2; where it is not, c3.weight is 0
 	int n_tensors;
-	const struct lenet5_tensor *tensors; // [n_tensors], by enum lenet5_parameter
+	const struct lenet5_tensor *tensors; // [n_tensors], in the file's order
 	size_t n_params; // floats in all
+	size_t n_trainable; // of them; the others are weights of links that are not there, and centres
 	size_t n_connections; // as the paper counts them: every use of a weight or bias in one forward pass
 };
 
@@ -65,15 +85,27 @@ const struct lenet5 *lenet5_find(const char *name, struct err *e);
 // The i-th network, or NULL past the last.
 const struct lenet5 *lenet5_at(int i);
 
-// PyTorch's default: weights and biases uniform in ±1/√fan_in. params: n_params floats.
+// How many of C3's 96 links there are.
+int lenet5_n_links(const struct lenet5 *net);
+
+// Whether parameter i of the tensor is a weight of a link of C3 that is not there.
+bool lenet5_is_unlinked(const struct lenet5 *net, const struct lenet5_tensor *tensor, size_t i);
+
+// params: n_params floats. Networks with logits begin as PyTorch's do: weights and biases uniform in ±1/√fan_in. 1998 begins
+// as published: weights uniform in ±2.4/fan_in, fan_in counting the links that are there (S2 and S4 sum four inputs under one
+// weight: ±0.6); biases 0, the centres the paper's figure 3.
 void lenet5_init(const struct lenet5 *net, struct rng *rng, float *params);
 
 // What a network says of one picture.
 struct lenet5_prediction {
-	int digit; // the most probable; of equal ones the lowest
+	int digit; // the likeliest; of equally likely ones the lowest
 	float confidence; // its probability
 	float probabilities[LENET5_DIGITS]; // sum to 1
 };
 
-// scores: the output layer, (10). The softmax of them.
+// scores: the output layer, (10). Of logits, the softmax. Of penalties y_i, the posterior of the paper's eq. 9, with its class
+// "rubbish" at a penalty of LENET5_RUBBISH and that class's share dealt out evenly, for nobody asked about it:
+//   p_i = (e^−y_i + e^−r/10) / (Σ_k e^−y_k + e^−r)
+// So a picture that is near one centre has a probability near 1, and one that is near none has a tenth for every digit.
+#define LENET5_RUBBISH 12.0
 struct lenet5_prediction lenet5_predict(const struct lenet5 *net, const float *scores);

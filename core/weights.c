@@ -16,12 +16,19 @@
 
 enum { HEX_BYTES = 2 * SHA256_DIGEST_SIZE + 1, NAME_BYTES = 64, MAX_TENSORS = 64 };
 
-static const char momentum_prefix[] = "momentum.";
+// The sets of tensors that a file may hold, each for all parameters.
+enum { PARAMS, MOMENTUM, CURVATURE, N_SETS };
+static const char *const prefixes[N_SETS] = { "", "momentum.", "curvature." };
+
+static float **set_of(struct weights *w, int set)
+{
+	return set == PARAMS ? &w->params : set == MOMENTUM ? &w->momentum : &w->curvature;
+}
 
 void weights_free(struct weights *w)
 {
-	free(w->params);
-	free(w->momentum);
+	for (int set = 0; set < N_SETS; set++)
+		free(*set_of(w, set));
 	for (int i = 0; i < w->n_meta; i++) {
 		free(w->meta[i].key);
 		free(w->meta[i].value);
@@ -83,10 +90,18 @@ static void hash_hex(const void *bytes, size_t n, char hex[HEX_BYTES])
 		snprintf(hex + 2 * i, 3, "%02x", digest[i]);
 }
 
-static const char *without_prefix(const char *name)
+// Which set the tensor belongs to; *bare: its name there.
+static int find_set(const char *name, const char **bare)
 {
-	size_t n = sizeof momentum_prefix - 1;
-	return strncmp(name, momentum_prefix, n) == 0 ? name + n : name;
+	for (int set = PARAMS + 1; set < N_SETS; set++) {
+		size_t n = strlen(prefixes[set]);
+		if (strncmp(name, prefixes[set], n) == 0) {
+			*bare = name + n;
+			return set;
+		}
+	}
+	*bare = name;
+	return PARAMS;
 }
 
 static const struct lenet5_tensor *find_tensor(const struct lenet5 *net, const char *name)
@@ -123,15 +138,19 @@ static int check_shape(const struct safetensors_tensor *t, const struct lenet5_t
 	return err_set(e, "%s: want shape %s, file has %s", t->name, wanted, found);
 }
 
-static int check_finite(const char *name, const float *numbers, size_t count, struct err *e)
+static int check_numbers(const struct lenet5 *net, const struct lenet5_tensor *t, const char *name, const float *numbers, struct err *e)
 {
-	for (size_t i = 0; i < count; i++)
+	for (size_t i = 0; i < t->count; i++) {
 		if (!isfinite(numbers[i]))
 			return err_set(e, "%s: element %zu is %f; every number must be finite", name, i, (double)numbers[i]);
+		if (numbers[i] != 0 && lenet5_is_unlinked(net, t, i))
+			return err_set(e, "%s: element %zu is %g, and must be 0: in network %s map %zu of C3 does not see map %zu of S2",
+				       name, i, (double)numbers[i], net->name, i / 150, i % 150 / 25);
+	}
 	return 0;
 }
 
-// One of the file's two sets of tensors, parameters (prefix "") or momentum. The caller frees *numbers.
+// One of the file's sets of tensors. The caller frees *numbers.
 static int load_set(const struct safetensors *s, const struct lenet5 *net, const char *prefix, float **numbers, struct err *e)
 {
 	float *all = malloc(net->n_params * sizeof *all);
@@ -146,7 +165,7 @@ static int load_set(const struct safetensors *s, const struct lenet5 *net, const
 			err_set(e, "%s: want dtype F32, file has %s", name, t->dtype);
 		else if ((!t || check_shape(t, want, e) == 0) &&
 			 safetensors_floats(s, name, want->count, all + want->offset, e) == 0 &&
-			 check_finite(name, all + want->offset, want->count, e) == 0)
+			 check_numbers(net, want, name, all + want->offset, e) == 0)
 			continue;
 		free(all);
 		return -1;
@@ -157,17 +176,18 @@ static int load_set(const struct safetensors *s, const struct lenet5 *net, const
 
 static int load_tensors(const struct safetensors *s, struct weights *w, struct err *e)
 {
-	bool has_momentum = false;
+	bool there[N_SETS] = { [PARAMS] = true };
 	for (int i = 0; i < s->n_tensors; i++) {
-		const char *name = s->tensors[i].name, *bare = without_prefix(name);
-		has_momentum = has_momentum || bare != name;
+		const char *name = s->tensors[i].name, *bare;
+		there[find_set(name, &bare)] = true;
 		if (!find_tensor(w->net, bare))
 			return err_set(e, "tensor \"%.64s\" does not belong to network %s, whose first is %s", name, w->net->name,
 				       w->net->tensors[0].name);
 	}
-	if (load_set(s, w->net, "", &w->params, e))
-		return -1;
-	return has_momentum ? load_set(s, w->net, momentum_prefix, &w->momentum, e) : 0;
+	for (int set = 0; set < N_SETS; set++)
+		if (there[set] && load_set(s, w->net, prefixes[set], set_of(w, set), e))
+			return -1;
+	return 0;
 }
 
 // A number that the metadata may give; `otherwise` if it does not.
@@ -252,7 +272,7 @@ static int list_set(const struct lenet5 *net, const char *prefix, const float *n
 	for (int i = 0; i < net->n_tensors; i++) {
 		const struct lenet5_tensor *t = &net->tensors[i];
 		snprintf(names[i], NAME_BYTES, "%s%s", prefix, t->name);
-		if (check_finite(names[i], numbers + t->offset, t->count, e))
+		if (check_numbers(net, t, names[i], numbers + t->offset, e))
 			return -1;
 		list[i] = (struct safetensors_tensor){
 			.name = names[i], .dtype = "F32", .n_dims = t->n_dims, .n_bytes = 4 * t->count, .data = data,
@@ -298,18 +318,22 @@ static int format(const struct weights *w, uint8_t **bytes, size_t *n, struct er
 	char names[MAX_TENSORS][NAME_BYTES];
 	struct strings strings;
 	const struct lenet5 *net = w->net;
-	int n_sets = w->momentum ? 2 : 1, rc = -1;
-	size_t n_set = 4 * net->n_params, n_data = (size_t)n_sets * n_set;
-	uint8_t *data = malloc(n_data);
+	const float *const sets[N_SETS] = { w->params, w->momentum, w->curvature };
+	size_t n_set = 4 * net->n_params, n_data = 0;
+	int n_tensors = 0, rc = -1;
+	uint8_t *data = malloc(N_SETS * n_set);
 	if (!data)
-		return err_set(e, "no memory for %zu bytes of weights", n_data);
-	if (list_set(net, "", w->params, data, tensors, names, e))
-		goto out;
-	if (w->momentum && list_set(net, momentum_prefix, w->momentum, data + n_set, tensors + net->n_tensors,
-				    names + net->n_tensors, e))
-		goto out;
+		return err_set(e, "no memory for %zu bytes of weights", N_SETS * n_set);
+	for (int set = 0; set < N_SETS; set++) {
+		if (!sets[set])
+			continue;
+		if (list_set(net, prefixes[set], sets[set], data + n_data, tensors + n_tensors, names + n_tensors, e))
+			goto out;
+		n_tensors += net->n_tensors;
+		n_data += n_set;
+	}
 	int n_meta = list_strings(w, data, n_data, &strings);
-	rc = safetensors_format(strings.list, n_meta, tensors, n_sets * net->n_tensors, bytes, n, e);
+	rc = safetensors_format(strings.list, n_meta, tensors, n_tensors, bytes, n, e);
 out:
 	free(data);
 	return rc;

@@ -25,6 +25,7 @@ struct weights {
 	float mean, std;
 	float *params; // (net->n_params), owned
 	float *momentum; // (net->n_params), owned; NULL but in a checkpoint: the tensors momentum.*
+	float *curvature; // the same, and NULL but where parameters have rates of their own: the tensors curvature.*
 	int n_meta;
 	struct weights_meta meta[WEIGHTS_MAX_META]; // what is not one of the fields above, in the file's order
 };
@@ -40,7 +41,8 @@ int weights_set(struct weights *w, const char *key, const char *value, struct er
 // Parses a file's bytes. `network` names the network of a file that does not say (a foreign one); where both do they must
 // agree. NULL: the file must say. In a foreign file `format` may be anything, mean and std are the network's own if
 // missing. Refused, with the reason: bad sizes, offsets, overlaps, types, shapes; missing or additional tensors; a number
-// that is not finite; a sha256 that does not match.
+// that is not finite; a weight that is not 0 where C3 has no link; a sha256 that does not match. The centres of 1998 are what
+// the file says they are.
 int weights_parse(const void *bytes, size_t n, const char *network, struct weights *w, struct err *e);
 
 // As weights_parse; the file's name stands before every message.

@@ -1,5 +1,5 @@
 // The CPU engine: chooses the instruction set, packs models, cuts batches into groups of pictures and spreads the groups
-// over a pool of threads. What a group computes is in isa_forward.c.
+// over a pool of threads. What a group computes is in isa_forward.c, or isa_1998_forward.c.
 #include "kernels/cpu.h"
 
 #include "kernels/cpu_engine.h"
@@ -24,7 +24,7 @@ struct context {
 
 // One call of forward, for the pool.
 struct forward_job {
-	const struct isa *isa;
+	const struct isa_functions *functions;
 	struct isa_network network;
 	const float *ink;
 	float *scores;
@@ -50,7 +50,7 @@ static int model_new(struct engine *engine, const struct engine_network *network
 	m->base = (struct engine_model){ engine, 1, network->net };
 	m->mean = network->mean;
 	m->scale = 1 / network->std;
-	cpu_pack(network->params, &m->params);
+	cpu_pack(network->net, network->params, &m->params);
 	*out = &m->base;
 	return 0;
 }
@@ -93,7 +93,7 @@ static void forward_group(void *context, int group)
 {
 	const struct forward_job *job = context;
 	int first = group * GROUP, left = job->n - first;
-	job->isa->forward(&job->network, job->ink + (size_t)first * LENET5_PIXELS, left < GROUP ? left : GROUP,
+	job->functions->forward(&job->network, job->ink + (size_t)first * LENET5_PIXELS, left < GROUP ? left : GROUP,
 			  job->scores + first * LENET5_DIGITS);
 }
 
@@ -101,7 +101,7 @@ static int forward(struct engine_context *context, const struct engine_model *mo
 		   struct err *e)
 {
 	(void)e;
-	struct forward_job job = { cpu_isa(context->engine), network_of(model), ink, scores, n };
+	struct forward_job job = { isa_for(cpu_isa(context->engine), model->net), network_of(model), ink, scores, n };
 	pool_run(((struct context *)context)->pool, (n + GROUP - 1) / GROUP, forward_group, &job);
 	return 0;
 }
@@ -111,7 +111,7 @@ static int trace(struct engine_context *context, const struct engine_model *mode
 {
 	(void)e;
 	struct isa_network network = network_of(model);
-	cpu_isa(context->engine)->trace(&network, ink, out);
+	isa_for(cpu_isa(context->engine), model->net)->trace(&network, ink, out);
 	return 0;
 }
 
@@ -126,7 +126,10 @@ static void engine_free(struct engine *engine)
 }
 
 #define ISA_TABLE(set, title) \
-	{ #set, title, isa_forward_##set, isa_trace_##set, isa_learn_##set, isa_update_##set, isa_peak_##set }
+	{ #set, title, \
+	  { isa_forward_##set, isa_trace_##set, isa_learn_##set, isa_update_##set, NULL }, \
+	  { isa_1998_forward_##set, isa_1998_trace_##set, isa_1998_learn_##set, isa_1998_update_##set, isa_1998_curve_##set }, \
+	  isa_peak_##set }
 
 static const struct isa isas[] = { // the best first
 #ifdef __x86_64__
@@ -140,10 +143,10 @@ enum { N_ISAS = sizeof isas / sizeof isas[0] };
 static bool supported(const struct isa *isa)
 {
 #ifdef __x86_64__
-	if (isa->forward == isa_forward_avx512)
+	if (isa->peak == isa_peak_avx512)
 		return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
 		       __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl");
-	if (isa->forward == isa_forward_avx2)
+	if (isa->peak == isa_peak_avx2)
 		return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
 #endif
 	return isa != NULL;
@@ -179,6 +182,7 @@ int cpu_engine_open(const char *isa_name, struct engine **engine, struct err *e)
 		.trainer_close = cpu_trainer_close,
 		.trainer_data = cpu_trainer_data,
 		.trainer_steps = cpu_trainer_steps,
+		.trainer_curvature = cpu_trainer_curvature,
 		.trainer_read = cpu_trainer_read,
 		.peak = peak,
 	};

@@ -21,4 +21,5 @@ int cpu_trainer_open(struct engine *, const struct engine_training *, struct eng
 void cpu_trainer_close(struct engine_trainer *);
 int cpu_trainer_data(struct engine_trainer *, const uint8_t *pixels, const uint8_t *labels, uint32_t n, struct err *);
 int cpu_trainer_steps(struct engine_trainer *, const uint32_t *order, uint32_t n, const float *rates, float *losses, struct err *);
+int cpu_trainer_curvature(struct engine_trainer *, const uint32_t *order, uint32_t n, float *curvature, struct err *);
 int cpu_trainer_read(struct engine_trainer *, float *params, float *momentum, struct err *);

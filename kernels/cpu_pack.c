@@ -1,60 +1,68 @@
-// One walk over all parameters pairs each with its place in the packed layout; packing and unpacking are that walk with
-// the copy in one direction or the other.
+// lenet.bin's order → that of the vectors, and back: a table says where each tensor goes, one walk serves both ways.
 #include "kernels/cpu_pack.h"
 
+#include <stddef.h>
 #include <string.h>
 
-static void copy(float *params, float *packed, int unpack)
+#define PLACE(field) offsetof(struct isa_params, field) / sizeof(float)
+#define VECTOR(field, n) { PLACE(field), { n, 1, 1, 1 }, { 1, 0, 0, 0 } }
+
+// A tensor as (out, in, y, x); the strides are those of struct isa_params.
+static const struct {
+	size_t at;
+	int n[4], stride[4];
+} places[LENET5_N_PARAMETERS] = {
+	[LENET5_C1_WEIGHT] = { PLACE(c1_weight), { N_MAPS1, 1, 5, 5 }, { 5 * 8, 0, 8, 1 } },
+	[LENET5_C1_BIAS] = VECTOR(c1_bias, N_MAPS1),
+	[LENET5_S2_WEIGHT] = VECTOR(s2_weight, N_MAPS1),
+	[LENET5_S2_BIAS] = VECTOR(s2_bias, N_MAPS1),
+	[LENET5_C3_WEIGHT] = { PLACE(c3_weight), { N_MAPS3, N_MAPS1, 5, 5 }, { 1, N_TAPS * N_MAPS3, 5 * N_MAPS3, N_MAPS3 } },
+	[LENET5_C3_BIAS] = VECTOR(c3_bias, N_MAPS3),
+	[LENET5_S4_WEIGHT] = VECTOR(s4_weight, N_MAPS3),
+	[LENET5_S4_BIAS] = VECTOR(s4_bias, N_MAPS3),
+	[LENET5_C5_WEIGHT] = { PLACE(c5_weight), { N_C5, N_MAPS3, 5, 5 },
+			       { 1, C5_STRIDE, 5 * N_MAPS3 * C5_STRIDE, N_MAPS3 * C5_STRIDE } },
+	[LENET5_C5_BIAS] = VECTOR(c5_bias, N_C5),
+	[LENET5_F6_WEIGHT] = { PLACE(f6_weight), { N_F6, N_C5, 1, 1 }, { 1, F6_STRIDE, 0, 0 } },
+	[LENET5_F6_BIAS] = VECTOR(f6_bias, N_F6),
+	[LENET5_OUTPUT_WEIGHT] = { PLACE(output_weight), { LENET5_DIGITS, N_F6, 1, 1 }, { 1, SCORES_STRIDE, 0, 0 } },
+	[LENET5_OUTPUT_BIAS] = VECTOR(output_bias, LENET5_DIGITS),
+};
+
+static void pack(float *param, float *packed)
 {
-	if (unpack)
-		*params = *packed;
-	else
-		*packed = *params;
+	*packed = *param;
 }
 
-// out × in of a full layer, in the order of the file; weight [in][stride], bias [stride]; returns where the next begins.
-static float *walk_full(float *params, float *weight, float *bias, int n_out, int n_in, int stride, int unpack)
+static void unpack(float *param, float *packed)
 {
-	for (int out = 0; out < n_out; out++)
-		for (int in = 0; in < n_in; in++)
-			copy(params++, &weight[in * stride + out], unpack);
-	for (int out = 0; out < n_out; out++)
-		copy(params++, &bias[out], unpack);
-	return params;
+	*param = *packed;
 }
 
-static void walk(float *params, struct isa_params *w, int unpack)
+// Calls `move` with each parameter in lenet.bin's order and its place in the packed layout.
+static void walk(const struct lenet5 *net, float *params, float *packed, void (*move)(float *param, float *packed))
 {
-	for (int map = 0; map < N_MAPS1; map++)
-		for (int tap = 0; tap < N_TAPS; tap++)
-			copy(params++, &w->c1_weight[map][tap / 5][tap % 5], unpack);
-	for (int map = 0; map < N_MAPS1; map++)
-		copy(params++, &w->c1_bias[map], unpack);
-	for (int out = 0; out < N_MAPS3; out++)
-		for (int map = 0; map < N_MAPS1; map++)
-			for (int tap = 0; tap < N_TAPS; tap++)
-				copy(params++, &w->c3_weight[map][tap][out], unpack);
-	for (int out = 0; out < N_MAPS3; out++)
-		copy(params++, &w->c3_bias[out], unpack);
-	for (int out = 0; out < N_C5; out++)
-		for (int map = 0; map < N_MAPS3; map++)
-			for (int pixel = 0; pixel < 25; pixel++)
-				copy(params++, &w->c5_weight[pixel * N_MAPS3 + map][out], unpack);
-	for (int out = 0; out < N_C5; out++)
-		copy(params++, &w->c5_bias[out], unpack);
-	params = walk_full(params, w->f6_weight[0], w->f6_bias, N_F6, N_C5, F6_STRIDE, unpack);
-	walk_full(params, w->output_weight[0], w->output_bias, LENET5_DIGITS, N_F6, SCORES_STRIDE, unpack);
+	for (int t = 0; t < net->n_tensors; t++) {
+		enum lenet5_parameter which = net->tensors[t].parameter;
+		const int *n = places[which].n, *stride = places[which].stride;
+		float *param = params + net->tensors[t].offset, *to = packed + places[which].at;
+		for (int out = 0; out < n[0]; out++)
+			for (int in = 0; in < n[1]; in++)
+				for (int y = 0; y < n[2]; y++)
+					for (int x = 0; x < n[3]; x++)
+						move(param++, &to[out * stride[0] + in * stride[1] + y * stride[2] + x * stride[3]]);
+	}
 }
 
-void cpu_pack(const float *params, struct isa_params *packed)
+void cpu_pack(const struct lenet5 *net, const float *params, struct isa_params *packed)
 {
 	memset(packed, 0, sizeof *packed);
-	walk((float *)params, packed, 0); // only read
+	walk(net, (float *)params, (float *)packed, pack); // only read
 }
 
-void cpu_unpack(const struct isa_params *packed, float *params)
+void cpu_unpack(const struct lenet5 *net, const struct isa_params *packed, float *params)
 {
-	walk(params, (struct isa_params *)packed, 1); // only read
+	walk(net, params, (float *)packed, unpack); // only read
 }
 
 void cpu_turn(const struct isa_params *w, struct isa_transposed *turned)

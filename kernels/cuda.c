@@ -75,6 +75,13 @@ int cuda_upload(struct engine *engine, void *to, const void *from, size_t bytes,
 	return status ? -1 : 0;
 }
 
+int cuda_check_network(const struct lenet5 *net, struct err *e)
+{
+	if (net->pooling == LENET5_MAX && net->output == LENET5_LOGITS)
+		return 0;
+	return err_set(e, "the GPU engine has no network %s yet; --device cpu computes it", net->name);
+}
+
 static void model_free(struct engine_model *model)
 {
 	struct model *m = (struct model *)model;
@@ -85,6 +92,8 @@ static void model_free(struct engine_model *model)
 static int model_new(struct engine *engine, const struct engine_network *n, struct engine_model **out, struct err *e)
 {
 	const enum lenet5_activation *activation = n->net->activation;
+	if (cuda_check_network(n->net, e))
+		return -1;
 	void *params = NULL;
 	struct cuda_params *packed = malloc(sizeof *packed);
 	struct model *m = malloc(sizeof *m);

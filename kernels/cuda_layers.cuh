@@ -48,6 +48,7 @@ __device__ __forceinline__ float activate(enum lenet5_activation activation, flo
 {
 	switch (activation) {
 	case LENET5_IDENTITY:
+	case LENET5_SQUASH: // of networks that cuda_check_network refuses
 		break;
 	case LENET5_SIGMOID:
 		return 1.0f / (1.0f + expf(-x));

@@ -27,8 +27,9 @@ static const struct {
 static void walk(const struct lenet5 *net, float *params, float *packed, void (*move)(float *param, float *packed))
 {
 	for (int t = 0; t < net->n_tensors; t++) {
-		const int *n = places[t].n, *stride = places[t].stride;
-		float *param = params + net->tensors[t].offset, *to = packed + places[t].at;
+		const enum lenet5_parameter which = net->tensors[t].parameter;
+		const int *n = places[which].n, *stride = places[which].stride;
+		float *param = params + net->tensors[t].offset, *to = packed + places[which].at;
 		for (int out = 0; out < n[0]; out++)
 			for (int in = 0; in < n[1]; in++)
 				for (int tap = 0; tap < n[2]; tap++)

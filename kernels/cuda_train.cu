@@ -28,6 +28,7 @@ static __device__ __forceinline__ float derive(enum lenet5_activation activation
 {
 	switch (activation) {
 	case LENET5_IDENTITY:
+	case LENET5_SQUASH: // of networks that cuda_check_network refuses
 		break;
 	case LENET5_SIGMOID:
 		return d * (y * (1.0f - y));

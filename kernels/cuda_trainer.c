@@ -86,6 +86,8 @@ int cuda_trainer_open(struct engine *engine, const struct engine_training *train
 {
 	const struct lenet5 *net = training->start.net;
 	const enum lenet5_activation *activation = net->activation;
+	if (cuda_check_network(net, e))
+		return -1;
 	size_t batch = (size_t)training->batch;
 	struct trainer *t = calloc(1, sizeof *t);
 	if (!t || !(t->packed = malloc(sizeof *t->packed))) {

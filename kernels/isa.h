@@ -29,8 +29,9 @@ struct isa_params {
 	float c5_bias[C5_STRIDE];
 	float f6_weight[N_C5][F6_STRIDE];
 	float f6_bias[F6_STRIDE];
-	float output_weight[N_F6][SCORES_STRIDE];
+	float output_weight[N_F6][SCORES_STRIDE]; // or the centres
 	float output_bias[SCORES_STRIDE];
+	float s2_weight[16], s2_bias[16], s4_weight[N_MAPS3], s4_bias[N_MAPS3]; // of subsampling
 } __attribute__((aligned(64)));
 
 struct isa_network {
@@ -47,7 +48,7 @@ struct isa_transposed {
 	float output_weight[LENET5_DIGITS][F6_STRIDE];
 } __attribute__((aligned(64)));
 
-// Gradients of the convolutions, summed over a chunk of pictures.
+// Gradients below C5, summed over a chunk of pictures: of max-pooling networks,
 struct isa_conv_gradient {
 	float c1_weight[N_MAPS1][5][8];
 	float c1_bias[16];
@@ -55,46 +56,90 @@ struct isa_conv_gradient {
 	float c3_bias[N_MAPS3];
 } __attribute__((aligned(64)));
 
+// and of 1998, where those of C1 and S2 are still apart by the column of S2 they came through.
+struct isa_1998_gradient {
+	float c1_weight[N_MAPS1][N_TAPS][16], c1_bias[N_MAPS1][16];
+	float s2_weight[N_MAPS1][16], s2_bias[N_MAPS1][16];
+	float c3_weight[N_MAPS1][N_TAPS][N_MAPS3], c3_bias[N_MAPS3];
+	float s4_weight[N_MAPS3], s4_bias[N_MAPS3];
+} __attribute__((aligned(64)));
+
+union isa_gradient {
+	struct isa_conv_gradient conv;
+	struct isa_1998_gradient of_1998;
+};
+
 // What one picture of a batch leaves behind for the gradients of the full layers; d…: gradient of the batch's mean loss.
 struct isa_features {
 	float s4[N_S4], c5[C5_STRIDE], f6[F6_STRIDE];
 	float dscores[SCORES_STRIDE], df6[F6_STRIDE], dc5[C5_STRIDE];
 } __attribute__((aligned(64)));
 
+// Some pictures to learn from.
+struct isa_lesson {
+	const uint8_t *const *pixels; // (n) pictures, (28, 28) each
+	const float (*targets)[16]; // (n)
+	int n; // ≤ MAX_CHUNK
+	int batch; // gradients are of the sum of the losses divided by this
+	enum engine_loss loss;
+	float j;
+};
+
 struct isa_sgd {
+	const struct lenet5 *net;
 	float rate, momentum, weight_decay;
+	const struct isa_params *scale; // of each parameter's rate, or NULL; of 1998 alone
 };
 
 // The parts into which the update of the parameters is cut, so that threads can share it: 25 of C5, 8 of F6, the rest.
 enum { UPDATE_C5 = 25, UPDATE_F6 = 8, N_UPDATES = UPDATE_C5 + UPDATE_F6 + 1 };
 
-// The arithmetic of one instruction set. Each function is in kernels/isa_*.c under its own name and the set's.
-struct isa {
-	const char *name, *title;
+// The arithmetic of one kind of network.
+struct isa_functions {
 	// ink (n, 28, 28) → scores (n, 10), n ≤ GROUP
 	void (*forward)(const struct isa_network *, const float *ink, int n, float *scores);
 	void (*trace)(const struct isa_network *, const float *ink, struct engine_trace *);
-	// Forward, loss and backward of n ≤ MAX_CHUNK pictures, (28, 28) each; targets (n, 16); gradients are of the sum of the
-	// losses divided by batch. Writes features (n), gradient and losses (n).
-	void (*learn)(const struct isa_network *, const struct isa_transposed *, const uint8_t *const *pixels, const float (*targets)[16],
-		      int n, int batch, struct isa_features *features, struct isa_conv_gradient *gradient, double *losses);
+	// Forward, loss and backward. Writes features (n), gradient and losses (n).
+	void (*learn)(const struct isa_network *, const struct isa_transposed *, const struct isa_lesson *, struct isa_features *features,
+		      union isa_gradient *gradient, double *losses);
 	// Part `part` of one step of gradient descent from features (n) and gradients (n_gradients); touches no other part's
 	// parameters.
-	void (*update)(int part, const struct isa_features *features, int n, const struct isa_conv_gradient *gradients, int n_gradients,
+	void (*update)(int part, const struct isa_features *features, int n, const union isa_gradient *gradients, int n_gradients,
 		       const struct isa_sgd *, struct isa_params *params, struct isa_params *momentum, struct isa_transposed *);
+	// As learn, but second derivatives in the places of gradients. squares, turned_squares: of every weight. NULL: unknown.
+	void (*curve)(const struct isa_network *, const struct isa_transposed *, const struct isa_params *squares,
+		      const struct isa_transposed *turned_squares, const struct isa_lesson *, struct isa_features *features,
+		      union isa_gradient *gradient);
+};
+
+// The arithmetic of one instruction set. Each function is in kernels/isa_*.c under its own name and the set's.
+struct isa {
+	const char *name, *title;
+	struct isa_functions max_pooling, of_1998;
 	double (*peak)(double seconds); // FLOP/s of one thread in multiply-adds
 };
 
-// The functions of a set are isa_forward_avx2 and so on; kernels/isa_*.c define them for the ISA that the Makefile names.
+static inline const struct isa_functions *isa_for(const struct isa *isa, const struct lenet5 *net)
+{
+	return net->pooling == LENET5_MAX ? &isa->max_pooling : &isa->of_1998;
+}
+
+// The functions of a set are isa_forward_avx2, isa_1998_forward_avx2 and so on; kernels/isa_*.c define them for the ISA that the
+// Makefile names.
+#define ISA_DECLARE_FUNCTIONS(kind, set)                                                                             \
+	void kind##_forward_##set(const struct isa_network *, const float *ink, int n, float *scores);               \
+	void kind##_trace_##set(const struct isa_network *, const float *ink, struct engine_trace *);                \
+	void kind##_learn_##set(const struct isa_network *, const struct isa_transposed *, const struct isa_lesson *, \
+				struct isa_features *features, union isa_gradient *gradient, double *losses);        \
+	void kind##_update_##set(int part, const struct isa_features *features, int n, const union isa_gradient *gradients, \
+				 int n_gradients, const struct isa_sgd *, struct isa_params *params,                 \
+				 struct isa_params *momentum, struct isa_transposed *);
 #define ISA_DECLARE(set)                                                                                             \
-	void isa_forward_##set(const struct isa_network *, const float *ink, int n, float *scores);                  \
-	void isa_trace_##set(const struct isa_network *, const float *ink, struct engine_trace *);                   \
-	void isa_learn_##set(const struct isa_network *, const struct isa_transposed *, const uint8_t *const *pixels, \
-			     const float (*targets)[16], int n, int batch, struct isa_features *features,            \
-			     struct isa_conv_gradient *gradient, double *losses);                                    \
-	void isa_update_##set(int part, const struct isa_features *features, int n,                                  \
-			      const struct isa_conv_gradient *gradients, int n_gradients, const struct isa_sgd *,    \
-			      struct isa_params *params, struct isa_params *momentum, struct isa_transposed *);      \
+	ISA_DECLARE_FUNCTIONS(isa, set)                                                                              \
+	ISA_DECLARE_FUNCTIONS(isa_1998, set)                                                                         \
+	void isa_1998_curve_##set(const struct isa_network *, const struct isa_transposed *, const struct isa_params *squares, \
+				  const struct isa_transposed *turned_squares, const struct isa_lesson *,            \
+				  struct isa_features *features, union isa_gradient *gradient);                      \
 	double isa_peak_##set(double seconds);
 ISA_DECLARE(portable)
 ISA_DECLARE(avx2)

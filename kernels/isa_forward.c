@@ -15,7 +15,7 @@ void ISA_NAME(isa_forward)(const struct isa_network *n, const float *ink, int pi
 	struct isa_maps maps;
 	struct row rows[GROUP];
 	for (int p = 0; p < pictures; p++) {
-		lay_out_input(n, ink + p * LENET5_PIXELS, &maps);
+		lay_out_input(n, ink + p * LENET5_PIXELS, maps.input);
 		forward_c1(n, &maps, false);
 		forward_c3(n, &maps, rows[p].s4, false);
 	}

@@ -43,6 +43,8 @@ struct isa_maps {
 } __attribute__((aligned(64)));
 enum { S2_FROM_ROW = LENET5_PADDED, S4_FROM_ROW = 14 * 8 };
 
+#define SQUASH_LIMIT 1.7159f
+
 ALWAYS_INLINE vf activate(enum lenet5_activation activation, vf x)
 {
 	switch (activation) {
@@ -54,6 +56,8 @@ ALWAYS_INLINE vf activate(enum lenet5_activation activation, vf x)
 		return vf_max(x, vf_set1(0.0f));
 	case LENET5_TANH:
 		return vf_tanh(x);
+	case LENET5_SQUASH:
+		return vf_set1(SQUASH_LIMIT) * vf_tanh(vf_set1(2.0f / 3) * x);
 	}
 	return x;
 }
@@ -78,13 +82,14 @@ ALWAYS_INLINE float normalised(const struct isa_network *n, float ink)
 	return (ink - n->mean) * n->scale;
 }
 
-static inline void lay_out_input(const struct isa_network *n, const float *ink, struct isa_maps *maps)
+// The input layer with its frame, as struct isa_maps wants it.
+static inline void lay_out_input(const struct isa_network *n, const float *ink, float *input)
 {
 	float frame = normalised(n, 0.0f);
 	for (int i = 0; i < 2 * 32; i++)
-		maps->input[i] = maps->input[30 * 32 + i] = frame;
+		input[i] = input[30 * 32 + i] = frame;
 	for (int y = 0; y < LENET5_SIDE; y++) {
-		float *even = &maps->input[(y + 2) * 32], *odd = even + 16;
+		float *even = &input[(y + 2) * 32], *odd = even + 16;
 		even[0] = even[15] = odd[0] = odd[15] = frame;
 		for (int x = 0; x < LENET5_SIDE / 2; x++) {
 			even[x + 1] = normalised(n, ink[y * LENET5_SIDE + 2 * x]);
@@ -92,7 +97,29 @@ static inline void lay_out_input(const struct isa_network *n, const float *ink, 
 		}
 	}
 	for (int i = 0; i < 16; i++)
-		maps->input[32 * 32 + i] = 0;
+		input[32 * 32 + i] = 0;
+}
+
+// C1 before pooling: maps map..map + C1_BLOCK, a row of S2's windows, 16 columns from `lane` on. sums[map][pixel of the window].
+ALWAYS_INLINE void convolve_c1(const struct isa_params *w, const float *input, int y, int lane, int map, vf sums[C1_BLOCK][4])
+{
+	UNROLL(3)
+	for (int m = 0; m < C1_BLOCK; m++)
+		UNROLL(4)
+		for (int i = 0; i < 4; i++)
+			sums[m][i] = vf_set1(w->c1_bias[map + m]);
+	UNROLL(5)
+	for (int ky = 0; ky < 5; ky++)
+	UNROLL(5)
+	for (int kx = 0; kx < 5; kx++)
+	UNROLL(4)
+	for (int i = 0; i < 4; i++) {
+		int column = kx + (i & 1);
+		vf in = vf_load(&input[(2 * y + ky + (i >> 1)) * 32 + (column & 1) * 16 + column / 2 + lane]);
+		UNROLL(3)
+		for (int m = 0; m < C1_BLOCK; m++)
+			sums[m][i] = vf_fma(in, vf_set1(w->c1_weight[map + m][ky][kx]), sums[m][i]);
+	}
 }
 
 // C1 and S2, into maps->s2.
@@ -103,24 +130,8 @@ ALWAYS_INLINE void forward_c1(const struct isa_network *n, struct isa_maps *maps
 	for (int y = 0; y < 14; y++)
 	VF_EACH(lane, 16)
 	for (int map = 0; map < N_MAPS1; map += C1_BLOCK) {
-		vf sums[C1_BLOCK][4]; // the window's four pixels
-		UNROLL(3)
-		for (int m = 0; m < C1_BLOCK; m++)
-			UNROLL(4)
-			for (int i = 0; i < 4; i++)
-				sums[m][i] = vf_set1(n->params->c1_bias[map + m]);
-		UNROLL(5)
-		for (int ky = 0; ky < 5; ky++)
-		UNROLL(5)
-		for (int kx = 0; kx < 5; kx++)
-		UNROLL(4)
-		for (int i = 0; i < 4; i++) {
-			int column = kx + (i & 1);
-			vf in = vf_load(&maps->input[(2 * y + ky + (i >> 1)) * 32 + (column & 1) * 16 + column / 2 + lane]);
-			UNROLL(3)
-			for (int m = 0; m < C1_BLOCK; m++)
-				sums[m][i] = vf_fma(in, vf_set1(n->params->c1_weight[map + m][ky][kx]), sums[m][i]);
-		}
+		vf sums[C1_BLOCK][4];
+		convolve_c1(n->params, maps->input, y, lane, map, sums);
 		UNROLL(3)
 		for (int m = 0; m < C1_BLOCK; m++) {
 			vf from;
@@ -131,44 +142,51 @@ ALWAYS_INLINE void forward_c1(const struct isa_network *n, struct isa_maps *maps
 	}
 }
 
+enum { C3_VECTORS = N_MAPS3 / VF_LANES };
+
+// C3 before pooling: C3_BLOCK / 2 of S4's windows side by side, from column x of C3 on. sums[window][map][pixel of the window].
+ALWAYS_INLINE void convolve_c3(const struct isa_params *w, const float (*s2)[14][16], int y, int x, vf sums[C3_BLOCK / 2][C3_VECTORS][4])
+{
+	UNROLL(5)
+	for (int c = 0; c < C3_BLOCK / 2; c++)
+		UNROLL(4)
+		for (int v = 0; v < C3_VECTORS; v++)
+			UNROLL(4)
+			for (int i = 0; i < 4; i++)
+				sums[c][v][i] = vf_load(&w->c3_bias[v * VF_LANES]);
+	for (int map = 0; map < N_MAPS1; map++)
+	for (int ky = 0; ky < 5; ky++)
+	UNROLL(5)
+	for (int kx = 0; kx < 5; kx++) {
+		vf weights[C3_VECTORS];
+		UNROLL(4)
+		for (int v = 0; v < C3_VECTORS; v++)
+			weights[v] = vf_load(&w->c3_weight[map][ky * 5 + kx][v * VF_LANES]);
+		UNROLL(5)
+		for (int c = 0; c < C3_BLOCK / 2; c++)
+		UNROLL(4)
+		for (int i = 0; i < 4; i++) {
+			vf in = vf_set1(s2[map][2 * y + ky + (i >> 1)][x + 2 * c + kx + (i & 1)]);
+			UNROLL(4)
+			for (int v = 0; v < C3_VECTORS; v++)
+				sums[c][v][i] = vf_fma(in, weights[v], sums[c][v][i]);
+		}
+	}
+}
+
 // C3 and S4, into s4 (25, 16).
 ALWAYS_INLINE void forward_c3(const struct isa_network *n, struct isa_maps *maps, float *s4, bool training)
 {
-	enum { VECTORS = N_MAPS3 / VF_LANES };
 	static const int32_t offsets[4] = { 0, 8, S4_FROM_ROW, S4_FROM_ROW + 8 };
 	enum lenet5_activation activation = n->net->activation[LENET5_S4];
 	for (int y = 0; y < 5; y++)
 	for (int x = 0; x < 10; x += C3_BLOCK) {
-		vf sums[C3_BLOCK / 2][VECTORS][4]; // windows side by side, each of four pixels
-		UNROLL(5)
-		for (int c = 0; c < C3_BLOCK / 2; c++)
-			UNROLL(4)
-			for (int v = 0; v < VECTORS; v++)
-				UNROLL(4)
-				for (int i = 0; i < 4; i++)
-					sums[c][v][i] = vf_load(&n->params->c3_bias[v * VF_LANES]);
-		for (int map = 0; map < N_MAPS1; map++)
-		for (int ky = 0; ky < 5; ky++)
-		UNROLL(5)
-		for (int kx = 0; kx < 5; kx++) {
-			vf weights[VECTORS];
-			UNROLL(4)
-			for (int v = 0; v < VECTORS; v++)
-				weights[v] = vf_load(&n->params->c3_weight[map][ky * 5 + kx][v * VF_LANES]);
-			UNROLL(5)
-			for (int c = 0; c < C3_BLOCK / 2; c++)
-			UNROLL(4)
-			for (int i = 0; i < 4; i++) {
-				vf in = vf_set1(maps->s2[map][2 * y + ky + (i >> 1)][x + 2 * c + kx + (i & 1)]);
-				UNROLL(4)
-				for (int v = 0; v < VECTORS; v++)
-					sums[c][v][i] = vf_fma(in, weights[v], sums[c][v][i]);
-			}
-		}
+		vf sums[C3_BLOCK / 2][C3_VECTORS][4];
+		convolve_c3(n->params, maps->s2, y, x, sums);
 		UNROLL(5)
 		for (int c = 0; c < C3_BLOCK / 2; c++)
 		UNROLL(4)
-		for (int v = 0; v < VECTORS; v++) {
+		for (int v = 0; v < C3_VECTORS; v++) {
 			vf from;
 			int pixel = y * 5 + x / 2 + c;
 			vf_store(&s4[pixel * N_MAPS3 + v * VF_LANES], activate(activation, pool(sums[c][v], offsets, &from)));
@@ -218,9 +236,8 @@ ALWAYS_INLINE void activate_row(enum lenet5_activation activation, float *row, i
 			vf_store(&row[i], activate(activation, vf_load(&row[i])));
 }
 
-// C5, F6 and the output layer of `pictures` pictures, `stride` floats from one picture's row to the next. scores (16) each.
-ALWAYS_INLINE void forward_full(const struct isa_network *n, const int pictures, size_t stride, const float *s4, float *c5, float *f6,
-				float *scores)
+// C5 and F6 of `pictures` pictures, `stride` floats from one picture's row to the next.
+ALWAYS_INLINE void forward_hidden(const struct isa_network *n, const int pictures, size_t stride, const float *s4, float *c5, float *f6)
 {
 	const struct isa_params *w = n->params;
 	full_block(w->c5_weight[0], C5_STRIDE, w->c5_bias, s4, stride, N_S4, c5, stride, pictures, C5_BLOCK(pictures));
@@ -229,6 +246,14 @@ ALWAYS_INLINE void forward_full(const struct isa_network *n, const int pictures,
 	full_block(w->f6_weight[0], F6_STRIDE, w->f6_bias, c5, stride, N_C5, f6, stride, pictures, F6_BLOCK(pictures));
 	for (int p = 0; p < pictures; p++)
 		activate_row(n->net->activation[LENET5_F6], f6 + (size_t)p * stride, F6_STRIDE);
+}
+
+// C5, F6 and a linear output layer. scores (16) each.
+ALWAYS_INLINE void forward_full(const struct isa_network *n, const int pictures, size_t stride, const float *s4, float *c5, float *f6,
+				float *scores)
+{
+	const struct isa_params *w = n->params;
+	forward_hidden(n, pictures, stride, s4, c5, f6);
 	full_block(w->output_weight[0], SCORES_STRIDE, w->output_bias, f6, stride, N_F6, scores, stride, pictures, SCORES_BLOCK);
 }
 

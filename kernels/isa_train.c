@@ -8,12 +8,12 @@
 // The full layers' gradients are sums over the whole batch. They are not summed here but in the update, one row of weights
 // after the other, every row over all pictures in their order: no partial sums, so nothing depends on how many threads share
 // the work. The convolutions' are summed a chunk at a time, and the chunks in their order.
-#include "kernels/isa_layers.h"
+#include "kernels/isa_backward.h"
 
 #include <math.h>
 #include <string.h>
 
-enum { S2_ROW = 14 * 8, FEATURES_STRIDE = sizeof(struct isa_features) / sizeof(float), PATCH_ROW = 5 * 8 };
+enum { S2_ROW = 14 * 8, PATCH_ROW = 5 * 8 };
 
 // A picture's maps as the backward pass wants them. Runs of 48 floats may read past a row, but not past the end.
 struct patches {
@@ -21,29 +21,6 @@ struct patches {
 	float s2[14 * S2_ROW + 16]; // (y, x, map)
 	float ds2[14 * S2_ROW + 16];
 } __attribute__((aligned(64)));
-
-// The gradient before an activation from the one behind it, d, and the activation's value y.
-ALWAYS_INLINE vf derive(enum lenet5_activation activation, vf y, vf d)
-{
-	const vf zero = vf_set1(0.0f), one = vf_set1(1.0f);
-	switch (activation) {
-	case LENET5_IDENTITY:
-		break;
-	case LENET5_SIGMOID:
-		return d * (y * (one - y));
-	case LENET5_RELU:
-		return vf_select(vf_greater(y, zero), d, zero);
-	case LENET5_TANH:
-		return d * (one - y * y);
-	}
-	return d;
-}
-
-static void derive_row(enum lenet5_activation activation, const float *y, float *d, int n)
-{
-	VF_EACH(i, n)
-		vf_store(&d[i], derive(activation, vf_load(&y[i]), vf_load(&d[i])));
-}
 
 // Cross-entropy of the softmax. scores (16) become the gradient of the loss/batch; returns the loss.
 static double softmax_loss(float scores[SCORES_STRIDE], const float target[16], int batch)
@@ -65,10 +42,7 @@ static double softmax_loss(float scores[SCORES_STRIDE], const float target[16], 
 
 static void forward_maps(const struct isa_network *n, const uint8_t *pixels, struct isa_maps *maps, float *s4)
 {
-	float ink[LENET5_PIXELS];
-	for (int i = 0; i < LENET5_PIXELS; i++)
-		ink[i] = (float)pixels[i] / 255.0f;
-	lay_out_input(n, ink, maps);
+	lay_out_pixels(n, pixels, maps->input);
 	forward_c1(n, maps, true);
 	forward_c3(n, maps, s4, true);
 }
@@ -77,21 +51,12 @@ static void forward_maps(const struct isa_network *n, const uint8_t *pixels, str
 ALWAYS_INLINE void learn_full(const struct isa_network *n, const struct isa_transposed *turned, const int pictures,
 			      const float (*targets)[16], int batch, struct isa_features *f, float (*ds4)[N_S4], double *losses)
 {
-	const enum lenet5_activation *activation = n->net->activation;
 	forward_full(n, pictures, FEATURES_STRIDE, f->s4, f->c5, f->f6, f->dscores);
 	for (int p = 0; p < pictures; p++)
 		losses[p] = softmax_loss(f[p].dscores, targets[p], batch);
 	full_block(turned->output_weight[0], F6_STRIDE, NULL, f->dscores, FEATURES_STRIDE, LENET5_DIGITS, f->df6, FEATURES_STRIDE,
 		   pictures, F6_BLOCK(pictures));
-	for (int p = 0; p < pictures; p++)
-		derive_row(activation[LENET5_F6], f[p].f6, f[p].df6, F6_STRIDE);
-	full_block(turned->f6_weight[0], C5_STRIDE, NULL, f->df6, FEATURES_STRIDE, N_F6, f->dc5, FEATURES_STRIDE, pictures,
-		   C5_BLOCK(pictures));
-	for (int p = 0; p < pictures; p++)
-		derive_row(activation[LENET5_C5], f[p].c5, f[p].dc5, C5_STRIDE);
-	full_block(turned->c5_weight[0], N_S4, NULL, f->dc5, FEATURES_STRIDE, N_C5, ds4[0], N_S4, pictures, S4_BLOCK(pictures));
-	for (int p = 0; p < pictures; p++)
-		derive_row(activation[LENET5_S4], f[p].s4, ds4[p], N_S4);
+	backward_hidden(n, turned, pictures, f, ds4, false);
 }
 
 static void lay_out_patches(const struct isa_maps *maps, struct patches *to)
@@ -177,7 +142,7 @@ static void backward_c3_maps(const struct isa_maps *maps, struct patches *patche
 					vh_store(at, vh_fma(d, vh_load(&turned->c3_weight[map][ky][i]), vh_load(at)));
 				}
 		}
-	derive_row(activation, patches->s2, patches->ds2, 14 * S2_ROW);
+	derive_row(activation, patches->s2, patches->ds2, 14 * S2_ROW, false);
 }
 
 // gradient of C1's weights += ds2 · patches of the input
@@ -218,16 +183,17 @@ static void backward_c1(const struct isa_maps *maps, const struct patches *patch
 			gradient->c1_bias[map] += patches->ds2[pixel * 8 + map];
 }
 
-void ISA_NAME(isa_learn)(const struct isa_network *n, const struct isa_transposed *turned, const uint8_t *const *pixels,
-			 const float (*targets)[16], int pictures, int batch, struct isa_features *features,
-			 struct isa_conv_gradient *gradient, double *losses)
+void ISA_NAME(isa_learn)(const struct isa_network *n, const struct isa_transposed *turned, const struct isa_lesson *lesson,
+			 struct isa_features *features, union isa_gradient *sums, double *losses)
 {
+	const int pictures = lesson->n;
+	struct isa_conv_gradient *gradient = &sums->conv;
 	struct isa_maps maps[MAX_CHUNK];
 	float ds4[MAX_CHUNK][N_S4] __attribute__((aligned(64)));
 	for (int p = 0; p < pictures; p++)
-		forward_maps(n, pixels[p], &maps[p], features[p].s4);
+		forward_maps(n, lesson->pixels[p], &maps[p], features[p].s4);
 	for (int p = 0; p < pictures; p += GROUP) {
-#define CALL(count) learn_full(n, turned, count, targets + p, batch, features + p, ds4 + p, losses + p)
+#define CALL(count) learn_full(n, turned, count, lesson->targets + p, lesson->batch, features + p, ds4 + p, losses + p)
 		FOR_PICTURES(pictures - p, CALL)
 #undef CALL
 	}
@@ -241,67 +207,13 @@ void ISA_NAME(isa_learn)(const struct isa_network *n, const struct isa_transpose
 	}
 }
 
-ALWAYS_INLINE void descend(const struct isa_sgd *sgd, vf gradient, float *params, float *momentum)
-{
-	vf p = vf_load(params);
-	vf v = vf_fma(vf_set1(sgd->momentum), vf_load(momentum), vf_fma(vf_set1(sgd->weight_decay), p, gradient));
-	vf_store(momentum, v);
-	vf_store(params, vf_fma(vf_set1(-sgd->rate), v, p));
-}
-
-// n_rows rows of a full layer: gradient[row][unit] = Σ_picture in[row]·d[unit], `rows` × `block` vectors at once.
-ALWAYS_INLINE void update_full(const struct isa_sgd *sgd, const float *in, const float *d, int pictures, int n_rows, int width,
-			       float *params, float *momentum, const int rows, const int block)
-{
-	for (int row = 0; row < n_rows; row += rows)
-	for (int unit = 0; unit < width; unit += block * VF_LANES) {
-		vf sums[4][8];
-		UNROLL(4)
-		for (int r = 0; r < rows; r++)
-			UNROLL(8)
-			for (int v = 0; v < block; v++)
-				sums[r][v] = vf_set1(0.0f);
-		for (int p = 0; p < pictures; p++) {
-			const float *x = in + (size_t)p * FEATURES_STRIDE + row, *y = d + (size_t)p * FEATURES_STRIDE + unit;
-			UNROLL(4)
-			for (int r = 0; r < rows; r++)
-				UNROLL(8)
-				for (int v = 0; v < block; v++)
-					sums[r][v] = vf_fma(vf_set1(x[r]), vf_load(&y[v * VF_LANES]), sums[r][v]);
-		}
-		UNROLL(4)
-		for (int r = 0; r < rows; r++)
-			UNROLL(8)
-			for (int v = 0; v < block; v++) {
-				int at = (row + r) * width + unit + v * VF_LANES;
-				descend(sgd, sums[r][v], &params[at], &momentum[at]);
-			}
-	}
-}
-
-#if defined __AVX512F__
-enum { C5_UPDATE_BLOCK = 8, F6_UPDATE_BLOCK = 6 };
-#else
-enum { C5_UPDATE_BLOCK = 4, F6_UPDATE_BLOCK = 4 };
-#endif
-
-static void update_bias(const struct isa_sgd *sgd, const float *d, int pictures, int width, float *params, float *momentum)
-{
-	VF_EACH(unit, width) {
-		vf sum = vf_set1(0.0f);
-		for (int p = 0; p < pictures; p++)
-			sum += vf_load(&d[(size_t)p * FEATURES_STRIDE + (size_t)unit]);
-		descend(sgd, sum, &params[unit], &momentum[unit]);
-	}
-}
-
-static void update_conv(const struct isa_sgd *sgd, const struct isa_conv_gradient *gradients, int n_gradients, struct isa_params *params,
+static void update_conv(const struct isa_sgd *sgd, const union isa_gradient *gradients, int n_gradients, struct isa_params *params,
 			struct isa_params *momentum, struct isa_transposed *turned)
 {
-	struct isa_conv_gradient sum = gradients[0];
+	struct isa_conv_gradient sum = gradients[0].conv;
 	float *to = &sum.c1_weight[0][0][0];
 	for (int g = 1; g < n_gradients; g++) {
-		const float *from = &gradients[g].c1_weight[0][0][0];
+		const float *from = &gradients[g].conv.c1_weight[0][0][0];
 		VF_EACH(i, (int)(sizeof sum / sizeof(float)))
 			vf_store(&to[i], vf_load(&to[i]) + vf_load(&from[i]));
 	}
@@ -316,48 +228,36 @@ static void update_conv(const struct isa_sgd *sgd, const struct isa_conv_gradien
 			for (int kx = 5; kx < 8; kx++)
 				sum.c1_weight[map][ky][kx] = 0; // what the vectors read beside the patch
 	VF_EACH(i, N_MAPS1 * 5 * 8)
-		descend(sgd, vf_load(&to[i]), &params->c1_weight[0][0][0] + i, &momentum->c1_weight[0][0][0] + i);
+		descend(sgd, vf_load(&to[i]), &params->c1_weight[0][0][0] + i, &momentum->c1_weight[0][0][0] + i, NULL);
 	VF_EACH(i, N_MAPS1 * N_TAPS * N_MAPS3)
-		descend(sgd, vf_load(&c3_weight[0][0][0] + i), &params->c3_weight[0][0][0] + i, &momentum->c3_weight[0][0][0] + i);
+		descend(sgd, vf_load(&c3_weight[0][0][0] + i), &params->c3_weight[0][0][0] + i, &momentum->c3_weight[0][0][0] + i, NULL);
 	VF_EACH(i, 16)
-		descend(sgd, vf_load(&sum.c1_bias[i]), &params->c1_bias[i], &momentum->c1_bias[i]);
+		descend(sgd, vf_load(&sum.c1_bias[i]), &params->c1_bias[i], &momentum->c1_bias[i], NULL);
 	VF_EACH(i, N_MAPS3)
-		descend(sgd, vf_load(&sum.c3_bias[i]), &params->c3_bias[i], &momentum->c3_bias[i]);
+		descend(sgd, vf_load(&sum.c3_bias[i]), &params->c3_bias[i], &momentum->c3_bias[i], NULL);
 	for (int map = 0; map < N_MAPS1; map++)
 		for (int tap = 0; tap < N_TAPS; tap++)
 			for (int out = 0; out < N_MAPS3; out++)
 				turned->c3_weight[out][tap / 5][tap % 5 * 8 + map] = params->c3_weight[map][tap][out];
 }
 
-void ISA_NAME(isa_update)(int part, const struct isa_features *f, int pictures, const struct isa_conv_gradient *gradients, int n_gradients,
+void ISA_NAME(isa_update)(int part, const struct isa_features *f, int pictures, const union isa_gradient *gradients, int n_gradients,
 			  const struct isa_sgd *sgd, struct isa_params *params, struct isa_params *momentum,
 			  struct isa_transposed *turned)
 {
 	if (part < UPDATE_C5) {
-		enum { ROWS = N_S4 / UPDATE_C5 };
-		int row = part * ROWS;
-		update_full(sgd, f->s4 + row, f->dc5, pictures, ROWS, C5_STRIDE, params->c5_weight[row], momentum->c5_weight[row], 2,
-			    C5_UPDATE_BLOCK);
-		for (int unit = 0; unit < N_C5; unit++)
-			for (int i = row; i < row + ROWS; i++)
-				turned->c5_weight[unit][i] = params->c5_weight[i][unit];
+		update_c5(part, f, pictures, sgd, NULL, params, momentum, turned);
 	} else if (part < UPDATE_C5 + UPDATE_F6) {
-		enum { ROWS = N_C5 / UPDATE_F6 };
-		int row = (part - UPDATE_C5) * ROWS;
-		update_full(sgd, f->c5 + row, f->df6, pictures, ROWS, F6_STRIDE, params->f6_weight[row], momentum->f6_weight[row], 3,
-			    F6_UPDATE_BLOCK);
-		for (int unit = 0; unit < N_F6; unit++)
-			for (int i = row; i < row + ROWS; i++)
-				turned->f6_weight[unit][i] = params->f6_weight[i][unit];
+		update_f6(part - UPDATE_C5, f, pictures, sgd, NULL, params, momentum, turned);
 	} else {
-		update_full(sgd, f->f6, f->dscores, pictures, N_F6, SCORES_STRIDE, params->output_weight[0], momentum->output_weight[0], 4,
-			    SCORES_BLOCK);
+		update_full(sgd, f->f6, f->dscores, pictures, N_F6, SCORES_STRIDE, params->output_weight[0], momentum->output_weight[0],
+			    NULL, 4, SCORES_BLOCK);
 		for (int unit = 0; unit < LENET5_DIGITS; unit++)
 			for (int i = 0; i < N_F6; i++)
 				turned->output_weight[unit][i] = params->output_weight[i][unit];
-		update_bias(sgd, f->dc5, pictures, C5_STRIDE, params->c5_bias, momentum->c5_bias);
-		update_bias(sgd, f->df6, pictures, F6_STRIDE, params->f6_bias, momentum->f6_bias);
-		update_bias(sgd, f->dscores, pictures, SCORES_STRIDE, params->output_bias, momentum->output_bias);
+		update_bias(sgd, f->dc5, pictures, C5_STRIDE, params->c5_bias, momentum->c5_bias, NULL);
+		update_bias(sgd, f->df6, pictures, F6_STRIDE, params->f6_bias, momentum->f6_bias, NULL);
+		update_bias(sgd, f->dscores, pictures, SCORES_STRIDE, params->output_bias, momentum->output_bias, NULL);
 		update_conv(sgd, gradients, n_gradients, params, momentum, turned);
 	}
 }

@@ -90,7 +90,11 @@ static int set_up(struct bench *b, bool train, struct err *e)
 	b->call = call_steps; // with rates of 0: the same work, and the parameters stay ordinary numbers
 	b->pictures = b->n;
 	const struct engine_training training = {
-		.start = network, .batch = b->batch, .n_threads = b->n_threads, .momentum_rate = 0.9f
+		.start = network,
+		.loss = b->net->output == LENET5_PENALTIES ? ENGINE_MAP : ENGINE_CROSS_ENTROPY,
+		.batch = b->batch,
+		.n_threads = b->n_threads,
+		.momentum_rate = 0.9f,
 	};
 	if (engine_trainer_open(b->engine, &training, &b->trainer, e))
 		return -1;

@@ -11,7 +11,8 @@ enum { KEY_WIDTH = 20 };
 static void print_layers(const struct lenet5 *net)
 {
 	static const char *const activations[] = {
-		[LENET5_IDENTITY] = "", [LENET5_SIGMOID] = "sigmoid", [LENET5_RELU] = "ReLU", [LENET5_TANH] = "tanh"
+		[LENET5_IDENTITY] = "", [LENET5_SIGMOID] = "sigmoid", [LENET5_RELU] = "ReLU",
+		[LENET5_TANH] = "tanh", [LENET5_SQUASH] = "1.7159tanh",
 	};
 	printf("layer      output  activation  parameters  connections\n");
 	for (enum lenet5_layer layer = LENET5_INPUT; layer < LENET5_N_LAYERS; layer++) {
@@ -25,7 +26,7 @@ static void print_layers(const struct lenet5 *net)
 		printf("%-8s %8s  %-10s  %10zu  %11zu\n", shape->name, output, activations[net->activation[layer]], w.params,
 		       w.connections);
 	}
-	printf("%-8s %8s  %-10s  %10zu  %11zu\n\n", "in all", "", "", net->n_params, net->n_connections);
+	printf("%-8s %8s  %-10s  %10zu  %11zu\n\n", "in all", "", "", net->n_trainable, net->n_connections);
 }
 
 // A foreign file's metadata may hold what a terminal would obey. Returns how many characters were printed.

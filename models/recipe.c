@@ -18,6 +18,7 @@ struct field {
 	struct recipe_field public;
 	enum kind kind;
 	bool required;
+	bool rare; // not printed where it is as if it were not given
 	size_t offset;
 	double low, high; // of numbers, both allowed
 	const char *(*choice)(int i); // of a CHOICE: the i-th word, NULL past the last
@@ -32,31 +33,50 @@ static const char *network_name(int i)
 
 static const char *schedule_name(int i)
 {
-	static const char *const names[] = { [RECIPE_CONSTANT] = "constant", [RECIPE_COSINE] = "cosine", NULL };
+	static const char *const names[] = { [RECIPE_CONSTANT] = "constant", [RECIPE_COSINE] = "cosine",
+					     [RECIPE_PUBLISHED] = "published", NULL };
+	return names[i];
+}
+
+static const char *loss_name(int i)
+{
+	static const char *const names[] = { [ENGINE_CROSS_ENTROPY] = "cross_entropy", [ENGINE_MSE] = "mse", [ENGINE_MAP] = "map", NULL };
+	return names[i];
+}
+
+static const char *optimiser_name(int i)
+{
+	static const char *const names[] = { [RECIPE_SGD] = "sgd", [RECIPE_SDLM] = "sdlm", NULL };
 	return names[i];
 }
 
 #define AT(member) offsetof(struct recipe, member)
 #define RANGE(from, to) .low = (from), .high = (to)
 static const struct field fields[] = {
-	{ { "network", "which network" }, CHOICE, true, AT(network), .choice = network_name },
-	{ { "epochs", "passes over the training pictures" }, COUNT, true, AT(epochs), RANGE(1, 100000) },
-	{ { "batch", "pictures a step" }, COUNT, true, AT(batch), RANGE(1, 16384) },
-	{ { "lr", "learning rate (its highest, with a schedule)" }, REAL, true, AT(lr), RANGE(0, 100) },
-	{ { "momentum", "v = momentum v + gradient" }, REAL, false, AT(momentum), RANGE(0, 0.9999) },
-	{ { "weight_decay", "gradient += weight_decay x parameter" }, REAL, false, AT(weight_decay), RANGE(0, 1) },
-	{ { "schedule", "of the rate: constant, or cosine to 0" }, CHOICE, false, AT(schedule), .choice = schedule_name },
-	{ { "warmup", "steps in which the rate grows to lr" }, COUNT, false, AT(warmup), RANGE(0, 1e9) },
-	{ { "label_smoothing", "of the target, spread over all digits" }, REAL, false, AT(label_smoothing), RANGE(0, 0.9) },
-	{ { "seed", "of the initial weights, the order and the distortions" }, COUNT, true, AT(seed), RANGE(0, UINT32_MAX) },
-	{ { "train_pictures", "train on the first so many; 0: on all" }, COUNT, false, AT(train_pictures), RANGE(0, 1e9) },
-	{ { "validation", "hold out the last so many and measure those" }, COUNT, false, AT(validation), RANGE(0, 1e9) },
-	{ { "rotate", "distort: degrees either way, at most" }, REAL, false, AT(distort.rotate), RANGE(0, 180) },
-	{ { "scale", "distort: fraction smaller or larger, x and y apart" }, REAL, false, AT(distort.scale), RANGE(0, 0.9) },
-	{ { "shear", "distort: pixels sideways a pixel down" }, REAL, false, AT(distort.shear), RANGE(0, 2) },
-	{ { "shift", "distort: pixels, x and y apart" }, REAL, false, AT(distort.shift), RANGE(0, LENET5_SIDE) },
-	{ { "elastic", "distort: a smooth field, pixels (RMS)" }, REAL, false, AT(distort.elastic), RANGE(0, LENET5_SIDE) },
-	{ { "elastic_sigma", "its smoothness" }, REAL, false, AT(distort.elastic_sigma), RANGE(0.5, LENET5_SIDE), .missing = 4 },
+	{ { "network", "which network" }, CHOICE, true, false, AT(network), .choice = network_name },
+	{ { "epochs", "passes over the training pictures" }, COUNT, true, false, AT(epochs), RANGE(1, 100000) },
+	{ { "batch", "pictures a step" }, COUNT, true, false, AT(batch), RANGE(1, 16384) },
+	{ { "lr", "learning rate (its highest, with a schedule)" }, REAL, true, false, AT(lr), RANGE(0, 100) },
+	{ { "momentum", "v = momentum v + gradient" }, REAL, false, false, AT(momentum), RANGE(0, 0.9999) },
+	{ { "weight_decay", "gradient += weight_decay x parameter" }, REAL, false, false, AT(weight_decay), RANGE(0, 1) },
+	{ { "schedule", "of the rate: constant, cosine to 0, or published" }, CHOICE, false, false, AT(schedule), .choice = schedule_name },
+	{ { "warmup", "steps in which the rate grows to lr" }, COUNT, false, false, AT(warmup), RANGE(0, 1e9) },
+	{ { "label_smoothing", "of the target, spread over all digits" }, REAL, false, false, AT(label_smoothing), RANGE(0, 0.9) },
+	{ { "loss", "cross_entropy; for network 1998 mse or map" }, CHOICE, false, true, AT(loss), .choice = loss_name },
+	{ { "j", "of map: the penalty of the class rubbish" }, REAL, false, true, AT(j), RANGE(0, 1000), .missing = 0.1 },
+	{ { "optimiser", "sgd, or sdlm: rates from the curvature" }, CHOICE, false, true, AT(optimiser), .choice = optimiser_name },
+	{ { "mu", "of sdlm: a parameter's rate is rate/(mu + curvature)" }, REAL, false, true, AT(mu), RANGE(1e-6, 100), .missing = 0.02 },
+	{ { "curvature_pictures", "of sdlm: estimate it on so many" }, COUNT, false, true, AT(curvature_pictures), RANGE(1, 1e9),
+	  .missing = 500 },
+	{ { "seed", "of the initial weights, the order and the distortions" }, COUNT, true, false, AT(seed), RANGE(0, UINT32_MAX) },
+	{ { "train_pictures", "train on the first so many; 0: on all" }, COUNT, false, false, AT(train_pictures), RANGE(0, 1e9) },
+	{ { "validation", "hold out the last so many and measure those" }, COUNT, false, false, AT(validation), RANGE(0, 1e9) },
+	{ { "rotate", "distort: degrees either way, at most" }, REAL, false, false, AT(distort.rotate), RANGE(0, 180) },
+	{ { "scale", "distort: fraction smaller or larger, x and y apart" }, REAL, false, false, AT(distort.scale), RANGE(0, 0.9) },
+	{ { "shear", "distort: pixels sideways a pixel down" }, REAL, false, false, AT(distort.shear), RANGE(0, 2) },
+	{ { "shift", "distort: pixels, x and y apart" }, REAL, false, false, AT(distort.shift), RANGE(0, LENET5_SIDE) },
+	{ { "elastic", "distort: a smooth field, pixels (RMS)" }, REAL, false, false, AT(distort.elastic), RANGE(0, LENET5_SIDE) },
+	{ { "elastic_sigma", "its smoothness" }, REAL, false, false, AT(distort.elastic_sigma), RANGE(0.5, LENET5_SIDE), .missing = 4 },
 };
 static_assert(sizeof fields / sizeof fields[0] == RECIPE_N_FIELDS, "RECIPE_N_FIELDS counts the table");
 
@@ -163,6 +183,42 @@ static int set_object(const cJSON *object, const char *name, struct recipe *r, b
 	return 0;
 }
 
+static bool is_missing(const struct field *f, const struct recipe *r)
+{
+	struct recipe missing;
+	set_number(f, &missing, f->missing);
+	size_t size = f->kind == REAL ? sizeof(double) : sizeof(int);
+	return memcmp(value_of(f, r), value_of(f, &missing), size) == 0;
+}
+
+// The field `name` says nothing here: an error if it was given another value than it has by itself.
+static int refuse_idle(const struct recipe *r, const char *file, const char *name, const char *why, struct err *e)
+{
+	for (int i = 0; i < RECIPE_N_FIELDS; i++)
+		if (strcmp(fields[i].public.name, name) == 0 && !is_missing(&fields[i], r))
+			return err_set(e, "%s: %s is of no use with %s", file, name, why);
+	return 0;
+}
+
+static int check_together(const struct recipe *r, const char *file, struct err *e)
+{
+	const struct lenet5 *net = lenet5_at(r->network);
+	bool penalties = net->output == LENET5_PENALTIES;
+	if (penalties != (r->loss != ENGINE_CROSS_ENTROPY))
+		return err_set(e, "%s: loss: network %s is trained with %s", file, net->name,
+			       penalties ? "\"mse\" or \"map\"" : "\"cross_entropy\"");
+	if (r->optimiser == RECIPE_SDLM && !penalties)
+		return err_set(e, "%s: optimiser: the curvature that \"sdlm\" needs is known of network 1998 alone", file);
+	if (penalties && refuse_idle(r, file, "label_smoothing", "a loss of penalties", e))
+		return -1;
+	if (r->loss != ENGINE_MAP && refuse_idle(r, file, "j", "any loss but \"map\"", e))
+		return -1;
+	if (r->optimiser != RECIPE_SDLM && (refuse_idle(r, file, "mu", "any optimiser but \"sdlm\"", e) ||
+					    refuse_idle(r, file, "curvature_pictures", "any optimiser but \"sdlm\"", e)))
+		return -1;
+	return 0;
+}
+
 int recipe_parse(const char *text, const char *name, const char *const overrides[RECIPE_N_FIELDS], struct recipe *recipe,
 		 struct err *e)
 {
@@ -197,6 +253,8 @@ int recipe_parse(const char *text, const char *name, const char *const overrides
 			goto out;
 		}
 	}
+	if (check_together(&r, name, e))
+		goto out;
 	*recipe = r;
 	status = 0;
 out:
@@ -237,6 +295,8 @@ void recipe_print(const struct recipe *recipe, char text[RECIPE_TEXT])
 	size_t n = 0;
 	for (int i = 0; i < RECIPE_N_FIELDS; i++) {
 		char value[64];
+		if (fields[i].rare && is_missing(&fields[i], recipe))
+			continue;
 		print_value(&fields[i], recipe, value, sizeof value);
 		n += (size_t)snprintf(text + n, RECIPE_TEXT - n, "%s\"%s\":%s", i ? "," : "{", fields[i].public.name, value);
 		assert(n + 1 < RECIPE_TEXT);
@@ -259,6 +319,14 @@ bool recipe_equal(const struct recipe *a, const struct recipe *b, struct err *e)
 	return true;
 }
 
+// Of the first epochs, the later ones having the last: 0.0005 twice, 0.0002 three times and so on.
+static double published(uint64_t epoch)
+{
+	static const double parts[] = { 1, 1, 0.4, 0.4, 0.4, 0.2, 0.2, 0.2, 0.1, 0.1, 0.1, 0.1, 0.02 };
+	enum { N = sizeof parts / sizeof parts[0] };
+	return parts[epoch < N ? epoch : N - 1];
+}
+
 float recipe_rate(const struct recipe *r, uint64_t step, uint64_t n_steps)
 {
 	double rate = r->lr;
@@ -266,5 +334,7 @@ float recipe_rate(const struct recipe *r, uint64_t step, uint64_t n_steps)
 		rate *= (double)(step + 1) / r->warmup;
 	if (r->schedule == RECIPE_COSINE)
 		rate *= 0.5 * (1 + cos(3.141592653589793 * (double)step / (double)n_steps));
+	if (r->schedule == RECIPE_PUBLISHED)
+		rate *= published(step / (n_steps / r->epochs));
 	return (float)rate;
 }

@@ -2,6 +2,7 @@
 // command line, and the same JSON in the metadata of what came out. Values only; any thread may call.
 #pragma once
 
+#include "core/engine.h"
 #include "core/err.h"
 #include "core/lenet5.h"
 #include "models/augment.h"
@@ -9,7 +10,11 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum recipe_schedule { RECIPE_CONSTANT, RECIPE_COSINE };
+// RECIPE_PUBLISHED: the paper's steps, 20 passes at lr 0.0005.
+enum recipe_schedule { RECIPE_CONSTANT, RECIPE_COSINE, RECIPE_PUBLISHED };
+
+// Stochastic gradient descent, or with rates of the parameters' own from the curvature (engine_trainer_curvature).
+enum recipe_optimiser { RECIPE_SGD, RECIPE_SDLM };
 
 struct recipe {
 	int network; // as lenet5_at counts
@@ -18,6 +23,11 @@ struct recipe {
 	int schedule; // enum recipe_schedule
 	uint32_t warmup; // steps
 	double label_smoothing;
+	int loss; // enum engine_loss
+	double j; // of the loss map
+	int optimiser; // enum recipe_optimiser
+	double mu; // of sdlm, as is
+	uint32_t curvature_pictures; // from so many, the first of each epoch's order, the curvature is estimated before it
 	uint32_t seed;
 	uint32_t train_pictures; // 0: all
 	uint32_t validation; // the last so many training pictures are measured instead of the test set
@@ -28,17 +38,18 @@ struct recipe {
 struct recipe_field {
 	const char *name, *help;
 };
-enum { RECIPE_N_FIELDS = 18, RECIPE_TEXT = 1024 };
+enum { RECIPE_N_FIELDS = 23, RECIPE_TEXT = 1024 };
 struct recipe_field recipe_field_at(int i);
 
 // Parses the text of a recipe; `name` (a file's) stands before every message. overrides[i] replaces field i unless NULL.
 // Refused: what is not one flat JSON object, a field that is unknown, given twice, missing, of the wrong type or out of
-// range; the message says what is accepted.
+// range, or that has no meaning beside the others (a label_smoothing of the loss mse); the message says what is accepted.
 int recipe_parse(const char *text, const char *name, const char *const overrides[RECIPE_N_FIELDS], struct recipe *recipe,
 		 struct err *e);
 int recipe_read(const char *path, const char *const overrides[RECIPE_N_FIELDS], struct recipe *recipe, struct err *e);
 
-// All fields as compact JSON, in the table's order; recipe_parse gives the same recipe back.
+// As compact JSON, in the table's order, without what only some recipes need and this one does not; recipe_parse gives the same
+// recipe back.
 void recipe_print(const struct recipe *recipe, char text[RECIPE_TEXT]);
 
 // Whether two recipes are the same; if not, e names the first field that differs and both values.

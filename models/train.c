@@ -1,6 +1,7 @@
 // Everything random is drawn from streams of the recipe's seed: stream 0 the initial weights, stream k the order of epoch k,
 // stream (k, i) picture i's distortion in it. So a position in the run is one number, the steps done, and a checkpoint is
-// parameters, momentum and that number; the sum of the epoch's losses so far goes with it for the epoch's line.
+// parameters, momentum and that number; the sum of the epoch's losses so far goes with it for the epoch's line, and with sdlm the
+// curvature, which was estimated where the epoch began.
 // The engine is called for about 50 ms of steps at a time: often enough for a progress line and for Ctrl-C.
 #include "models/train.h"
 
@@ -24,6 +25,7 @@ struct run {
 	double loss_sum; // of the epoch's steps so far
 	uint32_t chunk; // steps in one call of the engine
 	float *params, *momentum; // (n_params) as last read from the trainer
+	float *curvature; // (n_params) the epoch's; NULL without sdlm
 	uint32_t *order; // (pictures)
 	float *rates, *losses; // (steps_per_epoch)
 	uint8_t *distorted; // (pictures, 28, 28), or NULL where the recipe distorts nothing
@@ -93,16 +95,20 @@ static int set_common(struct run *r, struct weights *w, struct err *e)
 }
 
 // Writes the parameters that were last read, under metadata that `set` adds.
-static int write_weights(struct run *r, const char *path, float *momentum,
+static int write_weights(struct run *r, const char *path, bool checkpoint,
 			 int (*set)(struct run *, struct weights *, struct err *), struct err *e)
 {
-	struct weights w = { r->net, r->net->mean, r->net->std, .params = r->params, .momentum = momentum };
+	struct weights w = { r->net, r->net->mean, r->net->std, .params = r->params };
+	if (checkpoint) {
+		w.momentum = r->momentum;
+		w.curvature = r->curvature;
+	}
 	int status = set_common(r, &w, e);
 	if (!status)
 		status = set(r, &w, e);
 	if (!status)
 		status = weights_write(path, &w, e);
-	w.params = w.momentum = NULL; // ours
+	w.params = w.momentum = w.curvature = NULL; // ours
 	weights_free(&w);
 	return status;
 }
@@ -119,7 +125,7 @@ static int save_checkpoint(struct run *r, struct err *e)
 {
 	if (read_params(r, e) || record_flush(&r->record, true, e))
 		return -1;
-	return write_weights(r, r->record.checkpoint_path, r->momentum, set_position, e);
+	return write_weights(r, r->record.checkpoint_path, true, set_position, e);
 }
 
 static int set_results(struct run *r, struct weights *w, struct err *e)
@@ -154,6 +160,8 @@ static int take_checkpoint(struct run *r, const struct weights *w, struct err *e
 	snprintf(trained_on, sizeof trained_on, "%u pictures", r->job->train.n);
 	if (!recipe || !w->momentum)
 		return err_set(e, "not a checkpoint: no recipe or no momentum in it");
+	if (r->curvature && !w->curvature)
+		return err_set(e, "not a checkpoint of sdlm: no curvature in it");
 	if (recipe_parse(recipe, "its recipe", NULL, &other, e))
 		return -1;
 	if (!recipe_equal(r->recipe, &other, e))
@@ -165,6 +173,8 @@ static int take_checkpoint(struct run *r, const struct weights *w, struct err *e
 		return -1;
 	memcpy(r->params, w->params, r->net->n_params * sizeof *r->params);
 	memcpy(r->momentum, w->momentum, r->net->n_params * sizeof *r->momentum);
+	if (r->curvature)
+		memcpy(r->curvature, w->curvature, r->net->n_params * sizeof *r->curvature);
 	r->step = (uint64_t)step;
 	r->loss_sum = loss_sum;
 	return 0;
@@ -199,12 +209,15 @@ static int allocate(struct run *r, struct err *e)
 	size_t n = r->job->train.n;
 	r->params = malloc(r->net->n_params * sizeof *r->params);
 	r->momentum = calloc(r->net->n_params, sizeof *r->momentum);
+	if (r->recipe->optimiser == RECIPE_SDLM)
+		r->curvature = calloc(r->net->n_params, sizeof *r->curvature);
 	r->order = malloc(n * sizeof *r->order);
 	r->rates = malloc(r->steps_per_epoch * sizeof *r->rates);
 	r->losses = malloc(r->steps_per_epoch * sizeof *r->losses);
 	if (!augment_is_none(&r->recipe->distort))
 		r->distorted = malloc(n * LENET5_PIXELS);
 	if (!r->params || !r->momentum || !r->order || !r->rates || !r->losses ||
+	    (!r->curvature && r->recipe->optimiser == RECIPE_SDLM) ||
 	    (!r->distorted && !augment_is_none(&r->recipe->distort)))
 		return err_set(e, "out of memory for %zu pictures", n);
 	return 0;
@@ -214,7 +227,11 @@ static int open_trainer(struct run *r, struct err *e)
 {
 	struct engine_training training = {
 		.start = { r->net, r->net->mean, r->net->std, r->params },
+		.loss = (enum engine_loss)r->recipe->loss,
+		.j = (float)r->recipe->j,
 		.momentum = r->momentum,
+		.curvature = r->curvature,
+		.mu = (float)r->recipe->mu,
 		.batch = (int)r->recipe->batch,
 		.n_threads = r->job->n_threads,
 		.momentum_rate = (float)r->recipe->momentum,
@@ -248,11 +265,12 @@ static void tear_down(struct run *r)
 	free(r->losses);
 	free(r->rates);
 	free(r->order);
+	free(r->curvature);
 	free(r->momentum);
 	free(r->params);
 }
 
-// The epoch's order and pictures.
+// The epoch's order and pictures, and the curvature at its beginning.
 static int prepare_epoch(struct run *r, uint32_t epoch, struct err *e)
 {
 	const struct idx *train = &r->job->train;
@@ -267,10 +285,14 @@ static int prepare_epoch(struct run *r, uint32_t epoch, struct err *e)
 		augment_epoch(&r->recipe->distort, r->recipe->seed, epoch, train->pixels, train->n, r->distorted,
 			      r->job->n_threads);
 		pixels = r->distorted;
-	} else if (r->step > r->first_step) {
-		return 0; // the trainer has them
 	}
-	return engine_trainer_data(r->trainer, pixels, train->labels, train->n, e);
+	bool has_them = !r->distorted && r->step > r->first_step;
+	if (!has_them && engine_trainer_data(r->trainer, pixels, train->labels, train->n, e))
+		return -1;
+	if (!r->curvature || r->step % r->steps_per_epoch) // after a break it is the checkpoint's
+		return 0;
+	uint32_t n = r->recipe->curvature_pictures < train->n ? r->recipe->curvature_pictures : train->n;
+	return engine_trainer_curvature(r->trainer, r->order, n, r->curvature, e);
 }
 
 // Pictures, an epoch's last and perhaps smaller step counted as it is.
@@ -374,7 +396,7 @@ enum train_result train_run(const struct train_job *job, struct err *e)
 		if (job->lines)
 			fprintf(job->lines, "%llu steps in %.3f s, from the first step to the last evaluation\n",
 				(unsigned long long)(r.n_steps - r.first_step), progress_now() - r.began);
-		if (write_weights(&r, job->out, NULL, set_results, e))
+		if (write_weights(&r, job->out, false, set_results, e))
 			result = TRAIN_FAILED;
 		else
 			unlink(r.record.checkpoint_path);

@@ -12,10 +12,14 @@ struct work work_of_layer(const struct lenet5 *net, enum lenet5_layer layer)
 		const struct lenet5_tensor *tensor = &net->tensors[t];
 		if (strncmp(tensor->name, shape->name, n) != 0 || tensor->name[n] != '.')
 			continue;
-		w.params += tensor->count;
-		w.connections += tensor->count * uses;
-		if (tensor->n_dims > 1)
-			w.multiplies += tensor->count * uses;
+		enum lenet5_parameter which = tensor->parameter;
+		size_t count = which == LENET5_C3_WEIGHT ? 25 * (size_t)lenet5_n_links(net) : tensor->count;
+		size_t inputs = which == LENET5_S2_WEIGHT || which == LENET5_S4_WEIGHT ? 4 : 1;
+		bool centres = which == LENET5_OUTPUT_WEIGHT && net->output == LENET5_PENALTIES;
+		w.params += centres ? 0 : count;
+		w.connections += count * uses * inputs;
+		if (strcmp(tensor->name + n, ".weight") == 0)
+			w.multiplies += count * uses;
 	}
 	return w;
 }

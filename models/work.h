@@ -5,9 +5,9 @@
 
 // The parameters of one layer, and how often they are used in one forward pass.
 struct work {
-	size_t params;
-	size_t connections; // every use of a weight or bias, as the paper counts
-	size_t multiplies; // uses of weights: multiply-adds
+	size_t params; // that can be trained
+	size_t connections; // as the paper counts: every use of a weight or bias, and in subsampling every input that one weights
+	size_t multiplies; // with weights: multiply-adds
 };
 struct work work_of_layer(const struct lenet5 *net, enum lenet5_layer layer);
 

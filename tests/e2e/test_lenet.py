@@ -107,7 +107,7 @@ class CommandLine(Folder):
             (["eval", "--quux"], "there are: --model, "),
             (["eval", "extra"], "--model"),
             (["predict"], "which picture?"),
-            (["bench", "--network", "none"], "sigmoid, relu"),
+            (["bench", "--network", "none"], "sigmoid, relu, 1998"),
             (["bench", "--batch", "99999999999999999999"], "a whole number from 1 to"),
         ):
             with self.subTest(arguments=arguments):
@@ -153,9 +153,12 @@ class Training(Folder):
         self.assertNotEqual(self.files("one")[0], self.files("other")[0])
 
     def stop(self, out, number, after):
+        return self.stop_command(self.arguments(out), out.replace(".bin", ""), number, after)
+
+    def stop_command(self, arguments, base, number, after):
         """Interrupts a training once its steps file has `after` lines."""
-        child = subprocess.Popen([LENET, *self.arguments(out)], cwd=self.dir, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-        steps = self.path(out.replace(".bin", ".steps.csv"))
+        child = subprocess.Popen([LENET, *arguments], cwd=self.dir, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        steps = self.path(base + ".steps.csv")
         deadline = time.monotonic() + LIMIT
         while not (os.path.exists(steps) and read(steps).count(b"\n") > after) and time.monotonic() < deadline:
             time.sleep(0.001)
@@ -175,6 +178,19 @@ class Training(Folder):
             subprocess.run(command, shell=True, cwd=self.dir, check=True, capture_output=True, timeout=LIMIT)
             self.assertEqual(self.files("whole"), self.files(name))
 
+    def test_1998_with_rates_from_the_curvature(self):
+        """Interrupted within an epoch, too."""
+        recipe = os.path.join(ROOT, "models/1998-sdlm.json")
+        arguments = ["--data", small, "--epochs", "2", "--mu", "0.5", "--curvature-pictures", "50"]
+        self.run_here("train", recipe, *arguments, "-o", "whole.bin", "--threads", "1")
+        stopped = ["train", recipe, *arguments, "-o", "stopped.bin", "--threads", "2"]
+        self.stop_command(stopped, "stopped", signal.SIGINT, 3)
+        self.run_here(*stopped, "--resume")
+        self.assertEqual(self.files("whole"), self.files("stopped"))
+        self.assertIn("network 1998 is trained with", self.run_here("train", recipe, "--loss", "cross_entropy", status=1).err)
+        answer = json.loads(self.run_here("eval", "--model", "whole.bin", "--data", small, "--json").out)
+        self.assertGreater(answer["accuracy"], 0.5)
+
     def test_checkpoint_is_not_overwritten(self):
         self.stop("a.bin", signal.SIGINT, 3)
         self.assertIn("--resume", self.train("a.bin", status=1).err)
@@ -188,7 +204,7 @@ class Training(Folder):
             ([bad], "bad.json: there is no field \"dropout\"; there are: network, "),
             (["none.json"], "none.json: No such file"),
             ([RECIPE, "--lr", "-1", "--data", DATA], "lr: want a number from 0 to 100"),
-            ([RECIPE, "--schedule", "step", "--data", DATA], 'want one of "constant", "cosine"'),
+            ([RECIPE, "--schedule", "step", "--data", DATA], 'want one of "constant", "cosine", "published"'),
             ([RECIPE], "lenet fetch"),
             ([RECIPE, "--data", "/nonexistent"], "lenet fetch --data /nonexistent"),
             ([RECIPE, "--data", DATA, "--validation", "6400"], "validation 6400"),
@@ -308,8 +324,16 @@ class Measuring(Folder):
         self.assertRegex(out, r"(?m)^in all +61706 +423038$")
         self.assertRegex(out, r"(?m)^c3 +16@10x10 +2416 +241600$")
 
+    def test_info_counts_the_network_as_published(self):
+        out = lenet("info", "--network", "1998", os.path.join(ROOT, "tests/golden/1998-init.safetensors")).out
+        for row in (r"c1 +6@28x28 +1.7159tanh +156 +122304", r"s2 +6@14x14 +1.7159tanh +12 +5880",
+                    r"c3 +16@10x10 +1.7159tanh +1516 +151600", r"s4 +16@5x5 +1.7159tanh +32 +2000",
+                    r"c5 +120 +1.7159tanh +48120 +48120", r"f6 +84 +1.7159tanh +10164 +10164", r"output +10 +0 +840",
+                    r"in all +60000 +340908"):
+            self.assertRegex(out, f"(?m)^{row}$")
+
     def test_bench(self):
-        for more, mflop in (([], 0.83304), (["--train"], 2.26392)):
+        for more, mflop in (([], 0.83304), (["--train"], 2.26392), (["--network", "1998"], 0.65619)):
             answer = json.loads(lenet("bench", "--json", "--batch", "32", *more).out)
             self.assertGreater(answer["us_per_image"], 0)
             self.assertAlmostEqual(answer["images_per_s"] * answer["us_per_image"], 1e6, -2)

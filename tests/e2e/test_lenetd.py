@@ -8,6 +8,7 @@ import contextlib
 import gzip
 import http.client
 import json
+import math
 import os
 import re
 import shutil
@@ -663,6 +664,39 @@ class Start(unittest.TestCase):
                 f.flush()
                 self.fails(1, os.path.basename(f.name), '--listen', '127.0.0.1:0', '--model', f.name)
         self.fails(1, '/nowhere/x.bin', '--model', '/nowhere/x.bin')
+
+    def test_the_network_as_published(self):
+        """Its state dict after 400 steps; its answers are as sure as its distances say."""
+        with open(os.path.join(ROOT, 'tests/golden/1998-after400.safetensors'), 'rb') as f:
+            golden = f.read()
+        start = 8 + struct.unpack('<Q', golden[:8])[0]
+        header, data = json.loads(golden[8:start]), b''
+
+        def take(name):
+            begin, end = header[name]['data_offsets']
+            return golden[start + begin:start + end]
+
+        penalties = struct.unpack_from('<320f', take('penalties'))
+        del header['penalties'], header['losses']
+        for name in header.keys() - {'__metadata__'}:
+            tensor = take(name)
+            header[name]['data_offsets'] = [len(data), len(data) + len(tensor)]
+            data += tensor
+        text = json.dumps(header).encode()
+        with tempfile.NamedTemporaryFile(suffix='.bin') as f:
+            f.write(struct.pack('<Q', len(text)) + text + data)
+            f.flush()
+            with Daemon('--model', f.name, '--device', 'cpu') as d:
+                r = d.predict(multipart(*[png(p) for p in mnist(32)]), f'multipart/form-data; boundary={BOUNDARY}')
+        self.assertEqual(r.status, 200, r.body)
+        for i, p in enumerate(r.json['predictions']):
+            y = penalties[10 * i:10 * i + 10]
+            total = math.exp(-12) + sum(math.exp(-x) for x in y)
+            for digit in range(10):
+                self.assertAlmostEqual(p['probabilities'][digit], (math.exp(-y[digit]) + math.exp(-12) / 10) / total, 4)
+            self.assertEqual(p['digit'], min(range(10), key=lambda k: y[k]))
+            self.assertEqual(p['confidence'], p['probabilities'][p['digit']])
+            self.assertAlmostEqual(sum(p['probabilities']), 1, 5)
 
     def test_a_model_file(self):
         with Daemon('--model', os.path.join(ROOT, 'models/relu.bin')) as d, Daemon() as builtin:

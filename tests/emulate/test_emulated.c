@@ -141,6 +141,20 @@ TEST(emulated_an_error_that_sticks_is_a_loss)
 	CHECK(emulate_objects() == 0);
 }
 
+TEST(emulated_a_network_without_kernels_is_refused)
+{
+	static float published[61740];
+	struct engine *engine = open_engine();
+	struct engine_model *model;
+	struct engine_trainer *trainer;
+	struct err e = { "" };
+	const struct engine_network network = { lenet5_find("1998", &e), 0, 1, published };
+	const struct engine_training training = { .start = network, .loss = ENGINE_MAP, .batch = 1, .n_threads = 1 };
+	CHECK(engine_model_new(engine, &network, &model, &e) == -1 && strstr(e.msg, "no network 1998 yet"));
+	CHECK(engine_trainer_open(engine, &training, &trainer, &e) == -1 && strstr(e.msg, "no network 1998 yet"));
+	engine_close(engine);
+}
+
 // Out of memory is no loss.
 TEST(emulated_an_error_that_passes_is_none)
 {

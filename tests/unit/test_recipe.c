@@ -48,6 +48,37 @@ TEST(recipe_shipped_files_are_read)
 	CHECK(recipe_read("models/none.json", NULL, &r, &e) == -1 && strstr(e.msg, "models/none.json"));
 }
 
+TEST(recipe_files_of_1998)
+{
+	static const char *const files[] = { "models/1998.json", "models/1998-distorted.json", "models/1998-sdlm.json" };
+	struct recipe r;
+	struct err e = { "" };
+	for (int i = 0; i < 3; i++) {
+		CHECK_MSG(recipe_read(files[i], NULL, &r, &e) == 0, "%s", e.msg);
+		CHECK(strcmp(lenet5_at(r.network)->name, "1998") == 0 && r.loss == ENGINE_MAP && r.j == 0.1 && r.epochs == 20);
+	}
+	CHECK(r.optimiser == RECIPE_SDLM && r.batch == 1 && r.mu == 1 && r.curvature_pictures == 500 && r.momentum == 0);
+}
+
+#define PUBLISHED "\"network\": \"1998\", \"epochs\": 2, \"batch\": 1, \"lr\": 0.1, \"seed\": 7"
+
+// Each field by itself is right; together they mean nothing.
+TEST(recipe_refuses_what_does_not_go_together)
+{
+	struct recipe r;
+	struct err e = { "" };
+	CHECK(refuses("{" PUBLISHED "}", NULL, "a.json: loss: network 1998 is trained with \"mse\" or \"map\""));
+	CHECK(refuses("{" MINIMAL ", \"loss\": \"map\"}", NULL, "loss: network relu is trained with \"cross_entropy\""));
+	CHECK(refuses("{" MINIMAL ", \"optimiser\": \"sdlm\"}", NULL, "known of network 1998 alone"));
+	CHECK(refuses("{" MINIMAL ", \"j\": 1}", NULL, "j is of no use with any loss but \"map\""));
+	CHECK(refuses("{" PUBLISHED ", \"loss\": \"mse\", \"j\": 1}", NULL, "j is of no use"));
+	CHECK(refuses("{" PUBLISHED ", \"loss\": \"mse\", \"mu\": 1}", NULL, "mu is of no use"));
+	CHECK(refuses("{" PUBLISHED ", \"loss\": \"mse\", \"curvature_pictures\": 1}", NULL, "curvature_pictures is of no use"));
+	CHECK(refuses("{" PUBLISHED ", \"loss\": \"mse\", \"label_smoothing\": 0.1}", NULL, "label_smoothing is of no use"));
+	CHECK(refuses("{" PUBLISHED ", \"loss\": \"mse\", \"optimiser\": \"sdlm\", \"mu\": 0}", NULL, "mu: want a number from 1e-06"));
+	CHECK_MSG(recipe_parse("{" PUBLISHED ", \"loss\": \"mse\"}", "a.json", NULL, &r, &e) == 0, "%s", e.msg);
+}
+
 TEST(recipe_refuses)
 {
 	CHECK(
@@ -60,7 +91,7 @@ TEST(recipe_refuses)
 	CHECK(refuses("{" MINIMAL ", \"warmup\": -1}", NULL, "warmup"));
 	CHECK(refuses("{" MINIMAL ", \"warmup\": 1e300}", NULL, "warmup"));
 	CHECK(refuses("{" MINIMAL ", \"rotate\": 1e999}", NULL, "rotate"));
-	CHECK(refuses("{" MINIMAL ", \"schedule\": \"linear\"}", NULL, "schedule: want one of \"constant\", \"cosine\""));
+	CHECK(refuses("{" MINIMAL ", \"schedule\": \"linear\"}", NULL, "schedule: want one of \"constant\", \"cosine\", \"published\""));
 	CHECK(refuses("{" MINIMAL ", \"schedule\": 1}", NULL, "schedule"));
 	CHECK(refuses("{\"network\": \"lenet\"}", NULL, "network: want one of \"sigmoid\", \"relu\""));
 	CHECK(refuses("{\"network\": \"relu\", \"epochs\": 1, \"batch\": 1, \"seed\": 1}", NULL, "\"lr\" is missing"));
@@ -108,6 +139,14 @@ TEST(recipe_print_gives_itself_back)
 	CHECK(recipe_equal(&r, &again, &e) && again.lr == r.lr && again.seed == 4294967295u);
 	CHECK(strstr(text, "\"epochs\":2,\"batch\":64,") && !strchr(text, ' '));
 
+	CHECK(!strstr(text, "loss\":\"cross") && !strstr(text, "optimiser") && !strstr(text, "curvature")); // as ever, of others
+
+	CHECK(recipe_parse("{" PUBLISHED ", \"loss\": \"map\", \"j\": 2, \"optimiser\": \"sdlm\"}", "a.json", NULL, &r, &e) == 0);
+	recipe_print(&r, text);
+	CHECK(strstr(text, "\"loss\":\"map\",\"j\":2,\"optimiser\":\"sdlm\""));
+	CHECK(recipe_parse(text, "printed", NULL, &r, &e) == 0 && r.j == 2 && r.mu == 0.02 && r.curvature_pictures == 500);
+
+	recipe_parse("{" MINIMAL "}", "a.json", overrides, &r, &e);
 	again.distort.rotate = 12;
 	CHECK(!recipe_equal(&r, &again, &e) && strstr(e.msg, "rotate is 12.5 here and 12 there"));
 }
@@ -121,4 +160,11 @@ TEST(recipe_rates)
 	CHECK(recipe_rate(&r, 0, 100) == 0.5f);
 	CHECK(fabsf(recipe_rate(&r, 50, 100) - 0.25f) < 1e-6f);
 	CHECK(recipe_rate(&r, 99, 100) > 0 && recipe_rate(&r, 99, 100) < 0.001f);
+
+	// the paper's global rates
+	static const float rates[20] = { 0.0005f, 0.0005f, 0.0002f, 0.0002f, 0.0002f, 0.0001f, 0.0001f, 0.0001f, 0.00005f, 0.00005f, 0.00005f,
+					 0.00005f, 0.00001f, 0.00001f, 0.00001f, 0.00001f, 0.00001f, 0.00001f, 0.00001f, 0.00001f };
+	r = (struct recipe){ .lr = 0.0005, .schedule = RECIPE_PUBLISHED, .epochs = 20 };
+	for (uint64_t step = 0; step < 20 * 7; step++)
+		CHECK_MSG(recipe_rate(&r, step, 20 * 7) == rates[step / 7], "step %d: %g", (int)step, (double)recipe_rate(&r, step, 140));
 }

@@ -18,7 +18,8 @@ struct fake_trainer {
 	struct engine_trainer base;
 	const struct lenet5 *net;
 	float *params, *momentum;
-	float momentum_rate;
+	float momentum_rate, mu;
+	float scale[8]; // of the rates of the parameters that move
 	const uint8_t *pixels, *labels;
 };
 
@@ -38,6 +39,9 @@ static int fake_trainer_open(struct engine *engine, const struct engine_training
 	if (t->momentum)
 		memcpy(f->momentum, t->momentum, f->net->n_params * sizeof(float));
 	f->momentum_rate = t->momentum_rate;
+	f->mu = t->mu;
+	for (int k = 0; k < 8; k++)
+		f->scale[k] = t->curvature ? 1 / (f->mu + t->curvature[k]) : 1;
 	*trainer = &f->base;
 	return 0;
 }
@@ -75,8 +79,23 @@ static int fake_trainer_steps(struct engine_trainer *trainer, const uint32_t *or
 		losses[step] = ++n_steps == nan_at ? NAN : sum * 1e-6f + f->params[0];
 		for (int k = 0; k < 8; k++) {
 			f->momentum[k] = f->momentum_rate * f->momentum[k] + sum * 1e-7f * (float)(k + 1);
-			f->params[k] -= rates[step] * f->momentum[k];
+			f->params[k] -= rates[step] * f->scale[k] * f->momentum[k];
 		}
+	}
+	return 0;
+}
+
+// Of the pictures, their order and the parameters, so that an estimate at another time is another.
+static int fake_trainer_curvature(struct engine_trainer *trainer, const uint32_t *order, uint32_t n, float *curvature, struct err *e)
+{
+	(void)e;
+	struct fake_trainer *f = (struct fake_trainer *)trainer;
+	memset(curvature, 0, f->net->n_params * sizeof *curvature);
+	for (int k = 0; k < 8; k++) {
+		for (uint32_t i = 0; i < n; i++)
+			curvature[k] += (float)(f->pixels[(size_t)order[i] * LENET5_PIXELS + (size_t)k] + i % 5) * 1e-3f;
+		curvature[k] += fabsf(f->params[k]);
+		f->scale[k] = 1 / (f->mu + curvature[k]);
 	}
 	return 0;
 }
@@ -146,6 +165,7 @@ static const struct engine_ops fake_ops = {
 	.trainer_close = fake_trainer_close,
 	.trainer_data = fake_trainer_data,
 	.trainer_steps = fake_trainer_steps,
+	.trainer_curvature = fake_trainer_curvature,
 	.trainer_read = fake_trainer_read,
 };
 static struct engine fake = { .ops = &fake_ops, .name = "fake" };
@@ -180,6 +200,9 @@ static void set_up(struct fixture *f)
 				     .momentum = 0.9,
 				     .schedule = RECIPE_COSINE,
 				     .warmup = 5,
+				     .j = 0.1,
+				     .mu = 0.02,
+				     .curvature_pictures = 500,
 				     .seed = 4,
 				     .distort = { .rotate = 5, .shift = 1, .elastic = 1, .elastic_sigma = 4 } };
 	strcpy(f->dir, "build/test-train-XXXXXX");
@@ -275,15 +298,28 @@ TEST(train_bits_do_not_depend_on_threads)
 	tear_down(&three);
 }
 
-TEST(train_resumes_to_the_same_bits)
+// The recipe with rates from the curvature, which a checkpoint within an epoch has to bring along.
+static void use_sdlm(struct fixture *f)
+{
+	struct err e;
+	for (int k = 0; lenet5_at(k) != lenet5_find("1998", &e); k++)
+		f->recipe.network = k + 1;
+	f->recipe.loss = ENGINE_MAP;
+	f->recipe.optimiser = RECIPE_SDLM;
+	f->recipe.curvature_pictures = 20;
+}
+
+static void check_resumes(void (*change)(struct fixture *))
 {
 	struct fixture whole, broken;
 	struct err e = { "" };
 	set_up(&whole);
+	change(&whole);
 	CHECK(train_run(&whole.job, &e) == TRAIN_DONE);
 	enum train_result result = TRAIN_STOPPED;
 	for (int trial = 1; result == TRAIN_STOPPED; trial++) { // at every question, until none is left
 		set_up(&broken);
+		change(&broken);
 		stop_after = trial;
 		result = train_run(&broken.job, &e);
 		CHECK_MSG(result == TRAIN_STOPPED || (result == TRAIN_DONE && trial > 5), "%d: %s", trial, e.msg);
@@ -299,6 +335,32 @@ TEST(train_resumes_to_the_same_bits)
 		tear_down(&broken);
 	}
 	tear_down(&whole);
+}
+
+static void change_nothing(struct fixture *f)
+{
+	(void)f;
+}
+
+TEST(train_resumes_to_the_same_bits)
+{
+	check_resumes(change_nothing);
+}
+
+TEST(train_resumes_with_the_epochs_curvature)
+{
+	struct fixture plain, sdlm;
+	struct err e = { "" };
+	check_resumes(use_sdlm);
+	set_up(&plain);
+	set_up(&sdlm);
+	use_sdlm(&plain);
+	use_sdlm(&sdlm);
+	plain.recipe.curvature_pictures = 21;
+	CHECK(train_run(&plain.job, &e) == TRAIN_DONE && train_run(&sdlm.job, &e) == TRAIN_DONE);
+	CHECK(!same_files(plain.steps, sdlm.steps)); // the curvature counts
+	tear_down(&plain);
+	tear_down(&sdlm);
 }
 
 // Stopped as by a power cut: lines were written that no checkpoint counts.

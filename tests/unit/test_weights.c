@@ -290,7 +290,7 @@ TEST(weights_network_must_be_known_and_agree)
 	CHECK(weights_parse(bytes, n, NULL, &w, &e) == -1 && strstr(e.msg, "--network"));
 	CHECK(weights_parse(bytes, n, "sigmoid", &w, &e) == 0 && strcmp(w.net->name, "sigmoid") == 0);
 	weights_free(&w);
-	CHECK(weights_parse(bytes, n, "alexnet", &w, &e) == -1 && strstr(e.msg, "alexnet") && strstr(e.msg, "sigmoid, relu"));
+	CHECK(weights_parse(bytes, n, "alexnet", &w, &e) == -1 && strstr(e.msg, "alexnet") && strstr(e.msg, "sigmoid, relu, 1998"));
 	free(bytes);
 	CHECK(weights_read("tests/golden/none.bin", NULL, &w, &e) == -1 && strstr(e.msg, "tests/golden/none.bin: No such"));
 	CHECK(weights_read("tests/golden/relu-after1.safetensors", NULL, &w, &e) == -1);
@@ -392,6 +392,51 @@ TEST(weights_set_replaces_and_has_bounds)
 	}
 	CHECK(weights_set(&w, "one more", "", &e) == -1 && strstr(e.msg, "at most 64"));
 	CHECK(weights_set(&w, "b", "4", &e) == 0 && w.n_meta == WEIGHTS_MAX_META);
+	weights_free(&w);
+}
+
+// Of 1998, where C3 has links and whose centres they are.
+TEST(weights_of_1998)
+{
+	struct weights w = read_init("1998"), back = { 0 };
+	struct err e = { .msg = "" };
+	size_t n;
+	CHECK(w.net->n_params == 61740 && w.params[60900] == -1 && w.params[60901] == 1); // the top row of the 0: .#####.
+	float initial[61740];
+	struct rng rng;
+	rng_init(&rng, 1);
+	lenet5_init(w.net, &rng, initial);
+	CHECK(memcmp(initial + 60900, w.params + 60900, 840 * sizeof(float)) == 0); // our figure 3 is golden/'s
+	for (int i = 168; i < 168 + 2400; i++)
+		CHECK((initial[i] == 0) == (w.params[i] == 0)); // and so is the table
+	w.momentum = calloc(w.net->n_params, sizeof(float));
+	w.curvature = calloc(w.net->n_params, sizeof(float));
+	w.curvature[3] = 7;
+	w.params[60900] = 0.5f; // a centre of one's own
+	uint8_t *bytes = write_bytes(&w, &n);
+	CHECK_MSG(weights_parse(bytes, n, NULL, &back, &e) == 0, "%s", e.msg);
+	CHECK(back.params[60900] == 0.5f && back.curvature && back.curvature[3] == 7 && back.momentum && back.momentum[3] == 0);
+	weights_free(&back);
+	free(bytes);
+
+	struct scratch s = scratch_new();
+	const size_t unlinked = 168 + 150 + 3; // map 1 does not see map 0
+	float *const sets[] = { w.params, w.momentum, w.curvature };
+	static const char *const names[] = { "c3.weight", "momentum.c3.weight", "curvature.c3.weight" };
+	for (int i = 0; i < 3; i++) {
+		char says[128];
+		sets[i][unlinked] = 0.25f;
+		snprintf(says, sizeof says, "%s: element 153 is 0.25, and must be 0: in network 1998 map 1 of C3 does not see map 0 of S2",
+			 names[i]);
+		CHECK(weights_write(scratch_path(&s, "lenet.bin"), &w, &e) == -1);
+		CHECK_MSG(strstr(e.msg, says), "%s", e.msg);
+		sets[i][unlinked] = 0;
+	}
+	bytes = test_file("tests/golden/1998-init.safetensors", &n);
+	memcpy(bytes + n - 4 * (61740 - unlinked), &(float){ 0.25f }, 4); // the file's data, in the same order
+	CHECK(weights_parse(bytes, n, NULL, &back, &e) == -1 && strstr(e.msg, "element 153 is 0.25, and must be 0"));
+	free(bytes);
+	scratch_free(&s);
 	weights_free(&w);
 }
 
