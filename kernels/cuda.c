@@ -75,13 +75,6 @@ int cuda_upload(struct engine *engine, void *to, const void *from, size_t bytes,
 	return status ? -1 : 0;
 }
 
-int cuda_check_network(const struct lenet5 *net, struct err *e)
-{
-	if (net->pooling == LENET5_MAX && net->output == LENET5_LOGITS)
-		return 0;
-	return err_set(e, "the GPU engine has no network %s yet; --device cpu computes it", net->name);
-}
-
 static void model_free(struct engine_model *model)
 {
 	struct model *m = (struct model *)model;
@@ -91,9 +84,6 @@ static void model_free(struct engine_model *model)
 
 static int model_new(struct engine *engine, const struct engine_network *n, struct engine_model **out, struct err *e)
 {
-	const enum lenet5_activation *activation = n->net->activation;
-	if (cuda_check_network(n->net, e))
-		return -1;
 	void *params = NULL;
 	struct cuda_params *packed = malloc(sizeof *packed);
 	struct model *m = malloc(sizeof *m);
@@ -105,10 +95,7 @@ static int model_new(struct engine *engine, const struct engine_network *n, stru
 	if (cuda_enter(engine, e) || cuda_alloc(engine, sizeof *packed, &params, e) ||
 	    cuda_upload(engine, params, packed, sizeof *packed, e))
 		goto failed;
-	*m = (struct model){
-		{ engine, 1, n->net },
-		{ params, n->mean, 1 / n->std, activation[LENET5_S2], activation[LENET5_S4], activation[LENET5_F6] },
-	};
+	*m = (struct model){ { engine, 1, n->net }, cuda_network_of(n, params) };
 	*out = &m->base;
 	free(packed);
 	return 0;
@@ -258,7 +245,8 @@ static int find_device(struct cuda_engine *c, struct err *e)
 		return err_set(e, "%.40s has compute capability %d.%d, and 7.5 is needed", properties.name, major, minor);
 	snprintf(engine->name, sizeof engine->name, "cuda (%.40s)", properties.name);
 	return cuda_enter(engine, e) || CUDA(engine, cuda_forward_prepare(), e) ||
-			       CUDA(engine, cuda_train_prepare(), e) ?
+			       CUDA(engine, cuda_train_prepare(), e) ||
+			       CUDA(engine, cuda_1998_prepare(), e) ?
 		       -1 :
 		       0;
 }

@@ -39,9 +39,6 @@ double cuda_engine_peak(struct engine *engine, int n_threads);
 // Copies to the device, and waits for it.
 int cuda_upload(struct engine *engine, void *to, const void *from, size_t bytes, struct err *e);
 
-// Whether there are kernels for the network. -1, with e saying what to do, if not.
-int cuda_check_network(const struct lenet5 *net, struct err *e);
-
 int cuda_trainer_open(struct engine *, const struct engine_training *, struct engine_trainer **, struct err *);
 void cuda_trainer_close(struct engine_trainer *);
 int cuda_trainer_data(struct engine_trainer *, const uint8_t *pixels, const uint8_t *labels, uint32_t n, struct err *);

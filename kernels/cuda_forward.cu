@@ -31,14 +31,14 @@ static __device__ void tell_host(const struct cuda_forward *f)
 	}
 }
 
-template <int P> static __global__ void __launch_bounds__(CUDA_THREADS, P == 1 ? 1 : 2) forward_kernel(struct cuda_forward f)
+template <int P, bool PUBLISHED> static __global__ void __launch_bounds__(CUDA_THREADS, P == 1 ? 1 : 2) forward_kernel(struct cuda_forward f)
 {
 	cuda_layers<P> *l = (cuda_layers<P> *)cuda_shared;
 	int first = (int)blockIdx.x * P, n = f.n - first < P ? f.n - first : P;
 	load_filters<P>(l, f.network.params);
 	load_ink<P>(l, &f.network, f.ink + (size_t)first * LENET5_PIXELS, n);
 	__syncthreads();
-	forward_layers<P>(l, &f.network, P == 1 ? f.trace : nullptr, nullptr);
+	forward_layers<P, PUBLISHED>(l, &f.network, { P == 1 ? f.trace : nullptr, nullptr, nullptr });
 	for (int i = (int)threadIdx.x; i < n * N_SCORES; i += CUDA_THREADS)
 		f.scores[first * N_SCORES + i] = l->scores[i % N_SCORES][i / N_SCORES];
 	if constexpr (P == 1)
@@ -47,20 +47,26 @@ template <int P> static __global__ void __launch_bounds__(CUDA_THREADS, P == 1 ?
 	tell_host(&f);
 }
 
+template <int P> static cudaError_t prepare()
+{
+	const int bytes = (int)sizeof(cuda_layers<P>);
+	cudaError_t error = cudaFuncSetAttribute(forward_kernel<P, false>, cudaFuncAttributeMaxDynamicSharedMemorySize, bytes);
+	return error ? error : cudaFuncSetAttribute(forward_kernel<P, true>, cudaFuncAttributeMaxDynamicSharedMemorySize, bytes);
+}
+
 cudaError_t cuda_forward_prepare(void)
 {
-	cudaError_t error = cudaFuncSetAttribute(forward_kernel<1>, cudaFuncAttributeMaxDynamicSharedMemorySize,
-						 (int)sizeof(cuda_layers<1>));
-	return error ? error :
-		       cudaFuncSetAttribute(forward_kernel<CUDA_MANY>, cudaFuncAttributeMaxDynamicSharedMemorySize,
-					    (int)sizeof(cuda_layers<CUDA_MANY>));
+	cudaError_t error = prepare<1>();
+	return error ? error : prepare<CUDA_MANY>();
 }
 
 template <int P> static cudaError_t launch(const struct cuda_forward *forward, cudaStream_t stream)
 {
 	void *arguments[] = { (void *)forward };
-	return cudaLaunchKernel(forward_kernel<P>, dim3((unsigned)((forward->n + P - 1) / P)), dim3(CUDA_THREADS), arguments,
-				sizeof(cuda_layers<P>), stream);
+	const dim3 grid((unsigned)((forward->n + P - 1) / P)), block(CUDA_THREADS);
+	if (forward->network.published)
+		return cudaLaunchKernel(forward_kernel<P, true>, grid, block, arguments, sizeof(cuda_layers<P>), stream);
+	return cudaLaunchKernel(forward_kernel<P, false>, grid, block, arguments, sizeof(cuda_layers<P>), stream);
 }
 
 cudaError_t cuda_forward_launch(const struct cuda_forward *forward, int pictures_a_block, cudaStream_t stream)

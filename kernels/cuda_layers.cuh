@@ -8,6 +8,8 @@
 //   C1+S2  a thread owns one pooling window in three maps: 6×6 pixels in registers, four sums a map.
 //   C3+S4  a thread owns one pooling window in one map (P = 1) or two.
 //   full   a thread owns one unit's quarter of the inputs, for P pictures: a weight is loaded once for all of them.
+//
+// PUBLISHED: the network of 1998, whose windows are summed, and whose output are squared distances.
 #pragma once
 
 #include "kernels/cuda_net.h"
@@ -28,8 +30,8 @@ extern __shared__ float4 cuda_shared[]; // float4: aligned for the widest loads
 
 // A block's filters and the layers of its P pictures. Full layers are [unit][picture].
 template <int P> struct cuda_layers {
-	float c1_weight[6][CUDA_TAPS], c1_bias[8];
-	float c3_weight[6][16][CUDA_TAPS], c3_bias[16];
+	float c1_weight[6][CUDA_TAPS], c1_bias[8], s2_weight[8], s2_bias[8];
+	float c3_weight[6][16][CUDA_TAPS], c3_bias[16], s4_weight[16], s4_bias[16];
 	float input[P][N_INPUT];
 	float s2[P][N_S2];
 	float s4[N_S4][P];
@@ -48,7 +50,6 @@ __device__ __forceinline__ float activate(enum lenet5_activation activation, flo
 {
 	switch (activation) {
 	case LENET5_IDENTITY:
-	case LENET5_SQUASH: // of networks that cuda_check_network refuses
 		break;
 	case LENET5_SIGMOID:
 		return 1.0f / (1.0f + expf(-x));
@@ -56,6 +57,8 @@ __device__ __forceinline__ float activate(enum lenet5_activation activation, flo
 		return fmaxf(x, 0.0f);
 	case LENET5_TANH:
 		return tanhf(x);
+	case LENET5_SQUASH:
+		return 1.7159f * tanhf(2.0f / 3.0f * x);
 	}
 	return x;
 }
@@ -70,8 +73,12 @@ template <int P> __device__ void load_filters(cuda_layers<P> *l, const struct cu
 {
 	copy_float4(l->c1_weight[0], params->c1_weight[0], 6 * CUDA_TAPS);
 	copy_float4(l->c1_bias, params->c1_bias, 8);
+	copy_float4(l->s2_weight, params->s2_weight, 8);
+	copy_float4(l->s2_bias, params->s2_bias, 8);
 	copy_float4(l->c3_weight[0][0], params->c3_weight[0][0], 6 * 16 * CUDA_TAPS);
 	copy_float4(l->c3_bias, params->c3_bias, 16);
+	copy_float4(l->s4_weight, params->s4_weight, 16);
+	copy_float4(l->s4_bias, params->s4_bias, 16);
 }
 
 // The frame of two pixels around the picture is background, as an input of 0.
@@ -149,9 +156,30 @@ __device__ __forceinline__ float pool(const float sums[4], int *winner)
 	return value;
 }
 
-// trace and winners: NULL, or of the only picture.
-template <int P>
-__device__ void c1_s2(cuda_layers<P> *l, enum lenet5_activation activation, struct engine_trace *trace, struct cuda_winners *winners)
+// A window's value in S2 or S4. The four sums become the layer's below: they are activated where that is.
+template <bool PUBLISHED>
+__device__ __forceinline__ float pool_window(float sums[4], float weight, float bias, enum lenet5_activation activation, int *winner)
+{
+	if constexpr (PUBLISHED) {
+#pragma unroll
+		for (int k = 0; k < 4; k++)
+			sums[k] = activate(LENET5_SQUASH, sums[k]);
+		return activate(LENET5_SQUASH, fmaf((sums[0] + sums[1]) + (sums[2] + sums[3]), weight, bias));
+	} else {
+		return activate(activation, pool(sums, winner));
+	}
+}
+
+// What is to be kept of the layers beneath the pooling; each NULL, or of the only picture.
+struct cuda_keep {
+	struct engine_trace *trace;
+	cuda_winners *winners;
+	float *c3; // activated, (16, CUDA_SPREAD, CUDA_SPREAD), inside a frame
+};
+enum { CUDA_SPREAD = 18, CUDA_FRAME = 4 }; // C3's 10 and a frame of 4 on either side
+
+template <int P, bool PUBLISHED>
+__device__ void c1_s2(cuda_layers<P> *l, enum lenet5_activation activation, const cuda_keep &keep)
 {
 	for (int item = (int)threadIdx.x; item < P * 196 * 2; item += CUDA_THREADS) {
 		int place = item % 196, y = place / 14, x = place % 14, picture = item / 196 % P, first = item / 196 / P * 3;
@@ -161,18 +189,19 @@ __device__ void c1_s2(cuda_layers<P> *l, enum lenet5_activation activation, stru
 			float b = l->c1_bias[map], sums[4] = { b, b, b, b };
 			int winner;
 			convolve(in, l->c1_weight[map], sums);
-			l->s2[picture][(map * 14 + y) * S2_STRIDE + x] = activate(activation, pool(sums, &winner));
-			if (winners)
-				winners->s2[map * 196 + place] = (unsigned char)winner;
-			if (trace)
+			l->s2[picture][(map * 14 + y) * S2_STRIDE + x] =
+			    pool_window<PUBLISHED>(sums, l->s2_weight[map], l->s2_bias[map], activation, &winner);
+			if (!PUBLISHED && keep.winners)
+				keep.winners->s2[map * 196 + place] = (unsigned char)winner;
+			if (keep.trace)
 				for (int k = 0; k < 4; k++)
-					trace->c1[(map * 28 + 2 * y + k / 2) * 28 + 2 * x + k % 2] = sums[k];
+					keep.trace->c1[(map * 28 + 2 * y + k / 2) * 28 + 2 * x + k % 2] = sums[k];
 		}
 	}
 }
 
-template <int P>
-__device__ void c3_s4(cuda_layers<P> *l, enum lenet5_activation activation, struct engine_trace *trace, struct cuda_winners *winners)
+template <int P, bool PUBLISHED>
+__device__ void c3_s4(cuda_layers<P> *l, enum lenet5_activation activation, const cuda_keep &keep)
 {
 	constexpr int M = P == 1 ? 1 : 2; // maps of a thread
 	for (int item = (int)threadIdx.x; item < P * 25 * (16 / M); item += CUDA_THREADS) {
@@ -189,19 +218,24 @@ __device__ void c3_s4(cuda_layers<P> *l, enum lenet5_activation activation, stru
 		}
 #pragma unroll
 		for (int m = 0; m < M; m++) {
-			int winner, unit = (first + m) * 25 + place;
-			l->s4[unit][picture] = activate(activation, pool(sums[m], &winner));
-			if (winners)
-				winners->s4[unit] = (unsigned char)winner;
-			if (trace)
-				for (int k = 0; k < 4; k++)
-					trace->c3[((first + m) * 10 + 2 * y + k / 2) * 10 + 2 * x + k % 2] = sums[m][k];
+			int winner, map = first + m, unit = map * 25 + place;
+			l->s4[unit][picture] =
+			    pool_window<PUBLISHED>(sums[m], l->s4_weight[map], l->s4_bias[map], activation, &winner);
+			if (!PUBLISHED && keep.winners)
+				keep.winners->s4[unit] = (unsigned char)winner;
+			for (int k = 0; k < 4; k++) {
+				int cy = 2 * y + k / 2, cx = 2 * x + k % 2;
+				if (keep.trace)
+					keep.trace->c3[(map * 10 + cy) * 10 + cx] = sums[m][k];
+				if (PUBLISHED && keep.c3)
+					keep.c3[(map * CUDA_SPREAD + cy + CUDA_FRAME) * CUDA_SPREAD + cx + CUDA_FRAME] = sums[m][k];
+			}
 		}
 	}
 }
 
-// A full layer: N units of K inputs each. weight: (K, STRIDE) on the device.
-template <int P, int K, int N, int STRIDE>
+// A full layer: N units of K inputs each. weight: (K, STRIDE) on the device. DISTANCES: units are squared distances to weights.
+template <int P, int K, int N, int STRIDE, bool DISTANCES = false>
 __device__ void full(const float (*in)[P], const float *weight, const float *bias, float (*chains)[N_C5][P],
 		     enum lenet5_activation activation, float (*out)[P])
 {
@@ -211,13 +245,15 @@ __device__ void full(const float (*in)[P], const float *weight, const float *bia
 		float sums[P];
 #pragma unroll
 		for (int p = 0; p < P; p++)
-			sums[p] = chain == 0 ? bias[unit] : 0.0f;
+			sums[p] = chain == 0 && !DISTANCES ? bias[unit] : 0.0f;
 #pragma unroll 25
 		for (int i = chain * (K / N_CHAINS); i < (chain + 1) * (K / N_CHAINS); i++) {
 			float w = weight[i * STRIDE + unit];
 #pragma unroll
-			for (int p = 0; p < P; p++)
-				sums[p] = fmaf(w, in[i][p], sums[p]);
+			for (int p = 0; p < P; p++) {
+				float x = in[i][p], d = x - w;
+				sums[p] = DISTANCES ? fmaf(d, d, sums[p]) : fmaf(w, x, sums[p]);
+			}
 		}
 #pragma unroll
 		for (int p = 0; p < P; p++)
@@ -232,16 +268,16 @@ __device__ void full(const float (*in)[P], const float *weight, const float *bia
 }
 
 // From l->input, which all threads have written before a barrier, to l->scores, which all can read afterwards.
-template <int P>
-__device__ void forward_layers(cuda_layers<P> *l, const struct cuda_network *network, struct engine_trace *trace,
-			       struct cuda_winners *winners)
+template <int P, bool PUBLISHED>
+__device__ void forward_layers(cuda_layers<P> *l, const struct cuda_network *network, const cuda_keep &keep)
 {
 	const struct cuda_params *w = network->params;
-	c1_s2<P>(l, network->s2, trace, winners);
+	c1_s2<P, PUBLISHED>(l, network->s2, keep);
 	__syncthreads();
-	c3_s4<P>(l, network->s4, trace, winners);
+	c3_s4<P, PUBLISHED>(l, network->s4, keep);
 	__syncthreads();
-	full<P, N_S4, N_C5, 120>(l->s4, w->c5_weight[0], w->c5_bias, l->chains, LENET5_IDENTITY, l->c5);
-	full<P, N_C5, N_F6, 84>(l->c5, w->f6_weight[0], w->f6_bias, l->chains, network->f6, l->f6);
-	full<P, N_F6, N_SCORES, CUDA_SCORES>(l->f6, w->output_weight[0], w->output_bias, l->chains, LENET5_IDENTITY, l->scores);
+	full<P, N_S4, N_C5, 120>(l->s4, w->c5_weight[0], w->c5_bias, l->chains, PUBLISHED ? LENET5_SQUASH : LENET5_IDENTITY, l->c5);
+	full<P, N_C5, N_F6, 84>(l->c5, w->f6_weight[0], w->f6_bias, l->chains, PUBLISHED ? LENET5_SQUASH : network->f6, l->f6);
+	full<P, N_F6, N_SCORES, CUDA_SCORES, PUBLISHED>(l->f6, w->output_weight[0], w->output_bias, l->chains, LENET5_IDENTITY,
+							l->scores);
 }

@@ -19,13 +19,15 @@ enum {
 struct cuda_params {
 	float c1_weight[6][CUDA_TAPS]; // [map][tap]
 	float c1_bias[8];
+	float s2_weight[8], s2_bias[8]; // of subsampling, as are S4's; 0 where the pooling has none
 	float c3_weight[6][16][CUDA_TAPS]; // [in][out][tap]
 	float c3_bias[16];
+	float s4_weight[16], s4_bias[16];
 	float c5_weight[400][120]; // [in][out]
 	float c5_bias[120];
 	float f6_weight[120][84];
 	float f6_bias[84];
-	float output_weight[84][CUDA_SCORES];
+	float output_weight[84][CUDA_SCORES]; // or centres
 	float output_bias[CUDA_SCORES];
 };
 
@@ -39,8 +41,11 @@ void cuda_turn(const struct cuda_params *packed, struct cuda_turned *turned);
 struct cuda_network {
 	const struct cuda_params *params; // on the device
 	float mean, scale; // input = (ink − mean)·scale
+	bool published; // 1998: squashed throughout, subsampling, penalties; else max-pooling, logits, and these activations:
 	enum lenet5_activation s2, s4, f6;
+	uint8_t c3_links[16]; // as in struct lenet5
 };
+struct cuda_network cuda_network_of(const struct engine_network *network, const struct cuda_params *params);
 
 // One forward pass. Pointers are the device's; scores, trace and finished may be page-locked host memory.
 struct cuda_forward {
@@ -64,7 +69,7 @@ cudaError_t cuda_forward_launch(const struct cuda_forward *forward, int pictures
 
 // Training. A step is two launches: `learn`, a block a picture, forward and backward; `update`, a thread a parameter.
 
-// The weights once more, as the way back wants them.
+// The weights once more, as the way back wants them; of fixed centres, too.
 struct cuda_turned {
 	float c3_weight[6][16][CUDA_TAPS]; // [in][out][24 − tap]
 	float c5_weight[120][400]; // [out][in]
@@ -77,10 +82,11 @@ struct cuda_turned {
 struct cuda_features {
 	float s4[400], c5[120], f6[84];
 	float dc5[120], df6[84], dscores[CUDA_SCORES];
-	float c1_weight[6][CUDA_TAPS], c1_bias[8], c3_weight[6][16][CUDA_TAPS], c3_bias[16];
+	float c1_weight[6][CUDA_TAPS], c1_bias[8], s2_weight[8], s2_bias[8];
+	float c3_weight[6][16][CUDA_TAPS], c3_bias[16], s4_weight[16], s4_bias[16];
 	double loss;
 };
-enum { CUDA_N_CONV = 6 * CUDA_TAPS + 8 + 6 * 16 * CUDA_TAPS + 16 };
+enum { CUDA_N_CONV = 6 * CUDA_TAPS + 8 + 8 + 8 + 6 * 16 * CUDA_TAPS + 16 + 16 + 16 };
 
 // The steps of one call, in device memory, so that a captured graph finds its place by itself. `learn` of step s finds s in
 // next and leaves it in current; `update` finds it in current and leaves s + 1 in next. Past the last step both do nothing.
@@ -100,9 +106,15 @@ struct cuda_training {
 	struct cuda_steps *steps;
 	uint32_t batch;
 	float momentum_rate, weight_decay, label_smoothing;
+	enum engine_loss loss;
+	float j;
 };
 
 cudaError_t cuda_train_prepare(void);
+cudaError_t cuda_1998_prepare(void);
+
+// `learn` of network 1998, for cuda_train_launch.
+cudaError_t cuda_1998_learn_launch(const struct cuda_training *training, cudaStream_t stream);
 
 // Both launches of one step.
 cudaError_t cuda_train_launch(const struct cuda_training *training, cudaStream_t stream);

@@ -13,8 +13,12 @@ static const struct {
 } places[LENET5_N_PARAMETERS] = {
 	[LENET5_C1_WEIGHT] = { PLACE(c1_weight), { 6, 1, 25 }, { CUDA_TAPS, 0, 1 } },
 	[LENET5_C1_BIAS] = { PLACE(c1_bias), { 1, 1, 6 }, { 0, 0, 1 } },
+	[LENET5_S2_WEIGHT] = { PLACE(s2_weight), { 1, 1, 6 }, { 0, 0, 1 } },
+	[LENET5_S2_BIAS] = { PLACE(s2_bias), { 1, 1, 6 }, { 0, 0, 1 } },
 	[LENET5_C3_WEIGHT] = { PLACE(c3_weight), { 16, 6, 25 }, { CUDA_TAPS, 16 * CUDA_TAPS, 1 } },
 	[LENET5_C3_BIAS] = { PLACE(c3_bias), { 1, 1, 16 }, { 0, 0, 1 } },
+	[LENET5_S4_WEIGHT] = { PLACE(s4_weight), { 1, 1, 16 }, { 0, 0, 1 } },
+	[LENET5_S4_BIAS] = { PLACE(s4_bias), { 1, 1, 16 }, { 0, 0, 1 } },
 	[LENET5_C5_WEIGHT] = { PLACE(c5_weight), { 120, 400, 1 }, { 1, 120, 0 } },
 	[LENET5_C5_BIAS] = { PLACE(c5_bias), { 1, 1, 120 }, { 0, 0, 1 } },
 	[LENET5_F6_WEIGHT] = { PLACE(f6_weight), { 84, 120, 1 }, { 1, 84, 0 } },
@@ -73,4 +77,20 @@ void cuda_turn(const struct cuda_params *packed, struct cuda_turned *turned)
 	for (int in = 0; in < 84; in++)
 		for (int unit = 0; unit < 10; unit++)
 			turned->output_weight[unit][in] = packed->output_weight[in][unit];
+}
+
+struct cuda_network cuda_network_of(const struct engine_network *n, const struct cuda_params *params)
+{
+	const struct lenet5 *net = n->net;
+	struct cuda_network network = {
+		.params = params,
+		.mean = n->mean,
+		.scale = 1 / n->std,
+		.published = net->output == LENET5_PENALTIES,
+		.s2 = net->activation[LENET5_S2],
+		.s4 = net->activation[LENET5_S4],
+		.f6 = net->activation[LENET5_F6],
+	};
+	memcpy(network.c3_links, net->c3_links, sizeof network.c3_links);
+	return network;
 }

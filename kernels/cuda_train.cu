@@ -2,51 +2,19 @@
 // over the pictures of the step in the order of the step, by the one thread that owns the parameter. No atomics, so the
 // bits do not depend on which block runs when.
 //
-// Max-pooling leaves one gradient in each 2×2 window. The gradients of the filters walk over those alone; that of S2 is C3's
-// convolution again, of the gradients spread out in a frame of zeros with the filters turned round.
-#include "kernels/cuda_layers.cuh"
+// Max-pooling leaves one gradient in each 2×2 window. The gradients of the filters walk over those alone.
+#include "kernels/cuda_backward.cuh"
 
 #include <stddef.h>
 
-enum {
-	SPREAD = 18, // 10 and a frame of 4 on either side
-	C1_PARTS = 3, // chains of a tap of C1: rows of windows, every third
-	N_TAPS = 25,
-};
+enum { C1_PARTS = 3 }; // chains of a tap of C1: rows of windows, every third
 
 struct learn_memory {
-	cuda_layers<1> layers; // its c3_weight becomes the turned one
+	struct cuda_backward back;
 	cuda_winners winners;
-	float spread[16 * SPREAD * SPREAD]; // the gradient of C3
-	float ds4[N_S4], ds2[6 * 196], dc5[N_C5], df6[N_F6], dscores[N_SCORES];
 	int s4_from[N_S4]; // where in S2 the winning window begins
 	float c1_parts[C1_PARTS][6 * N_TAPS];
 };
-
-// The gradient before an activation from that behind it, d, and the activation's value y.
-static __device__ __forceinline__ float derive(enum lenet5_activation activation, float y, float d)
-{
-	switch (activation) {
-	case LENET5_IDENTITY:
-	case LENET5_SQUASH: // of networks that cuda_check_network refuses
-		break;
-	case LENET5_SIGMOID:
-		return d * (y * (1.0f - y));
-	case LENET5_RELU:
-		return y > 0.0f ? d : 0.0f;
-	case LENET5_TANH:
-		return d * (1.0f - y * y);
-	}
-	return d;
-}
-
-static __device__ void load_pixels(cuda_layers<1> *l, const struct cuda_network *network, const uint8_t *pixels)
-{
-	for (int i = (int)threadIdx.x; i < N_INPUT; i += CUDA_THREADS) {
-		float ink = in_frame(i) ? 0.0f : (float)pixels[(i / 32 - 2) * 28 + i % 32 - 2] / 255.0f;
-		l->input[0][i] = (ink - network->mean) * network->scale;
-	}
-}
 
 // Cross-entropy of the softmax: dscores (10), and the loss. n: pictures of the step.
 static __device__ double softmax_loss(const float (*scores)[1], int label, float smoothing, uint32_t n, float *dscores)
@@ -67,36 +35,22 @@ static __device__ double softmax_loss(const float (*scores)[1], int label, float
 	return log((double)sum) + (double)top - towards;
 }
 
-// The gradient of a full layer's inputs: N units, each the sum over K behind it. turned: (K, N).
-template <int K, int N>
-static __device__ void full_back(const float *d, const float *turned, enum lenet5_activation activation, const float (*y)[1], float *out)
+static __device__ void full_layers_back(struct cuda_backward *b, const struct cuda_training *t)
 {
-	for (int unit = (int)threadIdx.x; unit < N; unit += CUDA_THREADS) {
-		float sum = 0.0f;
-#pragma unroll 20
-		for (int k = 0; k < K; k++)
-			sum = fmaf(turned[k * N + unit], d[k], sum);
-		out[unit] = derive(activation, y[unit][0], sum);
-	}
-	__syncthreads();
-}
-
-static __device__ void full_layers_back(struct learn_memory *m, const struct cuda_training *t)
-{
-	const cuda_layers<1> *l = &m->layers;
+	const cuda_layers<1> *l = &b->layers;
 	const struct cuda_turned *turned = t->turned;
-	full_back<N_SCORES, N_F6>(m->dscores, turned->output_weight[0], t->network.f6, l->f6, m->df6);
-	full_back<N_F6, N_C5>(m->df6, turned->f6_weight[0], LENET5_IDENTITY, l->c5, m->dc5);
-	full_back<N_C5, N_S4>(m->dc5, turned->c5_weight[0], t->network.s4, l->s4, m->ds4);
+	full_back<N_SCORES, N_F6>(b->dscores, turned->output_weight[0], t->network.f6, l->f6, b->df6);
+	full_back<N_F6, N_C5>(b->df6, turned->f6_weight[0], LENET5_IDENTITY, l->c5, b->dc5);
+	full_back<N_C5, N_S4>(b->dc5, turned->c5_weight[0], t->network.s4, l->s4, b->ds4);
 }
 
-// ds4 to the places of C3 that won. `spread` is zero before.
+// ds4 to the places of C3 that won.
 static __device__ void spread_out(struct learn_memory *m)
 {
 	for (int unit = (int)threadIdx.x; unit < N_S4; unit += CUDA_THREADS) {
 		int map = unit / 25, place = unit % 25, winner = m->winners.s4[unit];
 		int y = place / 5 * 2 + winner / 2, x = place % 5 * 2 + winner % 2;
-		m->spread[(map * SPREAD + y + 4) * SPREAD + x + 4] = m->ds4[unit];
+		m->back.dc3[(map * CUDA_SPREAD + y + CUDA_FRAME) * CUDA_SPREAD + x + CUDA_FRAME] = m->back.ds4[unit];
 		m->s4_from[unit] = y * S2_STRIDE + x;
 	}
 }
@@ -109,8 +63,8 @@ static __device__ void c3_gradient(const struct learn_memory *m, struct cuda_fea
 		float sums[6] = { 0.0f, 0.0f, 0.0f, 0.0f, 0.0f, 0.0f }, bias = 0.0f;
 #pragma unroll 5
 		for (int unit = map * 25; unit < map * 25 + 25; unit++) {
-			float d = m->ds4[unit];
-			const float *s2 = &m->layers.s2[0][m->s4_from[unit] + at];
+			float d = m->back.ds4[unit];
+			const float *s2 = &m->back.layers.s2[0][m->s4_from[unit] + at];
 			bias += d;
 #pragma unroll
 			for (int in = 0; in < 6; in++)
@@ -124,22 +78,6 @@ static __device__ void c3_gradient(const struct learn_memory *m, struct cuda_fea
 	}
 }
 
-// A thread owns 2×2 pixels of a map of S2.
-static __device__ void s2_back(struct learn_memory *m, enum lenet5_activation activation)
-{
-	for (int item = (int)threadIdx.x; item < 6 * 49; item += CUDA_THREADS) {
-		int map = item / 49, y = item % 49 / 7 * 2, x = item % 7 * 2;
-		float sums[4] = { 0.0f, 0.0f, 0.0f, 0.0f };
-		for (int out = 0; out < 16; out++)
-			convolve(load_patch(&m->spread[(out * SPREAD + y) * SPREAD + x], SPREAD), m->layers.c3_weight[map][out], sums);
-#pragma unroll
-		for (int k = 0; k < 4; k++) {
-			int at = (map * 14 + y + k / 2) * S2_STRIDE + x + k % 2;
-			m->ds2[(map * 14 + y + k / 2) * 14 + x + k % 2] = derive(activation, m->layers.s2[0][at], sums[k]);
-		}
-	}
-}
-
 static __device__ void c1_gradient(struct learn_memory *m, struct cuda_features *f)
 {
 	for (int item = (int)threadIdx.x; item < C1_PARTS * 6 * N_TAPS; item += CUDA_THREADS) {
@@ -150,7 +88,7 @@ static __device__ void c1_gradient(struct learn_memory *m, struct cuda_features 
 			for (int x = 0; x < 14; x++) {
 				int unit = (map * 14 + y) * 14 + x, winner = m->winners.s2[unit];
 				int from = (2 * y + winner / 2 + tap / 5) * 32 + 2 * x + winner % 2 + tap % 5;
-				sum = fmaf(m->ds2[unit], m->layers.input[0][from], sum);
+				sum = fmaf(m->back.ds2[unit], m->back.layers.input[0][from], sum);
 			}
 		m->c1_parts[part][item % (6 * N_TAPS)] = sum;
 	}
@@ -160,65 +98,35 @@ static __device__ void c1_gradient(struct learn_memory *m, struct cuda_features 
 	if (threadIdx.x < 6) {
 		float sum = 0.0f;
 		for (int i = 0; i < 196; i++)
-			sum += m->ds2[threadIdx.x * 196 + i];
+			sum += m->back.ds2[threadIdx.x * 196 + i];
 		f->c1_bias[threadIdx.x] = sum;
 	}
-}
-
-static __device__ void keep_features(const struct learn_memory *m, struct cuda_features *f)
-{
-	for (int i = (int)threadIdx.x; i < N_S4; i += CUDA_THREADS)
-		f->s4[i] = m->layers.s4[i][0];
-	for (int i = (int)threadIdx.x; i < N_C5; i += CUDA_THREADS) {
-		f->c5[i] = m->layers.c5[i][0];
-		f->dc5[i] = m->dc5[i];
-	}
-	for (int i = (int)threadIdx.x; i < N_F6; i += CUDA_THREADS) {
-		f->f6[i] = m->layers.f6[i][0];
-		f->df6[i] = m->df6[i];
-	}
-	for (int i = (int)threadIdx.x; i < N_SCORES; i += CUDA_THREADS)
-		f->dscores[i] = m->dscores[i];
-}
-
-// How many pictures step `step` has; 0 past the last.
-static __device__ uint32_t pictures_of(const struct cuda_training *t, uint32_t step)
-{
-	uint32_t done = step * t->batch;
-	return done >= t->steps->n ? 0 : t->steps->n - done < t->batch ? t->steps->n - done : t->batch;
 }
 
 static __global__ void __launch_bounds__(CUDA_THREADS, 1) learn_kernel(struct cuda_training t)
 {
 	struct learn_memory *m = (struct learn_memory *)cuda_shared;
-	const struct cuda_steps *s = t.steps;
-	uint32_t step = s->next, n = pictures_of(&t, step);
-	if (blockIdx.x == 0 && threadIdx.x == 0)
-		t.steps->current = step;
-	if (blockIdx.x >= n)
-		return;
-	uint32_t picture = s->order[step * t.batch + blockIdx.x];
+	struct cuda_backward *b = &m->back;
 	struct cuda_features *f = &t.features[blockIdx.x];
-
-	load_filters<1>(&m->layers, t.params);
-	load_pixels(&m->layers, &t.network, s->pixels + (size_t)picture * LENET5_PIXELS);
-	for (int i = (int)threadIdx.x; i < 16 * SPREAD * SPREAD; i += CUDA_THREADS)
-		m->spread[i] = 0.0f;
+	uint32_t n;
+	int label;
+	if (!begin_picture(b, &t, &n, &label))
+		return;
 	__syncthreads();
-	forward_layers<1>(&m->layers, &t.network, nullptr, &m->winners);
+	forward_layers<1, false>(&b->layers, &t.network, { nullptr, &m->winners, nullptr });
 
 	if (threadIdx.x == 0)
-		f->loss = softmax_loss(m->layers.scores, s->labels[picture], t.label_smoothing, n, m->dscores);
-	copy_float4(m->layers.c3_weight[0][0], t.turned->c3_weight[0][0], 6 * 16 * CUDA_TAPS);
+		f->loss = softmax_loss(b->layers.scores, label, t.label_smoothing, n, b->dscores);
+	turn_filters(b, t.turned);
 	__syncthreads();
-	full_layers_back(m, &t);
+	full_layers_back(b, &t);
 	spread_out(m);
 	__syncthreads();
 	c3_gradient(m, f);
-	s2_back(m, t.network.s2);
+	s2_back(b, t.network.s2);
 	__syncthreads();
 	c1_gradient(m, f);
-	keep_features(m, f);
+	keep_features(b, f);
 }
 
 // A block of the update: `rows` rows of a full layer's weights, or CUDA_THREADS parameters of the convolutions, or the loss.
@@ -311,6 +219,8 @@ static __global__ void __launch_bounds__(CUDA_THREADS) update_kernel(struct cuda
 		return update_full<N_C5, N_F6, 84>(&t, block, rate, n, IN_FEATURES(c5), IN_FEATURES(df6), IN_PARAMS(f6_weight),
 						   t.turned->f6_weight[0]);
 	block -= F6_BLOCKS;
+	if (block < SCORES_BLOCKS && t.network.published)
+		return; // centres stay where they are
 	if (block < SCORES_BLOCKS)
 		return update_full<N_F6, N_SCORES, CUDA_SCORES>(&t, block, rate, n, IN_FEATURES(f6), IN_FEATURES(dscores),
 								IN_PARAMS(output_weight), t.turned->output_weight[0]);
@@ -330,7 +240,9 @@ cudaError_t cuda_train_prepare(void)
 cudaError_t cuda_train_launch(const struct cuda_training *training, cudaStream_t stream)
 {
 	void *arguments[] = { (void *)training };
-	cudaError_t error = cudaLaunchKernel(learn_kernel, dim3(training->batch), dim3(CUDA_THREADS), arguments,
-					     sizeof(struct learn_memory), stream);
+	cudaError_t error = training->network.published ?
+				cuda_1998_learn_launch(training, stream) :
+				cudaLaunchKernel(learn_kernel, dim3(training->batch), dim3(CUDA_THREADS), arguments,
+						 sizeof(struct learn_memory), stream);
 	return error ? error : cudaLaunchKernel(update_kernel, dim3(UPDATE_BLOCKS), dim3(CUDA_THREADS), arguments, 0, stream);
 }

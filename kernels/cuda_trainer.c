@@ -85,9 +85,8 @@ static int capture(struct trainer *t, struct err *e)
 int cuda_trainer_open(struct engine *engine, const struct engine_training *training, struct engine_trainer **out, struct err *e)
 {
 	const struct lenet5 *net = training->start.net;
-	const enum lenet5_activation *activation = net->activation;
-	if (cuda_check_network(net, e))
-		return -1;
+	if (training->curvature)
+		return err_set(e, "stochastic diagonal Levenberg-Marquardt is computed on the CPU only: --device cpu");
 	size_t batch = (size_t)training->batch;
 	struct trainer *t = calloc(1, sizeof *t);
 	if (!t || !(t->packed = malloc(sizeof *t->packed))) {
@@ -111,8 +110,9 @@ int cuda_trainer_open(struct engine *engine, const struct engine_training *train
 	    CUDA(engine, cudaMemsetAsync(d->features, 0, batch * sizeof *d->features, t->stream), e) ||
 	    CUDA(engine, cudaStreamSynchronize(t->stream), e) || upload_params(t, training, e))
 		goto failed;
-	d->network = (struct cuda_network){ d->params, training->start.mean, 1 / training->start.std, activation[LENET5_S2],
-					    activation[LENET5_S4], activation[LENET5_F6] };
+	d->network = cuda_network_of(&training->start, d->params);
+	d->loss = training->loss;
+	d->j = training->j;
 	if (capture(t, e))
 		goto failed;
 	*out = &t->base;

@@ -10,22 +10,24 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { N = 6, N_STEPS = 3, N_PARAMS = 61706 };
+enum { N = 6, N_STEPS = 3, N_PARAMS = 61740 };
 
 static float params[N_PARAMS], ink[N * LENET5_PIXELS];
 static uint8_t pixels[N * LENET5_PIXELS], labels[N];
 
-static struct engine_network noise(void)
+static struct engine_network noise(const char *name)
 {
 	struct rng rng;
+	struct err e;
+	const struct lenet5 *net = lenet5_find(name, &e);
 	rng_init(&rng, 1);
-	lenet5_init(lenet5_at(1), &rng, params);
+	lenet5_init(net, &rng, params);
 	for (int i = 0; i < N * LENET5_PIXELS; i++) {
 		pixels[i] = (uint8_t)rng_next(&rng);
 		ink[i] = (float)pixels[i] / 255.0f;
 		labels[i % N] = (uint8_t)(i % N);
 	}
-	return (struct engine_network){ lenet5_at(1), 0.13f, 0.31f, params };
+	return (struct engine_network){ net, 0.13f, 0.31f, params };
 }
 
 static struct engine *open_engine(void)
@@ -37,12 +39,19 @@ static struct engine *open_engine(void)
 }
 
 // Everything that an engine does, on a few pictures. -1 at the first failure. *lost: as the engine was at the end.
-static int do_everything(float *scores, float *trained, struct engine_trace *trace, bool *lost, struct err *e)
+static int do_everything(const char *name, float *scores, float *trained, struct engine_trace *trace, bool *lost, struct err *e)
 {
-	const struct engine_network network = noise();
-	const struct engine_training training = { .start = network, .batch = 4, .n_threads = 1, .momentum_rate = 0.9f };
+	const struct engine_network network = noise(name);
+	const struct engine_training training = {
+		.start = network,
+		.loss = network.net->output == LENET5_LOGITS ? ENGINE_CROSS_ENTROPY : ENGINE_MAP,
+		.j = 0.1f,
+		.batch = 4,
+		.n_threads = 1,
+		.momentum_rate = 0.9f,
+	};
 	const uint32_t order[] = { 0, 1, 2, 3, 4, 5, 0, 1, 2 };
-	const float rates[N_STEPS] = { 0.1f, 0.1f, 0.1f };
+	const float rates[N_STEPS] = { 0.001f, 0.001f, 0.001f };
 	float losses[N_STEPS];
 	struct engine *engine;
 	struct engine_model *model = NULL;
@@ -67,8 +76,7 @@ out:
 	return status;
 }
 
-// More pictures than multiprocessors, so that forward is another kernel than trace.
-TEST(emulated_threads_in_any_order)
+static void check_orders(const char *name)
 {
 	static float scores[3][N * 10], trained[3][N_PARAMS];
 	static struct engine_trace traces[3];
@@ -76,15 +84,22 @@ TEST(emulated_threads_in_any_order)
 	struct err e = { "" };
 	for (int order = 0; order < 3; order++) {
 		emulate_threads((enum emulate_order)order);
-		CHECK_MSG(do_everything(scores[order], trained[order], &traces[order], &lost, &e) == 0, "%s", e.msg);
+		CHECK_MSG(do_everything(name, scores[order], trained[order], &traces[order], &lost, &e) == 0, "%s", e.msg);
 	}
 	emulate_threads(EMULATE_FORWARDS);
 	for (int order = 1; order < 3; order++) {
-		CHECK(memcmp(scores[0], scores[order], sizeof scores[0]) == 0);
-		CHECK(memcmp(trained[0], trained[order], sizeof trained[0]) == 0);
-		CHECK(memcmp(&traces[0], &traces[order], sizeof traces[0]) == 0);
+		CHECK_MSG(memcmp(scores[0], scores[order], sizeof scores[0]) == 0, "%s: scores", name);
+		CHECK_MSG(memcmp(trained[0], trained[order], sizeof trained[0]) == 0, "%s: training", name);
+		CHECK_MSG(memcmp(&traces[0], &traces[order], sizeof traces[0]) == 0, "%s: layers", name);
 	}
 	CHECK(memcmp(scores[0], traces[0].output, sizeof traces[0].output) == 0);
+}
+
+// More pictures than multiprocessors, so that forward is another kernel than trace.
+TEST(emulated_threads_in_any_order)
+{
+	check_orders("relu");
+	check_orders("1998");
 }
 
 // Each call that an engine makes fails once: the caller hears of it, and nothing is left.
@@ -106,7 +121,7 @@ TEST(emulated_failures_leave_nothing)
 		do {
 			emulate_failure(functions[f], good, cudaErrorIllegalAddress);
 			e.msg[0] = 0;
-			status = do_everything(scores, trained, &trace, &lost, &e);
+			status = do_everything("relu", scores, trained, &trace, &lost, &e);
 			CHECK_MSG(status == 0 || strstr(e.msg, "700") || strstr(e.msg, "CUDA does not start"), "%s after %d: \"%s\"",
 				  functions[f], good, e.msg);
 			CHECK_MSG(emulate_objects() == 0, "%s after %d: %d objects are left", functions[f], good, emulate_objects());
@@ -119,7 +134,7 @@ TEST(emulated_failures_leave_nothing)
 
 TEST(emulated_an_error_that_sticks_is_a_loss)
 {
-	const struct engine_network network = noise();
+	const struct engine_network network = noise("relu");
 	float first[10], scores[10];
 	struct engine *engine = open_engine();
 	struct engine_model *model;
@@ -141,17 +156,19 @@ TEST(emulated_an_error_that_sticks_is_a_loss)
 	CHECK(emulate_objects() == 0);
 }
 
-TEST(emulated_a_network_without_kernels_is_refused)
+// Its one rate a parameter is for batches of one, which are no work for a GPU.
+TEST(emulated_curvature_is_refused)
 {
-	static float published[61740];
+	const struct engine_network network = noise("1998");
 	struct engine *engine = open_engine();
-	struct engine_model *model;
 	struct engine_trainer *trainer;
 	struct err e = { "" };
-	const struct engine_network network = { lenet5_find("1998", &e), 0, 1, published };
-	const struct engine_training training = { .start = network, .loss = ENGINE_MAP, .batch = 1, .n_threads = 1 };
-	CHECK(engine_model_new(engine, &network, &model, &e) == -1 && strstr(e.msg, "no network 1998 yet"));
-	CHECK(engine_trainer_open(engine, &training, &trainer, &e) == -1 && strstr(e.msg, "no network 1998 yet"));
+	struct engine_training training = { .start = network, .loss = ENGINE_MAP, .batch = 1, .n_threads = 1, .curvature = params, .mu = 1 };
+	CHECK(engine_trainer_open(engine, &training, &trainer, &e) == -1 && strstr(e.msg, "CPU"));
+	training.curvature = NULL;
+	CHECK(engine_trainer_open(engine, &training, &trainer, &e) == 0);
+	CHECK(engine_trainer_curvature(trainer, (uint32_t[]){ 0 }, 1, params, &e) == -1 && strstr(e.msg, "curvature"));
+	engine_trainer_close(trainer);
 	engine_close(engine);
 }
 
