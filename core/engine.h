@@ -124,7 +124,7 @@ void engine_context_close(struct engine_context *);
 // copied on some engines. Plain memory of this machine, of use to other engines too, until the context closes.
 float *engine_context_ink(struct engine_context *);
 
-// ink: (n, 28, 28), 0 background to 1 ink. scores: (n, 10), the output layer. n is 1..max_batch.
+// ink: (n, 28, 28), 0 background to 1 ink. scores: (n, 10), the output layer: logits or penalties. n is 1..max_batch.
 // A byte picture's ink is pixel/255.0f; any finite number is taken as it is.
 int engine_forward(struct engine_context *, const struct engine_model *, const float *ink, int n, float *scores, struct err *);
 
@@ -147,7 +147,8 @@ int engine_trainer_steps(struct engine_trainer *, const uint32_t *order, uint32_
 // mean loss over the pictures order[0..n) at the parameters as they are, and copies it out, (n_params). From here on
 // engine_trainer_steps gives parameter k the rate rates[step]/(mu + h_k). Second derivatives come back through the layers as
 // gradients do, but with weights, inputs and slopes squared, and a weight that is shared has the sum over its uses; of the loss
-// by F6's outputs they are exact. h is 0 where nothing is trained. Engines may refuse networks of which they know only gradients.
+// by F6's outputs they are exact. h is 0 where nothing is trained. The trainer was opened with its mu. Engines may refuse networks of
+// which they know only gradients.
 int engine_trainer_curvature(struct engine_trainer *, const uint32_t *order, uint32_t n, float *curvature, struct err *e);
 
 // Copies out parameters and momentum v, (n_params) each; either may be NULL.

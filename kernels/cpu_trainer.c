@@ -4,6 +4,7 @@
 #include "kernels/cpu_pack.h"
 #include "kernels/pool.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -209,6 +210,7 @@ int cpu_trainer_curvature(struct engine_trainer *trainer, const uint32_t *order,
 	const struct lenet5 *net = t->network.net;
 	if (!t->functions->curve)
 		return no_curvature(net, e);
+	assert(t->mu > 0);
 	if (check_order(t, order, n, e))
 		return -1;
 	struct estimate *s = cpu_alloc(sizeof *s, e);

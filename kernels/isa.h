@@ -69,7 +69,8 @@ union isa_gradient {
 	struct isa_1998_gradient of_1998;
 };
 
-// What one picture of a batch leaves behind for the gradients of the full layers; d…: gradient of the batch's mean loss.
+// What one picture of a batch leaves behind for the gradients of the full layers; d…: gradient of the batch's mean loss. 1998
+// trains no output layer: its dscores are the penalties.
 struct isa_features {
 	float s4[N_S4], c5[C5_STRIDE], f6[F6_STRIDE];
 	float dscores[SCORES_STRIDE], df6[F6_STRIDE], dc5[C5_STRIDE];
@@ -86,7 +87,7 @@ struct isa_lesson {
 };
 
 struct isa_sgd {
-	const struct lenet5 *net;
+	const struct lenet5 *net; // whose links there are
 	float rate, momentum, weight_decay;
 	const struct isa_params *scale; // of each parameter's rate, or NULL; of 1998 alone
 };

@@ -30,7 +30,9 @@ struct back {
 	float dc1[N_MAPS1][28][2][16]; // 0 in lanes 14 and 15
 } __attribute__((aligned(64)));
 
-// p_i = e^−y_i/(e^−j + Σ_k e^−y_k) of eq. 9 for the digits, 0 for j and beyond it. Returns the logarithm of the denominator.
+enum { RUBBISH = LENET5_DIGITS }; // its place behind the digits
+
+// p_i = e^−y_i/(e^−j + Σ_k e^−y_k) of eq. 9, the class "rubbish" with y = j among them. Returns the logarithm of the denominator.
 static double posterior(const float *penalties, float j, float p[SCORES_STRIDE])
 {
 	float y[SCORES_STRIDE], least = j, sum = 0;
@@ -40,10 +42,10 @@ static double posterior(const float *penalties, float j, float p[SCORES_STRIDE])
 	}
 	VF_EACH(i, SCORES_STRIDE)
 		vf_store(&p[i], vf_exp(vf_set1(least) - vf_load(&y[i])));
-	for (int i = 0; i <= LENET5_DIGITS; i++)
+	for (int i = 0; i <= RUBBISH; i++)
 		sum += p[i];
-	for (int i = 0; i < SCORES_STRIDE; i++)
-		p[i] = i < LENET5_DIGITS ? p[i] / sum : 0;
+	for (int i = 0; i <= RUBBISH; i++)
+		p[i] /= sum;
 	return log((double)sum) - (double)least;
 }
 
@@ -64,25 +66,22 @@ static double rbf_loss(const struct isa_transposed *centres, const struct isa_le
 	return loss;
 }
 
-// The loss's second derivatives by F6's outputs x_j, over the batch. Of eq. 9 it is 2·(1 − Σ_i p_i), the share of the class
-// "rubbish", plus the variance under p of ∂y_i/∂x_j = 2(x_j − w_ij), which is 0 for that class: never negative. Of y_D it is 2,
-// which is the same without any p.
+// The loss's second derivatives by F6's outputs x_j, over the batch. Of eq. 9 it is twice p of "rubbish", plus the variance under p
+// of ∂y_i/∂x_j = 2(x_j − w_ij), which is 0 for that class: never negative. Of y_D it is 2, as if all were rubbish.
 static void rbf_curvature(const struct isa_transposed *centres, const struct isa_lesson *lesson, const float *scores, const float *f6,
 			  float *df6)
 {
-	float p[SCORES_STRIDE] = { 0 }, rubbish = 1;
+	float p[SCORES_STRIDE] = { [RUBBISH] = 1 };
 	const vf share = vf_set1(1 / (float)lesson->batch);
 	if (lesson->loss == ENGINE_MAP)
 		posterior(scores, lesson->j, p);
-	for (int i = 0; i < LENET5_DIGITS; i++)
-		rubbish -= p[i];
 	VF_EACH(j, F6_STRIDE) {
 		vf slopes[LENET5_DIGITS], mean = vf_set1(0.0f);
 		for (int i = 0; i < LENET5_DIGITS; i++) {
 			slopes[i] = vf_set1(2.0f) * (vf_load(&f6[j]) - vf_load(&centres->output_weight[i][j]));
 			mean = vf_fma(vf_set1(p[i]), slopes[i], mean);
 		}
-		vf second = vf_set1(rubbish) * vf_fma(mean, mean, vf_set1(2.0f));
+		vf second = vf_set1(p[RUBBISH]) * vf_fma(mean, mean, vf_set1(2.0f));
 		for (int i = 0; i < LENET5_DIGITS; i++)
 			second = vf_fma(vf_set1(p[i]), (slopes[i] - mean) * (slopes[i] - mean), second);
 		vf_store(&df6[j], second * share);
