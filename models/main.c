@@ -12,6 +12,7 @@ static const struct {
 	int (*run)(const struct program *, int argc, char **argv);
 } commands[] = {
 	{ "train", "train a network as a recipe says", command_train },
+	{ "sweep", "train many networks, and compare them", command_sweep },
 	{ "fetch", "get MNIST", command_fetch },
 	{ "eval", "how well a network reads the test set", command_eval },
 	{ "predict", "which digit a PNG shows", command_predict },

@@ -12,6 +12,10 @@
 #include <stdint.h>
 #include <stdio.h>
 
+// The heads of both, as csv_read takes them.
+#define RECORD_STEPS_HEAD "step,epoch,pictures,rate,loss"
+#define RECORD_EPOCHS_HEAD "epoch,train_loss,*_accuracy,*_loss"
+
 struct record {
 	char *steps_path, *epochs_path, *checkpoint_path;
 	FILE *steps, *epochs; // NULL until record_begin

@@ -10,12 +10,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAX_BYTES = 64 << 10, PATH = 4096 };
+enum { MAX_BYTES = 64 << 10 };
 
 // One grid while it is read.
 struct grid {
 	const char *path; // of the sweep
-	char recipe_path[PATH], stem[SWEEP_NAME]; // models/lab.json is "lab"
+	char recipe_path[SWEEP_PATH], stem[SWEEP_NAME]; // models/lab.json is "lab"
 	struct recipe base;
 	cJSON *object; // the recipe's file, owned
 	const cJSON *values[RECIPE_N_FIELDS]; // a list each, the sweep's
@@ -85,7 +85,7 @@ static int find_recipe(struct grid *g, const cJSON *recipe, struct err *e)
 		return err_set(e, "%s: each grid says which recipe it varies: {\"recipe\": \"lab.json\", ...}", g->path);
 	const char *file = recipe->valuestring, *slash = strrchr(g->path, '/');
 	int n_folder = slash && *file != '/' ? (int)(slash - g->path) + 1 : 0;
-	if (snprintf(g->recipe_path, PATH, "%.*s%s", n_folder, g->path, file) >= PATH)
+	if (snprintf(g->recipe_path, SWEEP_PATH, "%.*s%s", n_folder, g->path, file) >= SWEEP_PATH)
 		return err_set(e, "%s: recipe: too long a name", g->path);
 	const char *name = strrchr(file, '/') ? strrchr(file, '/') + 1 : file, *dot = strrchr(name, '.');
 	size_t n = dot && dot > name ? (size_t)(dot - name) : strlen(name);
@@ -257,4 +257,12 @@ struct recipe sweep_recipe(const struct sweep *sweep, int run)
 	struct recipe recipe = sweep->points[run / sweep->n_seeds].recipe;
 	recipe.seed = sweep->seeds[run % sweep->n_seeds];
 	return recipe;
+}
+
+int sweep_path(const struct sweep *sweep, const char *dir, int run, const char *file, char path[SWEEP_PATH], struct err *e)
+{
+	if (snprintf(path, SWEEP_PATH, "%s/%s/seed=%u/%s", dir, sweep->points[run / sweep->n_seeds].name,
+		     sweep->seeds[run % sweep->n_seeds], file) < SWEEP_PATH)
+		return 0;
+	return err_set(e, "%.40s...: too long a name", dir);
 }

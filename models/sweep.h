@@ -32,5 +32,9 @@ int sweep_parse(const char *text, const char *path, struct sweep *sweep, struct 
 int sweep_read(const char *path, struct sweep *sweep, struct err *e);
 void sweep_free(struct sweep *sweep);
 
+// Where run r's files are below `dir`: "DIR/NAME/seed=N/FILE". -1 if that is too long a name.
+enum { SWEEP_PATH = 4096 };
+int sweep_path(const struct sweep *sweep, const char *dir, int run, const char *file, char path[SWEEP_PATH], struct err *e);
+
 int sweep_n_runs(const struct sweep *sweep);
 struct recipe sweep_recipe(const struct sweep *sweep, int run);
