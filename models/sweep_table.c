@@ -9,8 +9,6 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { ACCURACY = 2 }; // its column in a run's epochs
-
 static int ascending(const void *a, const void *b)
 {
 	double x = *(const double *)a, y = *(const double *)b;
@@ -64,7 +62,7 @@ static int read_runs(const struct sweep *s, const char *dir, int point, struct s
 			return -1;
 		best[row->n_runs] = 0;
 		for (int k = 0; k < row->n_epochs; k++) {
-			double x = csv.cells[k * csv.n_columns + ACCURACY];
+			double x = csv.cells[k * csv.n_columns + RECORD_EPOCHS_ACCURACY];
 			accuracy[(size_t)k * (size_t)s->n_seeds + (size_t)row->n_runs] = x;
 			best[row->n_runs] = fmax(best[row->n_runs], x);
 		}
