@@ -59,23 +59,26 @@ static int loss_data(struct gnuplot *g, const struct curve *c, int k, uint32_t s
 int chart_loss(const struct chart *chart, const struct curve *curves, int n, uint32_t smooth, struct err *e)
 {
 	struct gnuplot g = { 0 };
-	int status = begin(&g, chart, 760, 440, e);
+	int status = begin(&g, chart, n > 1 ? 900 : 760, 440, e);
 	for (int k = 0; k < n && !status; k++)
 		status = loss_data(&g, &curves[k], k, smooth, e);
 	if (!status) {
-		fprintf(g.script,
-			"set xlabel 'pictures seen, thousands'\nset xrange [0:*]\nset yrange [0:*]\n"
-			"set ylabel 'training loss (cross-entropy)'\nset key top right\nplot ");
+		fprintf(g.script, "set xlabel 'training pictures seen, thousands'\nset xrange [0:*]\nset yrange [0:*]\n"
+				  "set ylabel 'training loss (cross-entropy)'\n");
 		if (n == 1)
-			fprintf(g.script, "$step0 with lines linecolor '#c0c0c0' linewidth 0.7 title 'each step', ");
+			fprintf(g.script, "set key top right\nplot $step0 with lines linecolor '#c0c0c0' linewidth 0.7 title 'each step', ");
+		else
+			fprintf(g.script, "set key outside right top reverse Left title 'mean of every\\n%u pictures' left\nplot ", smooth);
 		for (int k = 0; k < n; k++) {
 			fprintf(g.script, "$mean%d with lines", k);
 			line_style(&g, k, n);
 			fprintf(g.script, " title ");
-			gnuplot_quote(&g, curves[k].label);
-			fprintf(g.script, ", ");
+			if (n == 1)
+				fprintf(g.script, "'mean of every %u pictures'", smooth);
+			else
+				gnuplot_quote(&g, curves[k].label);
+			fprintf(g.script, k + 1 < n ? ", " : "\n");
 		}
-		fprintf(g.script, "NaN linecolor '#ffffff' title 'mean of every %u pictures'\n", smooth);
 	}
 	return end(&g, status, e);
 }
@@ -164,10 +167,12 @@ int chart_kernels(const struct chart *chart, const float *weights, struct err *e
 			for (int i = 0; i < SIDE * SIDE; i++)
 				fprintf(g.script, "%d %d %.9g\n", map * (SIDE + 1) + i % SIDE, i / SIDE,
 					(double)weights[map * SIDE * SIDE + i]);
-			fprintf(g.script, "END\nset label '%d' at %d,-1.2 center\n", map, map * (SIDE + 1) + SIDE / 2);
+			fprintf(g.script, "END\nset label '%d' at %d,-1.2 center\n"
+				"set object rectangle center %d,2 size 5,5 front fillstyle empty border linecolor '#808080'\n",
+				map, map * (SIDE + 1) + SIDE / 2, map * (SIDE + 1) + SIDE / 2);
 		}
 		fprintf(g.script,
-			"unset border\nunset tics\nunset grid\nset key off\nset size ratio -1\nset cbtics\n"
+			"unset border\nunset tics\nunset grid\nset key off\nset size ratio -1\nset cbtics textcolor '#000000'\n"
 			"set xrange [-0.5:%d-0.5]\nset yrange [4.5:-1.8]\nset cbrange [%.9g:%.9g]\nset cblabel 'weight'\n"
 			"set palette defined (-1 '#0072b2', 0 '#ffffff', 1 '#d55e00')\nplot ",
 			MAPS * (SIDE + 1) - 1, -(double)most, (double)most);

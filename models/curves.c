@@ -93,7 +93,7 @@ int curves_smooth(const struct csv *steps, uint32_t epoch, uint32_t pictures, st
 		seen = row[RECORD_STEPS_PICTURES];
 		if (seen - begun < pictures)
 			continue;
-		blocks[n++] = (struct curve_block){ seen, sum / (seen - begun) };
+		blocks[n++] = (struct curve_block){ (begun + seen) / 2, sum / (seen - begun) };
 		begun = seen;
 		sum = 0;
 	}

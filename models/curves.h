@@ -23,7 +23,7 @@ void curves_free(struct curve *curves, int n);
 
 // A curve through the noise: the mean loss of each block of at least `pictures` pictures, over one epoch's steps.
 struct curve_block {
-	double pictures, loss; // seen at its end; the mean, each picture counted once
+	double pictures, loss; // seen at its middle; the mean, each picture counted once
 };
 
 // blocks: room for steps.n_rows. Returns how many there are; a last and shorter one is left out.

@@ -37,7 +37,7 @@ int gnuplot_begin(struct gnuplot *g, const char *out, int width, int height, str
 		fprintf(script, "set terminal pngcairo size %d,%d noenhanced font 'sans-serif,13' fontscale 1.5 linewidth 2\n",
 			2 * width, 2 * height);
 	// The frame is quiet, the data is not.
-	fprintf(script, "set border 3 linecolor '#808080'\nset tics nomirror textcolor '#000000'\nset grid linecolor '#e0e0e0'\n");
+	fprintf(script, "set border 3 linecolor '#808080'\nset tics nomirror textcolor '#000000'\nset grid linetype 1 linecolor '#dddddd' linewidth 0.5\n");
 	*g = (struct gnuplot){ script, out };
 	return 0;
 }
