@@ -68,13 +68,13 @@ int chart_loss(const struct chart *chart, const struct curve *curves, int n, uin
 		if (n == 1)
 			fprintf(g.script, "set key top right\nplot $step0 with lines linecolor '#c0c0c0' linewidth 0.7 title 'each step', ");
 		else
-			fprintf(g.script, "set key outside right top reverse Left title 'mean of every\\n%u pictures' left\nplot ", smooth);
+			fprintf(g.script, "set key outside right top reverse Left title 'mean of %u pictures'\nplot ", smooth);
 		for (int k = 0; k < n; k++) {
 			fprintf(g.script, "$mean%d with lines", k);
 			line_style(&g, k, n);
 			fprintf(g.script, " title ");
 			if (n == 1)
-				fprintf(g.script, "'mean of every %u pictures'", smooth);
+				fprintf(g.script, "'mean of %u pictures'", smooth);
 			else
 				gnuplot_quote(&g, curves[k].label);
 			fprintf(g.script, k + 1 < n ? ", " : "\n");
