@@ -18,14 +18,14 @@ static int ascending(const void *a, const void *b)
 struct summary summary_of(double *numbers, int n)
 {
 	struct summary s = { .n = n };
-	double mean = 0, squares = 0;
+	double squares = 0;
 	if (n == 0)
 		return s;
 	qsort(numbers, (size_t)n, sizeof *numbers, ascending);
 	for (int i = 0; i < n; i++)
-		mean += numbers[i] / n;
+		s.mean += numbers[i] / n;
 	for (int i = 0; i < n; i++)
-		squares += (numbers[i] - mean) * (numbers[i] - mean);
+		squares += (numbers[i] - s.mean) * (numbers[i] - s.mean);
 	s.median = (numbers[(n - 1) / 2] + numbers[n / 2]) / 2;
 	s.deviation = n > 1 ? sqrt(squares / (n - 1)) : 0;
 	s.low = numbers[0];
@@ -139,14 +139,15 @@ void sweep_table_print(const struct sweep_table *table, FILE *to)
 int sweep_table_write_csv(const struct sweep_table *table, const char *path, struct err *e)
 {
 	struct text t = { 0 };
-	text_printf(&t, "point,epoch,runs,median,deviation,low,high\n");
+	text_printf(&t, "point,epoch,runs,median,mean,deviation,low,high\n");
 	for (int i = 0; i < table->sweep->n_points; i++) {
 		const struct sweep_row *row = &table->rows[i];
 		for (int k = 0; k <= row->n_epochs && row->n_runs; k++) {
 			const struct summary *s = k < row->n_epochs ? &row->accuracy[k] : &row->best;
 			text_printf(&t, "%s,", table->sweep->points[i].name);
 			text_printf(&t, k < row->n_epochs ? "%d," : "best,", k + 1);
-			text_printf(&t, "%d,%.9g,%.9g,%.9g,%.9g\n", s->n, s->median, s->deviation, s->low, s->high);
+			text_printf(&t, "%d,%.9g,%.9g,%.9g,%.9g,%.9g\n", s->n, s->median, s->mean, s->deviation, s->low,
+				    s->high);
 		}
 	}
 	size_t n;
@@ -158,8 +159,8 @@ int sweep_table_write_csv(const struct sweep_table *table, const char *path, str
 
 static void json_summary(struct text *t, const struct summary *s)
 {
-	text_printf(t, "\"median\": %.9g, \"deviation\": %.9g, \"low\": %.9g, \"high\": %.9g}", s->median, s->deviation, s->low,
-		    s->high);
+	text_printf(t, "\"median\": %.9g, \"mean\": %.9g, \"deviation\": %.9g, \"low\": %.9g, \"high\": %.9g}", s->median, s->mean,
+		    s->deviation, s->low, s->high);
 }
 
 int sweep_table_print_json(const struct sweep_table *table, FILE *to, struct err *e)

@@ -8,7 +8,7 @@
 // Of n numbers; all 0 where n is 0.
 struct summary {
 	int n;
-	double median, deviation, low, high; // deviation: the standard deviation of a sample, 0 of a single number
+	double median, mean, deviation, low, high; // deviation: the standard deviation of a sample, 0 of a single number
 };
 struct summary summary_of(double *numbers, int n); // sorts them
 

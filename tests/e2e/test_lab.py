@@ -65,10 +65,10 @@ class Sweeping(Lab):
 
         # The table is what the runs' own files say.
         table = read(self.path("runs/s/accuracy.csv")).decode().splitlines()
-        self.assertEqual(table[0], "point,epoch,runs,median,deviation,low,high")
+        self.assertEqual(table[0], "point,epoch,runs,median,mean,deviation,low,high")
         self.assertEqual(len(table), 1 + len(POINTS) * 4)
         for line in table[1:]:
-            point, epoch, runs, median, deviation, low, high = line.split(",")
+            point, epoch, runs, median, mean, deviation, low, high = line.split(",")
             found = []
             for seed in (1, 2):
                 lines = read(self.path(f"runs/s/{point}/seed={seed}/lenet.epochs.csv")).decode().splitlines()[1:]
@@ -76,6 +76,7 @@ class Sweeping(Lab):
                 found.append(max(accuracy) if epoch == "best" else accuracy[int(epoch) - 1])
             self.assertEqual(runs, "2")
             self.assertAlmostEqual(float(median), sum(found) / 2)
+            self.assertAlmostEqual(float(mean), sum(found) / 2)
             self.assertAlmostEqual(float(deviation), abs(found[0] - found[1]) / 2**0.5)
             self.assertEqual([float(low), float(high)], sorted(found))
 

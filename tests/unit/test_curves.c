@@ -13,7 +13,7 @@
 TEST(summary_of_numbers)
 {
 	struct summary s = summary_of((double[]){ 4, 1, 3, 2, 10 }, 5);
-	CHECK(s.n == 5 && s.median == 3 && s.low == 1 && s.high == 10);
+	CHECK(s.n == 5 && s.median == 3 && s.mean == 4 && s.low == 1 && s.high == 10);
 	CHECK_MSG(fabs(s.deviation - sqrt(50.0 / 4)) < 1e-12, "deviation %g", s.deviation);
 	s = summary_of((double[]){ 4, 1, 3, 2 }, 4);
 	CHECK(s.median == 2.5);
