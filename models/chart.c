@@ -121,13 +121,18 @@ int chart_epochs(const struct chart *chart, const struct curve *curves, int n, s
 			fprintf(g.script, " title ");
 			gnuplot_quote(&g, chart->title);
 		}
+		// Logarithms: what tells the runs apart at the end is a hundredth of what they begin with.
 		fprintf(g.script,
-			"\nset xlabel 'epoch'\nset xrange [0.5:*]\nset xtics 1 autofreq\nset yrange [0:*]\n"
+			"\nset xlabel 'epoch'\nset xrange [0.5:*]\nset xtics 1 autofreq\nset logscale y\nset format y '%%g'\n"
 			"set ylabel 'loss (dotted: training, solid: %s)'\n",
 			measured);
 		panel(&g, curves, n, "2", "4", false);
-		fprintf(g.script, "set yrange [*:*]\nset ylabel '%s accuracy, %%'\n", measured);
-		panel(&g, curves, n, NULL, "(100*$3)", n > 1);
+		fprintf(g.script,
+			"set yrange [*:*] reverse\nset ylabel '%s accuracy, %% (finer towards 100)'\n"
+			"set ytics ('0' 100, '50' 50, '80' 20, '90' 10, '95' 5, '98' 2, '99' 1, '99.5' 0.5, '99.8' 0.2, '99.9' 0.1)\n"
+			"wrong(right) = right > 0.9999 ? 0.01 : 100 - 100 * right\n",
+			measured);
+		panel(&g, curves, n, NULL, "(wrong($3))", n > 1);
 	}
 	return end(&g, status, e);
 }

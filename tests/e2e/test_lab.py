@@ -167,7 +167,7 @@ class Plotting(Lab):
         self.draw("loss", "b16.bin", "--smooth", "100", "-o", "one.svg")
         self.assertIn("each step", self.texts("one.svg"))
         self.draw("epochs", "b16.bin", "b32.bin", "-o", "epochs.svg")
-        self.assertIn("test accuracy, %", self.texts("epochs.svg"))
+        self.assertIn("test accuracy, % (finer towards 100)", self.texts("epochs.svg"))
         done = self.run_here("plot", "loss", "b16.bin", status=1)
         self.assertIn("--smooth takes fewer", done.err)
 
@@ -203,6 +203,90 @@ class Plotting(Lab):
         ):
             with self.subTest(arguments=arguments):
                 self.assertIn(says, self.run_here("plot", *arguments, status=status).err)
+
+
+class Page(Folder):
+    """docs/lab/run on a lab that is small enough for a test, in a copy of what it needs."""
+
+    def setUp(self):
+        super().setUp()
+        for folder in ("docs", "models"):
+            shutil.copytree(os.path.join(ROOT, folder), self.path(folder), ignore=shutil.ignore_patterns("*.bin", "*.c", "*.h"))
+        os.symlink(test_lenet.small, self.path("data"))
+        os.mkdir(self.path("build"))
+        # No network, and means of fewer pictures than there are.
+        self.write("build/lenet", f"""#!/bin/sh
+case $1 in
+fetch) exit 0 ;;
+plot) set -- "$@" --smooth 100 ;;
+esac
+exec '{LENET}' "$@"
+""".encode())
+        os.chmod(self.path("build/lenet"), stat.S_IRWXU)
+        for name in ("models/lab.json", "models/sweeps/lab.json", "models/sweeps/1998.json"):
+            recipe = json.loads(read(self.path(name)))
+            recipe.update({"train_pictures": 200} if "lr" in recipe else {"seeds": [4, 2]})
+            self.write(name, json.dumps(recipe).encode())
+        self.blocks("was here before")
+
+    def blocks(self, content=None):
+        """The page's text, and its blocks by name; with `content`, all blocks are set to it."""
+        page = read(self.path("docs/lab.md")).decode()
+        pattern = r"(?ms)^(<!-- made: (\S+) -->\n)(.*?)^(<!-- end -->)$"
+        if content:
+            self.write("docs/lab.md", re.sub(pattern, rf"\1{content}\n\4", page).encode())
+        return re.sub(pattern, "", page), {name: text for _, name, text, _ in re.findall(pattern, page)}
+
+    def make(self, what, status):
+        done = subprocess.run([self.path("docs/lab/run"), self.path("build"), what], capture_output=True, timeout=LIMIT, text=True)
+        self.assertEqual(done.returncode, status, done.stdout + done.stderr)
+        return done
+
+    def test_lab(self):
+        if not shutil.which("gnuplot"):
+            self.skipTest("no gnuplot here: docker/install-deps.sh lab")
+        text, _ = self.blocks()
+        done = self.make("lab", 1)  # trained for a moment, it is not as published
+        self.assertIn("not all is as published", done.stderr)
+        after, blocks = self.blocks()
+        self.assertEqual(text, after)
+        self.assertEqual(blocks.pop("1998"), "was here before\n")
+        self.assertTrue(blocks["engine"].startswith("Computed by the engine cpu"))
+        rows = blocks["accuracies"].splitlines()[2:]
+        self.assertEqual(len(rows), 10)
+        with open(self.path("runs/lab/accuracy.csv")) as f:
+            table = {tuple(line.split(",")[:2]): line.split(",") for line in f}
+        relu = [cell.strip() for cell in rows[-1].split("|")]
+        median = 100 * float(table["lab-network=relu", "9"][3])
+        self.assertIn(f"→ {median:.2f} ±", relu[4])
+        self.assertEqual(relu[5:8], [f"{median - 99.1:+.2f}", "0.30", "**differs**"])
+        low = [cell.strip() for cell in rows[0].split("|")]  # at most 98 %: twice the deviation is allowed
+        self.assertEqual(low[6], f'{max(0.3, 200 * float(table["lab-lr=0.001", "10"][5])):.2f}')
+        self.assertEqual(blocks["plateaus"].count("in none does it end"), 10)
+        self.assertRegex(blocks["first-128"], r"\| sigmoid \| \d+, \d+ \|\n\| ReLU \| \d+, \d+ \|")
+        for picture in re.findall(r"\((lab/[^)]+)\)", text):
+            self.assertTrue(read(self.path("docs/" + picture)), picture)
+        page = read(self.path("docs/lab.md"))
+        self.make("lab", 1)
+        self.assertEqual(page, read(self.path("docs/lab.md")))
+
+    def test_1998(self):
+        for name in ("1998", "1998-distorted", "1998-sdlm"):
+            self.write(f"models/{name}.json", json.dumps({**RECIPE, "epochs": 1, "train_pictures": 100}).encode())
+        # Equal recipes would be one point.
+        self.write("models/1998-distorted.json", json.dumps({**RECIPE, "epochs": 2, "train_pictures": 100}).encode())
+        self.write("models/1998-sdlm.json", json.dumps({**RECIPE, "epochs": 2, "train_pictures": 90}).encode())
+        self.make("1998", 1)
+        _, blocks = self.blocks()
+        rows = [[cell.strip() for cell in row.split("|")] for row in blocks["1998"].splitlines()[2:]]
+        self.assertEqual([row[1:4] for row in rows], [["1998", "0.95", "0.89"], ["1998-distorted", "0.8", "0.79"], ["1998-sdlm", "0.95", ""]])
+        self.assertEqual([row[5:7] for row in rows], [["0.92", "**differs**"], ["0.80", "**differs**"], ["", ""]])
+        errors = []
+        for seed in (4, 2):
+            lines = read(self.path(f"runs/1998/1998-distorted/seed={seed}/lenet.epochs.csv")).decode().splitlines()
+            errors.append(100 - 100 * float(lines[2].split(",")[2]))
+        self.assertEqual(rows[1][4], f"{sum(errors) / 2:.2f} ({min(errors):.2f} to {max(errors):.2f})")
+        self.assertEqual(blocks["accuracies"], "was here before\n")
 
 
 def grey(path):
