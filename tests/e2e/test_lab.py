@@ -93,24 +93,36 @@ class Sweeping(Lab):
         self.assertIn("was made by another recipe", done.out)
         self.assertIn("momentum is 0.5 here and 0.9 there", done.out)
 
-    def test_stopped_goes_on_to_the_same_bytes(self):
-        self.sweep("-o", "whole")
-        child = subprocess.Popen([LENET, "sweep", "s.json", "--data", test_lenet.small, "-o", "stopped", "--jobs", "2"],
-                                 cwd=self.dir, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-        steps = self.path("stopped/r/seed=1/lenet.steps.csv")
+    def stop(self, folder, send):
+        """Interrupts a sweep in the middle of its first runs, in a process group of its own as a terminal would have it."""
+        child = subprocess.Popen([LENET, "sweep", "s.json", "--data", test_lenet.small, "-o", folder, "--jobs", "2"],
+                                 cwd=self.dir, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True)
+        steps = self.path(folder + "/r/seed=1/lenet.steps.csv")
         deadline = time.monotonic() + LIMIT
         while not (os.path.exists(steps) and read(steps).count(b"\n") > 3) and time.monotonic() < deadline:
             time.sleep(0.001)
-        child.send_signal(signal.SIGINT)
+        # Ctrl-C is for the sweep, which hands it on: a second one would end a training unsaved.
+        with open(f"/proc/{child.pid}/task/{child.pid}/children") as f:
+            first = int(f.read().split()[0])
+        self.assertEqual(os.getpgid(first), first)
+        send(child.pid, signal.SIGINT)
         _, err = child.communicate(timeout=LIMIT)
         self.assertEqual(child.returncode, 128 + signal.SIGINT, err)
         self.assertIn(b"the same command goes on", err)
-        left = self.made("stopped")
-        self.assertIn("r/seed=1/lenet.checkpoint", left)
-        self.assertNotIn("r/seed=1/lenet.bin", left)
-        self.assertFalse(any("network" in path for path in left), "a run was started after the signal")
-        self.sweep("-o", "stopped")
-        self.assertEqual(self.made("whole"), self.made("stopped"))
+
+    def test_stopped_goes_on_to_the_same_bytes(self):
+        self.write("r.json", json.dumps({**RECIPE, "epochs": 30}).encode())
+        self.write("s.json", json.dumps({"seeds": [1, 2, 3], "grids": [{"recipe": "r.json"}]}).encode())
+        self.sweep("-o", "whole")
+        for send in (os.kill, os.killpg):
+            folder = send.__name__
+            self.stop(folder, send)
+            left = self.made(folder)
+            self.assertIn("r/seed=1/lenet.checkpoint", left)
+            self.assertNotIn("r/seed=1/lenet.bin", left)
+            self.assertFalse(any("seed=3" in path for path in left), "a run was started after the signal")
+            self.sweep("-o", folder)
+            self.assertEqual(self.made("whole"), self.made(folder))
 
     def test_one_run_at_a_time_makes_the_same(self):
         self.sweep("-o", "whole")
