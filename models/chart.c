@@ -32,7 +32,8 @@ static int end(struct gnuplot *g, int status, struct err *e)
 static void line_style(struct gnuplot *g, int k, int n)
 {
 	static const int dashes[] = { 1, 2, 4 };
-	fprintf(g->script, " linecolor '%s' linewidth 2 dashtype %d", gnuplot_colour(k), n > GNUPLOT_COLOURS ? dashes[k / GNUPLOT_COLOURS] : 1);
+	fprintf(g->script, " linecolor '%s' linewidth 2 dashtype %d", gnuplot_colour(k),
+		n > GNUPLOT_COLOURS ? dashes[k / GNUPLOT_COLOURS] : 1);
 }
 
 static int loss_data(struct gnuplot *g, const struct curve *c, int k, uint32_t smooth, struct err *e)
@@ -66,7 +67,8 @@ int chart_loss(const struct chart *chart, const struct curve *curves, int n, uin
 		fprintf(g.script, "set xlabel 'training pictures seen, thousands'\nset xrange [0:*]\nset yrange [0:*]\n"
 				  "set ylabel 'training loss (cross-entropy)'\n");
 		if (n == 1)
-			fprintf(g.script, "set key top right\nplot $step0 with lines linecolor '#c0c0c0' linewidth 0.7 title 'each step', ");
+			fprintf(g.script, "set key top right\n"
+					  "plot $step0 with lines linecolor '#c0c0c0' linewidth 0.7 title 'each step', ");
 		else
 			fprintf(g.script, "set key outside right top reverse Left title 'mean of %u pictures'\nplot ", smooth);
 		for (int k = 0; k < n; k++) {
@@ -151,7 +153,8 @@ int chart_confusion(const struct chart *chart, const uint32_t counts[LENET5_DIGI
 			"set xrange [-0.5:9.5]\nset yrange [9.5:-0.5]\nset xlabel 'answer'\nset ylabel 'label'\n"
 			"set palette defined (0 '#ffffff', 1 '#e69f00')\nset cbrange [0:*]\nset cblabel 'mistakes'\nset key off\n");
 		for (int i = 0; i < LENET5_DIGITS; i++)
-			fprintf(g.script, "set object rectangle center %d,%d size 1,1 fillcolor '#dcebf5' fillstyle solid noborder\n", i, i);
+			fprintf(g.script, "set object rectangle center %d,%d size 1,1 fillcolor '#dcebf5' fillstyle solid noborder\n",
+				i, i);
 		fprintf(g.script, "plot $counts using 1:2:($1 == $2 ? NaN : $3) with image pixels, "
 				  "$counts using 1:2:($3 > 0 ? sprintf('%%d', $3) : '') with labels\n");
 	}

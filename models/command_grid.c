@@ -151,7 +151,8 @@ int command_grid(const struct program *program, int argc, char **argv)
 		{ "o", "FILE.png", "the image (grid.png)", .text = &a.out },
 		OPTIONS_ENGINE(a.engine),
 	};
-	const struct usage usage = { "grid", "", "\nDraws the first pictures of the test set, their labels and what a network reads.",
+	const struct usage usage = { "grid", "",
+				     "\nDraws the first pictures of the test set, their labels and what a network reads.",
 				     options, sizeof options / sizeof options[0] };
 	int status;
 	struct err e;

@@ -153,7 +153,8 @@ static void say_ended(struct work *w, int run, int status)
 		   weights_read(path, NULL, &weights, &e)) {
 		say_failed(w, run, e.msg);
 	} else {
-		const char *test = weights_get(&weights, "test_accuracy"), *held_out = weights_get(&weights, "validation_accuracy");
+		const char *test = weights_get(&weights, "test_accuracy");
+		const char *held_out = weights_get(&weights, "validation_accuracy");
 		const char *accuracy = test ? test : held_out ? held_out : "nan";
 		snprintf(what, sizeof what, "%.2f %%", 100 * strtod(accuracy, NULL));
 		w->n_done++;

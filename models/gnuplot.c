@@ -37,7 +37,8 @@ int gnuplot_begin(struct gnuplot *g, const char *out, int width, int height, str
 		fprintf(script, "set terminal pngcairo size %d,%d noenhanced font 'sans-serif,13' fontscale 1.5 linewidth 2\n",
 			2 * width, 2 * height);
 	// The frame is quiet, the data is not.
-	fprintf(script, "set border 3 linecolor '#808080'\nset tics nomirror textcolor '#000000'\nset grid linetype 1 linecolor '#dddddd' linewidth 0.5\n");
+	fprintf(script, "set border 3 linecolor '#808080'\nset tics nomirror textcolor '#000000'\n"
+			"set grid linetype 1 linecolor '#dddddd' linewidth 0.5\n");
 	*g = (struct gnuplot){ script, out };
 	return 0;
 }
@@ -63,7 +64,8 @@ static int spawn(const FILE *const streams[3], pid_t *pid, struct err *e)
 		error = posix_spawnp(pid, argv[0], &actions, NULL, argv, environ);
 	posix_spawn_file_actions_destroy(&actions);
 	if (error == ENOENT)
-		return err_set(e, "gnuplot draws this and is not installed: docker/install-deps.sh lab installs it (the package gnuplot-nox)");
+		return err_set(e, "gnuplot draws this and is not installed: docker/install-deps.sh lab installs it "
+				  "(the package gnuplot-nox)");
 	return error ? err_set(e, "gnuplot: %s", strerror(error)) : 0;
 }
 

@@ -122,8 +122,8 @@ void sweep_table_print(const struct sweep_table *table, FILE *to)
 	int width = 5;
 	for (int i = 0; i < table->sweep->n_points; i++)
 		width = (int)fmax(width, snprintf(NULL, 0, "%s", table->sweep->points[i].name));
-	fprintf(to, "accuracy, %%: median ± standard deviation over the seeds\n%-*s  runs     first epoch      last epoch      best epoch\n", width,
-		"point");
+	fprintf(to, "accuracy, %%: median ± standard deviation over the seeds\n");
+	fprintf(to, "%-*s  runs     first epoch      last epoch      best epoch\n", width, "point");
 	for (int i = 0; i < table->sweep->n_points; i++) {
 		const struct sweep_row *row = &table->rows[i];
 		fprintf(to, "%-*s  %4d", width, table->sweep->points[i].name, row->n_runs);
