@@ -1,3 +1,5 @@
+// Lines of numbers, read with strtod as they come: the files are our own, but a run may be writing them or have been cut off,
+// and a disk keeps what it likes, so that every line is checked and says where it is wrong.
 #include "models/csv.h"
 
 #include <fnmatch.h>

@@ -1,3 +1,5 @@
+// A run is found from the name of its weights file (models/record.h says what lies beside it); the recipe in that file's metadata
+// is what tells runs apart, so that a legend needs no names of anybody's own.
 #include "models/curves.h"
 
 #include "core/weights.h"

@@ -1,3 +1,5 @@
+// The table is made from the runs' CSV files alone, anew each time: it is the same whether the runs were made at once, one by
+// one or on other machines.
 #include "models/sweep_table.h"
 
 #include "core/file.h"
