@@ -65,7 +65,7 @@ int chart_loss(const struct chart *chart, const struct curve *curves, int n, uin
 		status = loss_data(&g, &curves[k], k, smooth, e);
 	if (!status) {
 		fprintf(g.script, "set xlabel 'training pictures seen, thousands'\nset xrange [0:*]\nset yrange [0:*]\n"
-				  "set ylabel 'training loss (cross-entropy)'\n");
+				  "set ylabel 'training loss'\n");
 		if (n == 1)
 			fprintf(g.script, "set key top right\n"
 					  "plot $step0 with lines linecolor '#c0c0c0' linewidth 0.7 title 'each step', ");

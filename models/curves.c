@@ -1,5 +1,5 @@
 // A run is found from the name of its weights file (models/record.h says what lies beside it); the recipe in that file's metadata
-// is what tells runs apart, so that a legend needs no names of anybody's own.
+// is what tells runs apart, so that a legend needs no names of anybody's own; where they differ in too much, their folders do.
 #include "models/curves.h"
 
 #include "core/weights.h"
@@ -46,8 +46,33 @@ static bool all_have(const struct curve *curves, int n, int field, const char *v
 	return true;
 }
 
+// The folders that only this run's name has: "1998-sdlm" of runs/1998/1998-sdlm/seed=1/lenet.bin, where the others are called
+// runs/1998/1998/seed=1/lenet.bin and the like.
+static void label_by_name(const struct curve *curves, int n, struct curve *c)
+{
+	size_t begin = 0, length = strlen(c->out), end = length;
+	for (size_t i = 0; i < length; i++) {
+		bool front = c->out[i] == '/', back = c->out[length - 1 - i] == '/';
+		for (int k = 0; k < n; k++) {
+			size_t other = strlen(curves[k].out);
+			front = front && strncmp(c->out, curves[k].out, i + 1) == 0;
+			back = back && other > i && strcmp(c->out + length - 1 - i, curves[k].out + other - 1 - i) == 0;
+		}
+		if (front)
+			begin = i + 1;
+		if (back)
+			end = length - 1 - i;
+	}
+	if (n == 1 || begin >= end) {
+		begin = 0;
+		end = length;
+	}
+	snprintf(c->label, sizeof c->label, "%.*s", (int)(end - begin), c->out + begin);
+}
+
 static void set_label(struct curve *curves, int n, int k)
 {
+	enum { READABLE = 48 };
 	struct curve *c = &curves[k];
 	size_t used = 0;
 	for (int i = 0; i < RECIPE_N_FIELDS; i++) {
@@ -57,8 +82,8 @@ static void set_label(struct curve *curves, int n, int k)
 			used += (size_t)snprintf(c->label + used, sizeof c->label - used, "%s%s %s", used ? ", " : "",
 						 recipe_field_at(i).name, value);
 	}
-	if (!used)
-		snprintf(c->label, sizeof c->label, "%s", c->out);
+	if (!used || used > READABLE)
+		label_by_name(curves, n, c);
 }
 
 int curves_read(const char *const outs[], int n, struct curve *curves, struct err *e)

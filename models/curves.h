@@ -14,7 +14,7 @@ struct curve {
 	const char *out; // borrowed
 	struct recipe recipe;
 	struct csv steps, epochs;
-	char label[CURVES_LABEL]; // how its recipe differs from the other runs': "batch 32"; its file's name if in nothing
+	char label[CURVES_LABEL]; // how its recipe differs from the other runs': "batch 32"; else how its file's name does
 };
 
 // Reads n runs. curves: [n], zeroed before; curves_free frees what was read also after a failure.
