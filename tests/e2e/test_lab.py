@@ -180,10 +180,10 @@ class Plotting(Lab):
         self.assertIn("each step", self.texts("one.svg"))
         # Two runs that differ in nothing, or in more than a legend holds, are told apart by their folders.
         for folder in ("one", "two"):
-            os.mkdir(self.path(folder))
+            os.makedirs(self.path("runs/" + folder))
             for ending in ("bin", "steps.csv", "epochs.csv"):
-                shutil.copy(self.path("b16." + ending), self.path(f"{folder}/x.{ending}"))
-        self.draw("loss", "one/x.bin", "two/x.bin", "--smooth", "100", "-o", "folders.svg")
+                shutil.copy(self.path("b16." + ending), self.path(f"runs/{folder}/x.{ending}"))
+        self.draw("loss", "runs/one/x.bin", "runs/two/x.bin", "--smooth", "100", "-o", "folders.svg")
         texts = self.texts("folders.svg")
         self.assertTrue("one" in texts and "two" in texts, texts)
         self.draw("epochs", "b16.bin", "b32.bin", "-o", "epochs.svg")
