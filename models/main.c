@@ -12,6 +12,9 @@ static const struct {
 	int (*run)(const struct program *, int argc, char **argv);
 } commands[] = {
 	{ "train", "train a network as a recipe says", command_train },
+	{ "sweep", "train many networks, and compare them", command_sweep },
+	{ "plot", "draw loss, accuracy, mistakes or filters", command_plot },
+	{ "grid", "test pictures, labels and answers as one image", command_grid },
 	{ "fetch", "get MNIST", command_fetch },
 	{ "eval", "how well a network reads the test set", command_eval },
 	{ "predict", "which digit a PNG shows", command_predict },

@@ -93,7 +93,7 @@ static bool read_count(const struct option *o, const char *value)
 	char *end;
 	errno = 0;
 	long n = strtol(value, &end, 10);
-	if (errno || end == value || *end || n < 1 || n > o->max)
+	if (errno || end == value || *end || n < !o->zero || n > o->max)
 		return false;
 	*o->count = (int)n;
 	return true;
@@ -143,7 +143,7 @@ bool options_parse(const struct usage *usage, int *argc, char **argv, int *statu
 		if (o->text) {
 			*o->text = value;
 		} else if (!read_count(o, value)) {
-			*status = options_wrong(usage, "--%s %s: want a whole number from 1 to %d", o->name, value, o->max);
+			*status = options_wrong(usage, "--%s %s: want a whole number from %d to %d", o->name, value, !o->zero, o->max);
 			return false;
 		}
 	}

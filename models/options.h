@@ -12,8 +12,9 @@ struct option {
 	const char *help;
 	bool *flag;
 	const char **text; // points into argv afterwards
-	int *count; // a whole number from 1 to max
+	int *count; // a whole number from 1 to max, or, with `zero`, from 0
 	int max;
+	bool zero;
 };
 
 // What every command that computes says of its engine.

@@ -290,6 +290,15 @@ static void print_value(const struct field *f, const struct recipe *r, char *tex
 	}
 }
 
+void recipe_value(const struct recipe *recipe, int i, char text[RECIPE_VALUE])
+{
+	const struct field *f = &fields[i];
+	if (f->kind == CHOICE)
+		snprintf(text, RECIPE_VALUE, "%s", f->choice(*(const int *)value_of(f, recipe)));
+	else
+		print_value(f, recipe, text, RECIPE_VALUE);
+}
+
 void recipe_print(const struct recipe *recipe, char text[RECIPE_TEXT])
 {
 	size_t n = 0;

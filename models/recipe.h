@@ -52,6 +52,10 @@ int recipe_read(const char *path, const char *const overrides[RECIPE_N_FIELDS], 
 // recipe back.
 void recipe_print(const struct recipe *recipe, char text[RECIPE_TEXT]);
 
+// Field i's value as text, a word without its quotes: "0.01", "relu".
+enum { RECIPE_VALUE = 64 };
+void recipe_value(const struct recipe *recipe, int i, char text[RECIPE_VALUE]);
+
 // Whether two recipes are the same; if not, e names the first field that differs and both values.
 bool recipe_equal(const struct recipe *a, const struct recipe *b, struct err *e);
 

@@ -12,6 +12,12 @@
 #include <stdint.h>
 #include <stdio.h>
 
+// The heads of both, as csv_read takes them, and their columns.
+#define RECORD_STEPS_HEAD "step,epoch,pictures,rate,loss"
+#define RECORD_EPOCHS_HEAD "epoch,train_loss,*_accuracy,*_loss"
+enum { RECORD_STEPS_STEP, RECORD_STEPS_EPOCH, RECORD_STEPS_PICTURES, RECORD_STEPS_RATE, RECORD_STEPS_LOSS };
+enum { RECORD_EPOCHS_EPOCH, RECORD_EPOCHS_TRAIN_LOSS, RECORD_EPOCHS_ACCURACY, RECORD_EPOCHS_LOSS };
+
 struct record {
 	char *steps_path, *epochs_path, *checkpoint_path;
 	FILE *steps, *epochs; // NULL until record_begin
