@@ -1,7 +1,7 @@
 """A GPU that fails while it serves: the daemon of this build over a pretended card (tests/e2e/lost_gpu.c), which computes as the
 CPU does until the pass that the environment names. A lost card refuses every later pass, so any answer after that is the CPU's.
 
-LENETD=build/release/lenetd python3 -m unittest -v tests/e2e/test_lost_gpu.py     (in the repository's root, after make test)
+LENETD=build/release/lenetd python3 -m unittest discover -v -s tests/e2e -p test_lost_gpu.py     (in the repository's root, after make test)
 """
 import concurrent.futures
 import contextlib
@@ -11,7 +11,7 @@ import subprocess
 import time
 import unittest
 
-from test_lenetd import BOUNDARY, LENETD, PATIENCE, Daemon, clean_environment, mnist, multipart, png, read_response
+from daemon import BOUNDARY, LENETD, PATIENCE, Daemon, clean_environment, mnist, multipart, png, read_response
 
 LOST_GPU = LENETD + '-lost-gpu'
 FORM = f'multipart/form-data; boundary={BOUNDARY}'
