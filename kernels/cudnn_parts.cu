@@ -4,6 +4,8 @@
 
 enum { THREADS = 128, FRAME = (LENET5_PADDED - LENET5_SIDE) / 2 };
 
+#define SQUASH_LIMIT 1.7159f
+
 extern __shared__ float4 cuda_shared[];
 
 static __device__ float activate(enum lenet5_activation activation, float x)
@@ -17,6 +19,8 @@ static __device__ float activate(enum lenet5_activation activation, float x)
 		return x > 0.0f ? x : 0.0f;
 	case LENET5_TANH:
 		return tanhf(x);
+	case LENET5_SQUASH:
+		return SQUASH_LIMIT * tanhf(2.0f / 3.0f * x);
 	}
 	return x;
 }
@@ -33,6 +37,8 @@ static __device__ float derive(enum lenet5_activation activation, float y, float
 		return y > 0.0f ? d : 0.0f;
 	case LENET5_TANH:
 		return d * (1.0f - y * y);
+	case LENET5_SQUASH:
+		return d * (2.0f / 3.0f * SQUASH_LIMIT - 2.0f / 3.0f / SQUASH_LIMIT * (y * y));
 	}
 	return d;
 }

@@ -287,7 +287,8 @@ static void train(struct engine *engine, struct trained *t)
 {
 	static const uint32_t order[] = { 3, 1, 4, 15, 9, 2, 6, 5, 23, 8, 7, 0, 10, 21, 11, 12, 13 };
 	static const float rates[] = { 0.1f, 0.05f, 0.2f };
-	const struct engine_training training = { *network(0), NULL, 4, 1, 0.9f, 0.01f, 0.1f };
+	const struct engine_training training = { .start = *network(0), .batch = 4, .n_threads = 1, .momentum_rate = 0.9f,
+						  .weight_decay = 0.01f, .label_smoothing = 0.1f };
 	struct engine_trainer *trainer;
 	struct err e;
 	make_data();
@@ -338,7 +339,7 @@ TEST(cudnn_refuses_a_network_that_it_does_not_know)
 		return;
 	struct lenet5_tensor tensors[LENET5_N_PARAMETERS];
 	struct lenet5 other = *lenet5_at(0);
-	memcpy(tensors, other.tensors, sizeof tensors);
+	memcpy(tensors, other.tensors, (size_t)other.n_tensors * sizeof *tensors);
 	other.tensors = tensors;
 	other.name = "other";
 	struct engine_network n = *network(0);
