@@ -300,9 +300,11 @@ static const struct lesson {
 	float j, smoothing, rate;
 } lessons[] = {
 	{ SIGMOID, ENGINE_CROSS_ENTROPY, 0, 0.1f, 0.1f },
-	{ PUBLISHED, ENGINE_MSE, 0, 0, 0.005f },
-	// untrained, it has all penalties near 84: with such a j no term of the loss is lost in rounding
+	// Untrained, it has all penalties near 84: a j below them, and one so far beyond that only their softmax is left. The
+	// other loss has no j.
+	{ PUBLISHED, ENGINE_MSE, 80, 0, 0.005f },
 	{ PUBLISHED, ENGINE_MAP, 80, 0, 0.005f },
+	{ PUBLISHED, ENGINE_MAP, 300, 0, 0.005f },
 };
 
 // Calls of 10, 7 and 3 pictures in steps of 4: last steps of 2, of 3, and of 3 that have other data.
@@ -357,9 +359,9 @@ static void check_lesson(const struct lesson *lesson)
 	}
 	emulate_threads(EMULATE_FORWARDS);
 	check_tensors(lesson, "parameters", got.params, want.params, 1e-6); // 2.5e-7
-	check_tensors(lesson, "momentum", got.momentum, want.momentum, 2e-6); // 9.6e-7
+	check_tensors(lesson, "momentum", got.momentum, want.momentum, 1e-5); // 2.4e-6
 	double losses = test_error(got.losses, want.losses, 6);
-	CHECK_MSG(losses < 1e-6, "losses: error %.1e", losses); // 3.4e-7
+	CHECK_MSG(losses < 5e-6, "losses: error %.1e", losses); // 1.1e-6
 }
 
 TEST(cudnn_trains_as_the_cpu_does)
