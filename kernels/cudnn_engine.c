@@ -149,7 +149,8 @@ static int compute(struct context *c, const struct engine_model *model, const fl
 	if (c->serial != m->serial) {
 		c->serial = 0;
 		c->place.net = model->net;
-		if (CUDA(engine, cudaMemcpyAsync(c->place.model, m->model, sizeof *m->model, cudaMemcpyDefault, c->place.stream), e))
+		if (CUDA(engine,
+			 cudaMemcpyAsync(c->place.model, m->model, sizeof *m->model, cudaMemcpyDefault, c->place.stream), e))
 			return -1;
 		c->serial = m->serial;
 	}

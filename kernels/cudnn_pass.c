@@ -79,17 +79,21 @@ static int alloc_floats(struct engine *engine, size_t n, float **out, struct err
 	return cuda_alloc(engine, n * sizeof(float), (void **)out, e);
 }
 
+// What the way back through a layer that pools needs to know of the way there.
+static int alloc_pooled(struct cudnn_place *p, size_t n, enum lenet5_layer layer, struct err *e)
+{
+	if (p->net->pooling == LENET5_MAX)
+		return cuda_alloc(p->engine, n * layer_size(layer), (void **)&p->from[layer], e);
+	return alloc_floats(p->engine, n * layer_size(layer), &p->sums[layer], e);
+}
+
 static int alloc_training(struct cudnn_place *p, size_t n, struct err *e)
 {
 	for (int layer = LENET5_C1; layer < LENET5_N_LAYERS; layer++)
 		if (alloc_floats(p->engine, n * layer_size(layer), &p->dmaps[layer], e))
 			return -1;
-	for (int layer = LENET5_S2; layer <= LENET5_S4; layer += LENET5_S4 - LENET5_S2)
-		if (p->net->pooling == LENET5_MAX ?
-			    cuda_alloc(p->engine, n * layer_size(layer), (void **)&p->from[layer], e) :
-			    alloc_floats(p->engine, n * layer_size(layer), &p->sums[layer], e))
-			return -1;
-	if (alloc_floats(p->engine, p->net->n_params, &p->gradient, e) ||
+	if (alloc_pooled(p, n, LENET5_S2, e) || alloc_pooled(p, n, LENET5_S4, e) ||
+	    alloc_floats(p->engine, p->net->n_params, &p->gradient, e) ||
 	    alloc_floats(p->engine, p->net->n_params, &p->momentum, e))
 		return -1;
 	return 0;
@@ -250,8 +254,7 @@ int cudnn_pass_forward(const struct cudnn_place *p, const struct cudnn_pass *pas
 	    convolve(p, pass, CUDNN_CONV_FORWARD, 1, e) || pool(p, n, LENET5_S4, e) ||
 	    convolve(p, pass, CUDNN_CONV_FORWARD, 2, e) ||
 	    add_bias(p, n, LENET5_C5, LENET5_C5_BIAS, p->maps[LENET5_C5], e) ||
-	    convolve(p, pass, CUDNN_CONV_FORWARD, 3, e) ||
-	    add_bias(p, n, LENET5_F6, LENET5_F6_BIAS, p->maps[LENET5_F6], e))
+	    convolve(p, pass, CUDNN_CONV_FORWARD, 3, e) || add_bias(p, n, LENET5_F6, LENET5_F6_BIAS, p->maps[LENET5_F6], e))
 		return -1;
 	return p->net->output == LENET5_LOGITS ? convolve(p, pass, CUDNN_CONV_FORWARD, 4, e) : 0;
 }
