@@ -1,6 +1,7 @@
 // The engine's functions by cuDNN. A context has passes for 1, 2, 4, … pictures and for max_batch; a batch takes the
-// smallest that holds it, and what is left over in that one is computed and not looked at. Each pass is one graph, captured
-// and launched once before the context is there; its kernels read ink and write scores in page-locked memory of the host.
+// smallest that holds it, and what is left over in that one is computed and not looked at. Each pass is one graph for the
+// networks with max-pooling and one for the network as published, captured and launched once before the context is there;
+// its kernels read ink and write scores in page-locked memory of the host.
 //
 // A graph has addresses in it, so a context computes from a copy of its own of the model's parameters, made anew when the
 // model is another than the last time.
@@ -46,7 +47,7 @@ static int model_new(struct engine *engine, const struct engine_network *network
 		return err_set(e, "no memory for a model");
 	m->base = (struct engine_model){ engine, 1, network->net };
 	m->serial = __atomic_add_fetch(&last_serial, 1, __ATOMIC_RELAXED);
-	if (cuda_enter(engine, e) || cuda_alloc(engine, cudnn_model_bytes(network->net), (void **)&m->model, e) ||
+	if (cuda_enter(engine, e) || cuda_alloc(engine, sizeof *m->model, (void **)&m->model, e) ||
 	    cudnn_model_upload(engine, network, m->model, e)) {
 		model_free(&m->base);
 		return -1;
@@ -55,37 +56,38 @@ static int model_new(struct engine *engine, const struct engine_network *network
 	return 0;
 }
 
-// Ink to scores, as pass->graph does it.
+// Ink to scores, as the pass's graphs do it.
 static int put_forward(void *context, struct cudnn_pass *pass, struct err *e)
 {
 	struct context *c = context;
 	struct cudnn_place *p = &c->place;
-	const float *bias = p->model->params + p->net->tensors[LENET5_OUTPUT_BIAS].offset;
 	const struct cudnn_input input = {
 		.network = &p->model->network, .ink = c->base.ink, .n = pass->n, .x = p->maps[LENET5_INPUT]
 	};
-	const struct cudnn_bias scores = {
-		.network = &p->model->network,
-		.layer = LENET5_OUTPUT,
-		.x = p->maps[LENET5_OUTPUT],
-		.bias = bias,
-		.y = c->scores,
-		.n = pass->n,
-		.maps = LENET5_DIGITS,
-		.area = 1,
-	};
 	if (CUDA(p->engine, cudnn_input_launch(&input, p->stream), e) || cudnn_pass_forward(p, pass, e) ||
-	    CUDA(p->engine, cudnn_bias_launch(&scores, p->stream), e))
+	    cudnn_pass_scores(p, pass->n, c->scores, e))
 		return -1;
 	return 0;
 }
 
+// Of the pass's graph for the network in hand.
 static int launch(struct context *c, const struct cudnn_pass *pass, struct err *e)
 {
 	struct engine *engine = c->base.engine;
-	if (CUDA(engine, cudaGraphLaunch(pass->graph, c->place.stream), e) ||
+	if (CUDA(engine, cudaGraphLaunch(pass->graphs[c->place.net->pooling], c->place.stream), e) ||
 	    CUDA(engine, cudaStreamSynchronize(c->place.stream), e))
 		return -1;
+	return 0;
+}
+
+static int capture(struct context *c, struct cudnn_pass *pass, struct err *e)
+{
+	for (int i = 0; lenet5_at(i); i++) {
+		c->place.net = lenet5_at(i);
+		if (!pass->graphs[c->place.net->pooling] &&
+		    (cudnn_pass_capture(&c->place, pass, put_forward, c, e) || launch(c, pass, e)))
+			return -1;
+	}
 	return 0;
 }
 
@@ -97,7 +99,7 @@ static int open_passes(struct context *c, struct err *e)
 		if (cudnn_pass_open(&c->place, n, false, pass, e))
 			return -1;
 		c->n_passes++;
-		if (cudnn_pass_capture(&c->place, pass, put_forward, c, e) || launch(c, pass, e))
+		if (capture(c, pass, e))
 			return -1;
 		if (n == max_batch)
 			return 0;
@@ -126,7 +128,7 @@ static int context_open(struct engine *engine, int max_batch, int n_threads, str
 	if (cuda_enter(engine, e) || cuda_alloc_pinned(engine, n * LENET5_PIXELS * sizeof(float), (void **)&c->base.ink, e) ||
 	    cuda_alloc_pinned(engine, n * LENET5_DIGITS * sizeof(float), (void **)&c->scores, e) ||
 	    cudnn_place_open(engine, lenet5_at(0), max_batch, false, &c->place, e) ||
-	    CUDA(engine, cudaMemsetAsync(c->place.model, 0, cudnn_model_bytes(c->place.net), c->place.stream), e) ||
+	    CUDA(engine, cudaMemsetAsync(c->place.model, 0, sizeof *c->place.model, c->place.stream), e) ||
 	    open_passes(c, e)) {
 		context_close(&c->base);
 		return -1;
@@ -145,9 +147,10 @@ static int compute(struct context *c, const struct engine_model *model, const fl
 	if (ink != c->base.ink)
 		memcpy(c->base.ink, ink, (size_t)n * LENET5_PIXELS * sizeof *ink);
 	if (c->serial != m->serial) {
-		size_t bytes = cudnn_model_bytes(c->place.net);
 		c->serial = 0;
-		if (CUDA(engine, cudaMemcpyAsync(c->place.model, m->model, bytes, cudaMemcpyDefault, c->place.stream), e))
+		c->place.net = model->net;
+		if (CUDA(engine,
+			 cudaMemcpyAsync(c->place.model, m->model, sizeof *m->model, cudaMemcpyDefault, c->place.stream), e))
 			return -1;
 		c->serial = m->serial;
 	}
@@ -167,7 +170,7 @@ static int forward(struct engine_context *context, const struct engine_model *mo
 	return 0;
 }
 
-// C1 and C3 are left before their bias, which pooling adds: added here, to each map.
+// C1 and C3 are left before their bias, which max-pooling adds: added here, to each map.
 static void add_biases(float *maps, const float *bias, int n_maps, int area)
 {
 	for (int i = 0; i < n_maps * area; i++)
@@ -179,7 +182,7 @@ static int trace(struct engine_context *context, const struct engine_model *mode
 {
 	struct context *c = (struct context *)context;
 	struct engine *engine = c->base.engine;
-	const struct lenet5_tensor *tensors = model->net->tensors;
+	const struct lenet5 *net = model->net;
 	float c1_bias[6], c3_bias[16];
 	struct engine_trace t;
 	const struct cudnn_place *p = &c->place;
@@ -196,8 +199,8 @@ static int trace(struct engine_context *context, const struct engine_model *mode
 		{ t.s4, p->maps[LENET5_S4], sizeof t.s4 },
 		{ t.c5, p->maps[LENET5_C5], sizeof t.c5 },
 		{ t.f6, p->maps[LENET5_F6], sizeof t.f6 },
-		{ c1_bias, params + tensors[LENET5_C1_BIAS].offset, sizeof c1_bias },
-		{ c3_bias, params + tensors[LENET5_C3_BIAS].offset, sizeof c3_bias },
+		{ c1_bias, params + cudnn_offset(net, LENET5_C1_BIAS), sizeof c1_bias },
+		{ c3_bias, params + cudnn_offset(net, LENET5_C3_BIAS), sizeof c3_bias },
 	};
 	if (compute(c, model, ink, 1, e))
 		return -1;
@@ -207,8 +210,10 @@ static int trace(struct engine_context *context, const struct engine_model *mode
 			return -1;
 	if (CUDA(engine, cudaStreamSynchronize(p->stream), e))
 		return -1;
-	add_biases(t.c1, c1_bias, 6, 28 * 28);
-	add_biases(t.c3, c3_bias, 16, 10 * 10);
+	if (net->pooling == LENET5_MAX) {
+		add_biases(t.c1, c1_bias, 6, 28 * 28);
+		add_biases(t.c3, c3_bias, 16, 10 * 10);
+	}
 	memcpy(t.output, c->scores, sizeof t.output);
 	*out = t;
 	return 0;

@@ -1,8 +1,10 @@
-// A thread an element, but for the two that sum: the loss is one block, and each bias is one block. Their threads sum what
+// A thread an element, but for the two that sum: the loss is one block, and each parameter of a map is one block. Their threads sum what
 // is theirs, one by one, and then halve their number until one is left, so that the order is the same on every device.
 #include "kernels/cudnn_parts.h"
 
-enum { THREADS = 128, FRAME = (LENET5_PADDED - LENET5_SIDE) / 2 };
+enum { THREADS = 128, FRAME = (LENET5_PADDED - LENET5_SIDE) / 2, F6 = 84 };
+
+#define SQUASH_LIMIT 1.7159f
 
 extern __shared__ float4 cuda_shared[];
 
@@ -17,6 +19,8 @@ static __device__ float activate(enum lenet5_activation activation, float x)
 		return x > 0.0f ? x : 0.0f;
 	case LENET5_TANH:
 		return tanhf(x);
+	case LENET5_SQUASH:
+		return SQUASH_LIMIT * tanhf(2.0f / 3.0f * x);
 	}
 	return x;
 }
@@ -33,6 +37,8 @@ static __device__ float derive(enum lenet5_activation activation, float y, float
 		return y > 0.0f ? d : 0.0f;
 	case LENET5_TANH:
 		return d * (1.0f - y * y);
+	case LENET5_SQUASH:
+		return d * (2.0f / 3.0f * SQUASH_LIMIT - 2.0f / 3.0f / SQUASH_LIMIT * (y * y));
 	}
 	return d;
 }
@@ -99,6 +105,23 @@ static __global__ void pool_kernel(struct cudnn_pool a)
 		a.from[i] = (uint8_t)best;
 }
 
+static __global__ void subsample_kernel(struct cudnn_subsample a)
+{
+	size_t i = global_thread(), area = (size_t)(a.side * a.side), map = i / area % (size_t)a.maps;
+	if (i >= (size_t)(a.n * a.maps) * area)
+		return;
+	float *x = a.x + window(i, a.side);
+	float four[4];
+	for (int k = 0; k < 4; k++) {
+		float *pixel = &x[k / 2 * 2 * a.side + k % 2];
+		four[k] = *pixel = activate(a.network->activation[a.layer - 1], *pixel + a.x_bias[map]);
+	}
+	float sum = (four[0] + four[1]) + (four[2] + four[3]);
+	a.y[i] = activate(a.network->activation[a.layer], fmaf(sum, a.weight[map], a.bias[map]));
+	if (a.sums)
+		a.sums[i] = sum;
+}
+
 static __global__ void bias_kernel(struct cudnn_bias a)
 {
 	size_t i = global_thread(), area = (size_t)a.area;
@@ -106,8 +129,20 @@ static __global__ void bias_kernel(struct cudnn_bias a)
 		a.y[i] = activate(a.network->activation[a.layer], a.x[i] + a.bias[i / area % (size_t)a.maps]);
 }
 
+static __global__ void rbf_kernel(struct cudnn_rbf a)
+{
+	size_t i = global_thread();
+	if (i >= (size_t)a.n * LENET5_DIGITS)
+		return;
+	const float *x = a.x + i / LENET5_DIGITS * F6, *centre = a.centres + i % LENET5_DIGITS * F6;
+	float sum = 0.0f;
+	for (int k = 0; k < F6; k++)
+		sum = fmaf(x[k] - centre[k], x[k] - centre[k], sum);
+	a.y[i] = sum;
+}
+
 // The loss of one picture; d (10) becomes its share of the gradient.
-static __device__ double picture_loss(const struct cudnn_loss &a, int picture, int label)
+static __device__ double logits_loss(const struct cudnn_loss &a, int picture, int label)
 {
 	float scores[LENET5_DIGITS], exps[LENET5_DIGITS], sum = 0.0f, top = 0.0f;
 	double towards = 0;
@@ -125,6 +160,32 @@ static __device__ double picture_loss(const struct cudnn_loss &a, int picture, i
 	return log((double)sum) + (double)top - towards;
 }
 
+// The same of penalties. p_i are the posteriors of the paper's eq. 9; eq. 8 is what is left without them.
+static __device__ double penalties_loss(const struct cudnn_loss &a, int picture, int label)
+{
+	const float *y = a.x + picture * LENET5_DIGITS;
+	float p[LENET5_DIGITS] = { 0.0f }, least = a.j, sum = 0.0f;
+	double loss = (double)y[label];
+	if (a.loss == ENGINE_MAP) {
+		for (int i = 0; i < LENET5_DIGITS; i++)
+			least = y[i] < least ? y[i] : least;
+		for (int i = 0; i < LENET5_DIGITS; i++)
+			sum += p[i] = expf(least - y[i]);
+		sum += expf(least - a.j);
+		loss += log((double)sum) - (double)least;
+		for (int i = 0; i < LENET5_DIGITS; i++)
+			p[i] /= sum;
+	}
+	for (int i = 0; i < LENET5_DIGITS; i++)
+		a.d[picture * LENET5_DIGITS + i] = ((i == label ? 1.0f : 0.0f) - p[i]) / (float)a.n;
+	return loss;
+}
+
+static __device__ double picture_loss(const struct cudnn_loss &a, int picture, int label)
+{
+	return a.bias ? logits_loss(a, picture, label) : penalties_loss(a, picture, label);
+}
+
 static __global__ void loss_kernel(struct cudnn_loss a)
 {
 	uint32_t step = a.steps->step;
@@ -138,6 +199,17 @@ static __global__ void loss_kernel(struct cudnn_loss a)
 		a.steps->rate = a.steps->rates[step];
 		a.steps->step = step + 1;
 	}
+}
+
+static __global__ void unrbf_kernel(struct cudnn_unrbf a)
+{
+	size_t i = global_thread(), picture = i / F6, k = i % F6;
+	if (i >= (size_t)a.n * F6)
+		return;
+	float sum = 0.0f;
+	for (size_t digit = 0; digit < LENET5_DIGITS; digit++)
+		sum = fmaf(2.0f * a.dy[picture * LENET5_DIGITS + digit], a.x[i] - a.centres[digit * F6 + k], sum);
+	a.dx[i] = sum;
 }
 
 static __global__ void derive_kernel(struct cudnn_derive a)
@@ -158,18 +230,41 @@ static __global__ void unpool_kernel(struct cudnn_unpool a)
 		dx[k / 2 * 2 * a.side + k % 2] = k == a.from[i] ? d : 0.0f;
 }
 
-static __global__ void bias_gradients_kernel(struct cudnn_bias_gradients a)
+static __global__ void unsample_kernel(struct cudnn_unsample a)
 {
-	int map = (int)blockIdx.x, layer = 0;
-	while (map >= a.layers[layer].maps)
-		map -= a.layers[layer++].maps;
-	struct cudnn_bias_gradient g = a.layers[layer];
+	size_t i = global_thread(), area = (size_t)(a.side * a.side);
+	if (i >= (size_t)(a.n * a.maps) * area)
+		return;
+	size_t corner = window(i, a.side);
+	float d = derive(a.network->activation[a.layer], a.y[i], a.dy[i]);
+	a.dy[i] = d;
+	d *= a.weight[i / area % (size_t)a.maps];
+	for (int k = 0; k < 4; k++) {
+		size_t pixel = corner + (size_t)(k / 2 * 2 * a.side + k % 2);
+		a.dx[pixel] = derive(a.network->activation[a.layer - 1], a.x[pixel], d);
+	}
+}
+
+static __global__ void map_gradients_kernel(struct cudnn_map_gradients a)
+{
+	int map = (int)blockIdx.x, which = 0;
+	while (map >= a.gradients[which].maps)
+		map -= a.gradients[which++].maps;
+	struct cudnn_map_gradient g = a.gradients[which];
 	float sum = 0.0f;
-	for (int i = (int)threadIdx.x; i < a.n * g.area; i += (int)blockDim.x)
-		sum += g.d[((size_t)(i / g.area * g.maps) + (size_t)map) * (size_t)g.area + (size_t)(i % g.area)];
+	for (int i = (int)threadIdx.x; i < a.n * g.area; i += (int)blockDim.x) {
+		size_t at = ((size_t)(i / g.area * g.maps) + (size_t)map) * (size_t)g.area + (size_t)(i % g.area);
+		sum += g.x ? g.d[at] * g.x[at] : g.d[at];
+	}
 	sum = block_sum((float *)cuda_shared, sum);
 	if (threadIdx.x == 0)
-		g.db[map] = sum;
+		g.dp[map] = sum;
+}
+
+static __device__ bool is_unlinked(const struct cudnn_update &a, size_t i)
+{
+	size_t weight = i - a.c3_weight; // huge before C3
+	return weight < 16 * 150 && !(a.c3_links[weight / 150] >> (weight % 150 / 25) & 1);
 }
 
 static __global__ void update_kernel(struct cudnn_update a)
@@ -177,7 +272,8 @@ static __global__ void update_kernel(struct cudnn_update a)
 	size_t i = global_thread();
 	if (i >= (size_t)a.count)
 		return;
-	float v = a.momentum_rate * a.momentum[i] + (a.gradient[i] + a.weight_decay * a.params[i]);
+	float gradient = is_unlinked(a, i) ? 0.0f : a.gradient[i];
+	float v = a.momentum_rate * a.momentum[i] + (gradient + a.weight_decay * a.params[i]);
 	a.momentum[i] = v;
 	a.params[i] -= a.steps->rate * v;
 }
@@ -213,14 +309,29 @@ cudaError_t cudnn_pool_launch(const struct cudnn_pool *pool, cudaStream_t stream
 	return launch_each(pool_kernel, pool, elements(pool->n, pool->maps, pool->side * pool->side), stream);
 }
 
+cudaError_t cudnn_subsample_launch(const struct cudnn_subsample *s, cudaStream_t stream)
+{
+	return launch_each(subsample_kernel, s, elements(s->n, s->maps, s->side * s->side), stream);
+}
+
 cudaError_t cudnn_bias_launch(const struct cudnn_bias *bias, cudaStream_t stream)
 {
 	return launch_each(bias_kernel, bias, elements(bias->n, bias->maps, bias->area), stream);
 }
 
+cudaError_t cudnn_rbf_launch(const struct cudnn_rbf *rbf, cudaStream_t stream)
+{
+	return launch_each(rbf_kernel, rbf, elements(rbf->n, LENET5_DIGITS, 1), stream);
+}
+
 cudaError_t cudnn_loss_launch(const struct cudnn_loss *loss, cudaStream_t stream)
 {
 	return launch(loss_kernel, loss, 1, THREADS * sizeof(double), stream);
+}
+
+cudaError_t cudnn_unrbf_launch(const struct cudnn_unrbf *unrbf, cudaStream_t stream)
+{
+	return launch_each(unrbf_kernel, unrbf, elements(unrbf->n, F6, 1), stream);
 }
 
 cudaError_t cudnn_derive_launch(const struct cudnn_derive *d, cudaStream_t stream)
@@ -233,12 +344,17 @@ cudaError_t cudnn_unpool_launch(const struct cudnn_unpool *unpool, cudaStream_t 
 	return launch_each(unpool_kernel, unpool, elements(unpool->n, unpool->maps, unpool->side * unpool->side), stream);
 }
 
-cudaError_t cudnn_bias_gradients_launch(const struct cudnn_bias_gradients *gradients, cudaStream_t stream)
+cudaError_t cudnn_unsample_launch(const struct cudnn_unsample *u, cudaStream_t stream)
+{
+	return launch_each(unsample_kernel, u, elements(u->n, u->maps, u->side * u->side), stream);
+}
+
+cudaError_t cudnn_map_gradients_launch(const struct cudnn_map_gradients *g, cudaStream_t stream)
 {
 	size_t maps = 0;
-	for (int layer = 0; layer < CUDNN_N_BIASES; layer++)
-		maps += (size_t)gradients->layers[layer].maps;
-	return launch(bias_gradients_kernel, gradients, maps, THREADS * sizeof(float), stream);
+	for (int i = 0; i < g->n_gradients; i++)
+		maps += (size_t)g->gradients[i].maps;
+	return launch(map_gradients_kernel, g, maps, THREADS * sizeof(float), stream);
 }
 
 cudaError_t cudnn_update_launch(const struct cudnn_update *update, cudaStream_t stream)

@@ -5,7 +5,7 @@
 // What changes from model to model, or from step to step, is read from device memory, so that a captured graph stays good.
 #pragma once
 
-#include "core/lenet5.h"
+#include "core/engine.h"
 
 #include <cuda_runtime_api.h>
 #include <stdint.h>
@@ -53,6 +53,18 @@ struct cudnn_pool {
 };
 cudaError_t cudnn_pool_launch(const struct cudnn_pool *pool, cudaStream_t stream);
 
+// What 1998 has in place of a pool. x (n, maps, 2·side, 2·side) becomes activation(x + x_bias (maps)), that of the layer below;
+// sums (n, maps, side, side) its windows of 2×2 added up, if sums is not NULL; y = activation(sums·weight (maps) + bias (maps)).
+struct cudnn_subsample {
+	const struct cudnn_network *network;
+	enum lenet5_layer layer; // y's
+	float *x;
+	const float *x_bias, *weight, *bias;
+	float *sums, *y;
+	int n, maps, side;
+};
+cudaError_t cudnn_subsample_launch(const struct cudnn_subsample *subsample, cudaStream_t stream);
+
 // y = activation(x + bias), both (n, maps, area); y may be x.
 struct cudnn_bias {
 	const struct cudnn_network *network;
@@ -63,15 +75,33 @@ struct cudnn_bias {
 };
 cudaError_t cudnn_bias_launch(const struct cudnn_bias *bias, cudaStream_t stream);
 
-// Cross-entropy of the softmax of x + bias: the step's mean loss, and d (n, 10), its gradient.
+// Penalties: y (n, 10), the squared distances of x (n, 84) from the centres (10, 84).
+struct cudnn_rbf {
+	const float *x, *centres;
+	float *y;
+	int n;
+};
+cudaError_t cudnn_rbf_launch(const struct cudnn_rbf *rbf, cudaStream_t stream);
+
+// The step's mean loss, and d (n, 10), its gradient: cross-entropy of the softmax of x + bias, or, where bias is NULL, one of
+// the losses of penalties x.
 struct cudnn_loss {
 	struct cudnn_steps *steps;
+	enum engine_loss loss;
 	const float *x, *bias; // (n, 10), (10)
 	float *d;
-	float smoothing;
+	float smoothing, j; // struct engine_training says of which loss
 	int batch, n;
 };
 cudaError_t cudnn_loss_launch(const struct cudnn_loss *loss, cudaStream_t stream);
+
+// The way back through penalties: dx (n, 84) from dy (n, 10).
+struct cudnn_unrbf {
+	const float *x, *centres, *dy;
+	float *dx;
+	int n;
+};
+cudaError_t cudnn_unrbf_launch(const struct cudnn_unrbf *unrbf, cudaStream_t stream);
 
 // d becomes the gradient before the activation whose values are y; `count` of both.
 struct cudnn_derive {
@@ -94,26 +124,39 @@ struct cudnn_unpool {
 };
 cudaError_t cudnn_unpool_launch(const struct cudnn_unpool *unpool, cudaStream_t stream);
 
-// db (maps) = d (n, maps, area) summed, for each layer that has a bias.
-enum { CUDNN_N_BIASES = 5 };
-struct cudnn_bias_gradient {
-	const float *d;
-	float *db;
+// The way back through a subsampling: dy becomes the gradient before y's activation, dx that before x's.
+struct cudnn_unsample {
+	const struct cudnn_network *network;
+	enum lenet5_layer layer; // y's
+	const float *x, *y, *weight;
+	float *dy, *dx;
+	int n, maps, side;
+};
+cudaError_t cudnn_unsample_launch(const struct cudnn_unsample *unsample, cudaStream_t stream);
+
+// The parameters that a map has one of: dp (maps) = d (n, maps, area) summed, or d·x, x like d, where x is not NULL.
+enum { CUDNN_MAX_MAP_GRADIENTS = 8 };
+struct cudnn_map_gradient {
+	const float *d, *x;
+	float *dp;
 	int maps, area;
 };
-struct cudnn_bias_gradients {
-	struct cudnn_bias_gradient layers[CUDNN_N_BIASES];
-	int n;
+struct cudnn_map_gradients {
+	int n, n_gradients;
+	struct cudnn_map_gradient gradients[CUDNN_MAX_MAP_GRADIENTS];
 };
-cudaError_t cudnn_bias_gradients_launch(const struct cudnn_bias_gradients *gradients, cudaStream_t stream);
+cudaError_t cudnn_map_gradients_launch(const struct cudnn_map_gradients *gradients, cudaStream_t stream);
 
-// v ← momentum_rate·v + g + weight_decay·p; p ← p − rate·v, for `count` parameters p, their momentum v and gradient g.
+// v ← momentum_rate·v + g + weight_decay·p; p ← p − rate·v, for `count` parameters p, their momentum v and gradient g,
+// which is 0 for a weight of a link of C3 that is not there.
 struct cudnn_update {
 	const struct cudnn_steps *steps;
 	float *params, *momentum;
 	const float *gradient;
 	float momentum_rate, weight_decay;
 	int count;
+	size_t c3_weight; // where (16, 6, 5, 5) of them begin
+	uint8_t c3_links[16]; // as in struct lenet5
 };
 cudaError_t cudnn_update_launch(const struct cudnn_update *update, cudaStream_t stream);
 

@@ -2,6 +2,7 @@
 // as large as its input. Between the convolutions stand the kernels of cudnn_parts.cu, and everything is in one stream.
 #include "kernels/cudnn_pass.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,6 +15,14 @@ static const struct {
 	{ LENET5_S4, LENET5_C5, LENET5_C5_WEIGHT, LENET5_C5_BIAS },
 	{ LENET5_C5, LENET5_F6, LENET5_F6_WEIGHT, LENET5_F6_BIAS },
 	{ LENET5_F6, LENET5_OUTPUT, LENET5_OUTPUT_WEIGHT, LENET5_OUTPUT_BIAS },
+};
+
+// What the layers that pool read beside the maps below them; a max-pooling has no parameters of its own.
+static const struct {
+	enum lenet5_parameter x_bias, weight, bias;
+} pools[LENET5_N_LAYERS] = {
+	[LENET5_S2] = { LENET5_C1_BIAS, LENET5_S2_WEIGHT, LENET5_S2_BIAS },
+	[LENET5_S4] = { LENET5_C3_BIAS, LENET5_S4_WEIGHT, LENET5_S4_BIAS },
 };
 
 static const struct cudnn *library(const struct engine *engine)
@@ -29,26 +38,38 @@ static size_t layer_size(enum lenet5_layer layer)
 
 int cudnn_computes(const struct lenet5 *net, struct err *e)
 {
-	const struct lenet5 *known = lenet5_at(0);
-	if (net->tensors == known->tensors)
-		return 0;
-	return err_set(e, "cuDNN has no network %s here, only %s and its like: leave --cudnn out", net->name, known->name);
+	for (int i = 0; lenet5_at(i); i++)
+		if (net->tensors == lenet5_at(i)->tensors)
+			return 0;
+	return err_set(e, "cuDNN has no network %s here: leave --cudnn out", net->name);
 }
 
-size_t cudnn_model_bytes(const struct lenet5 *net)
+// The last convolution is that of logits.
+static int n_convs(const struct lenet5 *net)
 {
-	return sizeof(struct cudnn_model) + net->n_params * sizeof(float);
+	return net->output == LENET5_LOGITS ? CUDNN_N_CONVS : CUDNN_N_CONVS - 1;
+}
+
+size_t cudnn_offset(const struct lenet5 *net, enum lenet5_parameter parameter)
+{
+	const struct lenet5_tensor *tensor = net->tensors;
+	while (tensor->parameter != parameter) {
+		tensor++;
+		assert(tensor < net->tensors + net->n_tensors);
+	}
+	return tensor->offset;
 }
 
 int cudnn_model_upload(struct engine *engine, const struct engine_network *n, struct cudnn_model *to, struct err *e)
 {
-	struct cudnn_model *m = malloc(cudnn_model_bytes(n->net));
+	assert(n->net->n_params <= CUDNN_MAX_PARAMS);
+	struct cudnn_model *m = calloc(1, sizeof *m);
 	if (!m)
 		return err_set(e, "no memory for a model");
 	m->network = (struct cudnn_network){ .mean = n->mean, .scale = 1 / n->std };
 	memcpy(m->network.activation, n->net->activation, sizeof m->network.activation);
 	memcpy(m->params, n->params, n->net->n_params * sizeof(float));
-	int failed = cuda_upload(engine, to, m, cudnn_model_bytes(n->net), e);
+	int failed = cuda_upload(engine, to, m, sizeof *m, e);
 	free(m);
 	return failed;
 }
@@ -58,13 +79,20 @@ static int alloc_floats(struct engine *engine, size_t n, float **out, struct err
 	return cuda_alloc(engine, n * sizeof(float), (void **)out, e);
 }
 
+// What the way back through a layer that pools needs to know of the way there.
+static int alloc_pooled(struct cudnn_place *p, size_t n, enum lenet5_layer layer, struct err *e)
+{
+	if (p->net->pooling == LENET5_MAX)
+		return cuda_alloc(p->engine, n * layer_size(layer), (void **)&p->from[layer], e);
+	return alloc_floats(p->engine, n * layer_size(layer), &p->sums[layer], e);
+}
+
 static int alloc_training(struct cudnn_place *p, size_t n, struct err *e)
 {
 	for (int layer = LENET5_C1; layer < LENET5_N_LAYERS; layer++)
 		if (alloc_floats(p->engine, n * layer_size(layer), &p->dmaps[layer], e))
 			return -1;
-	if (cuda_alloc(p->engine, n * layer_size(LENET5_S2), (void **)&p->from[LENET5_S2], e) ||
-	    cuda_alloc(p->engine, n * layer_size(LENET5_S4), (void **)&p->from[LENET5_S4], e) ||
+	if (alloc_pooled(p, n, LENET5_S2, e) || alloc_pooled(p, n, LENET5_S4, e) ||
 	    alloc_floats(p->engine, p->net->n_params, &p->gradient, e) ||
 	    alloc_floats(p->engine, p->net->n_params, &p->momentum, e))
 		return -1;
@@ -78,7 +106,7 @@ int cudnn_place_open(struct engine *engine, const struct lenet5 *net, int max_n,
 	struct cudnn_place p = { .engine = engine, .net = net };
 	if (cuda_enter(engine, e) || CUDA(engine, cudaStreamCreateWithFlags(&p.stream, cudaStreamNonBlocking), e) ||
 	    cudnn_session_open(library(engine), p.stream, &p.session, e) ||
-	    cuda_alloc(engine, cudnn_model_bytes(net), (void **)&p.model, e))
+	    cuda_alloc(engine, sizeof *p.model, (void **)&p.model, e))
 		goto failed;
 	for (int layer = LENET5_INPUT; layer < LENET5_N_LAYERS; layer++)
 		if (alloc_floats(engine, n * layer_size(layer), &p.maps[layer], e))
@@ -99,6 +127,7 @@ void cudnn_place_close(struct cudnn_place *p)
 		cudaFree(p->maps[layer]);
 		cudaFree(p->dmaps[layer]);
 		cudaFree(p->from[layer]);
+		cudaFree(p->sums[layer]);
 	}
 	cudaFree(p->model);
 	cudaFree(p->gradient);
@@ -113,7 +142,7 @@ int cudnn_pass_open(const struct cudnn_place *place, int n, bool training, struc
 	struct cudnn_pass p = { .n = n };
 	size_t workspace_bytes = 0;
 	for (int d = CUDNN_CONV_FORWARD; d <= (training ? CUDNN_CONV_FILTER : CUDNN_CONV_FORWARD); d++)
-		for (int i = 0; i < CUDNN_N_CONVS; i++) {
+		for (int i = 0; i < (training ? n_convs(place->net) : CUDNN_N_CONVS); i++) {
 			const struct lenet5_shape *in = &lenet5_shapes[convs[i].in], *out = &lenet5_shapes[convs[i].out];
 			const struct cudnn_shape shape = { n, in->maps, in->height, out->maps, out->height };
 			struct cudnn_conv *conv = &p.convs[d][i];
@@ -135,8 +164,9 @@ failed:
 
 void cudnn_pass_close(const struct cudnn_place *place, struct cudnn_pass *pass)
 {
-	if (pass->graph)
-		cudaGraphExecDestroy(pass->graph); // before the plans, whose code it launches
+	for (int i = LENET5_MAX; i <= LENET5_SUBSAMPLING; i++)
+		if (pass->graphs[i])
+			cudaGraphExecDestroy(pass->graphs[i]); // before the plans, whose code it launches
 	for (int d = CUDNN_CONV_FORWARD; d <= CUDNN_CONV_FILTER; d++)
 		for (int i = 0; i < CUDNN_N_CONVS; i++)
 			cudnn_conv_free(&place->session, &pass->convs[d][i]);
@@ -144,9 +174,9 @@ void cudnn_pass_close(const struct cudnn_place *place, struct cudnn_pass *pass)
 	*pass = (struct cudnn_pass){ 0 };
 }
 
-static size_t offset(const struct cudnn_place *p, enum lenet5_parameter parameter)
+static const float *param(const struct cudnn_place *p, enum lenet5_parameter parameter)
 {
-	return p->net->tensors[parameter].offset;
+	return p->model->params + cudnn_offset(p->net, parameter);
 }
 
 static int convolve(const struct cudnn_place *p, const struct cudnn_pass *pass, enum cudnn_direction direction, int i,
@@ -155,18 +185,18 @@ static int convolve(const struct cudnn_place *p, const struct cudnn_pass *pass, 
 	const float *x = direction == CUDNN_CONV_DATA ? p->dmaps[convs[i].in] : p->maps[convs[i].in];
 	const float *w = direction == CUDNN_CONV_FILTER ? p->gradient : p->model->params;
 	const float *y = direction == CUDNN_CONV_FORWARD ? p->maps[convs[i].out] : p->dmaps[convs[i].out];
-	return cudnn_conv_run(&p->session, &pass->convs[direction][i], x, w + offset(p, convs[i].weight), y, pass->workspace,
-			      e);
+	return cudnn_conv_run(&p->session, &pass->convs[direction][i], x, w + cudnn_offset(p->net, convs[i].weight), y,
+			      pass->workspace, e);
 }
 
-static int pool(const struct cudnn_place *p, int n, enum lenet5_layer layer, enum lenet5_parameter bias, struct err *e)
+static int max_pool(const struct cudnn_place *p, int n, enum lenet5_layer layer, struct err *e)
 {
 	const struct lenet5_shape *shape = &lenet5_shapes[layer];
 	const struct cudnn_pool pool = {
 		.network = &p->model->network,
 		.layer = layer,
 		.x = p->maps[layer - 1],
-		.bias = p->model->params + offset(p, bias),
+		.bias = param(p, pools[layer].x_bias),
 		.y = p->maps[layer],
 		.from = p->from[layer],
 		.n = n,
@@ -176,14 +206,40 @@ static int pool(const struct cudnn_place *p, int n, enum lenet5_layer layer, enu
 	return CUDA(p->engine, cudnn_pool_launch(&pool, p->stream), e);
 }
 
-static int add_bias(const struct cudnn_place *p, int n, enum lenet5_layer layer, enum lenet5_parameter bias, struct err *e)
+static int subsample(const struct cudnn_place *p, int n, enum lenet5_layer layer, struct err *e)
+{
+	const struct lenet5_shape *shape = &lenet5_shapes[layer];
+	const struct cudnn_subsample s = {
+		.network = &p->model->network,
+		.layer = layer,
+		.x = p->maps[layer - 1],
+		.x_bias = param(p, pools[layer].x_bias),
+		.weight = param(p, pools[layer].weight),
+		.bias = param(p, pools[layer].bias),
+		.sums = p->sums[layer],
+		.y = p->maps[layer],
+		.n = n,
+		.maps = shape->maps,
+		.side = shape->height,
+	};
+	return CUDA(p->engine, cudnn_subsample_launch(&s, p->stream), e);
+}
+
+static int pool(const struct cudnn_place *p, int n, enum lenet5_layer layer, struct err *e)
+{
+	return p->net->pooling == LENET5_MAX ? max_pool(p, n, layer, e) : subsample(p, n, layer, e);
+}
+
+// y may be the layer's maps themselves.
+static int add_bias(const struct cudnn_place *p, int n, enum lenet5_layer layer, enum lenet5_parameter bias, float *y,
+		    struct err *e)
 {
 	const struct cudnn_bias b = {
 		.network = &p->model->network,
 		.layer = layer,
 		.x = p->maps[layer],
-		.bias = p->model->params + offset(p, bias),
-		.y = p->maps[layer],
+		.bias = param(p, bias),
+		.y = y,
 		.n = n,
 		.maps = lenet5_shapes[layer].maps,
 		.area = 1,
@@ -194,13 +250,21 @@ static int add_bias(const struct cudnn_place *p, int n, enum lenet5_layer layer,
 int cudnn_pass_forward(const struct cudnn_place *p, const struct cudnn_pass *pass, struct err *e)
 {
 	int n = pass->n;
-	if (convolve(p, pass, CUDNN_CONV_FORWARD, 0, e) || pool(p, n, LENET5_S2, LENET5_C1_BIAS, e) ||
-	    convolve(p, pass, CUDNN_CONV_FORWARD, 1, e) || pool(p, n, LENET5_S4, LENET5_C3_BIAS, e) ||
-	    convolve(p, pass, CUDNN_CONV_FORWARD, 2, e) || add_bias(p, n, LENET5_C5, LENET5_C5_BIAS, e) ||
-	    convolve(p, pass, CUDNN_CONV_FORWARD, 3, e) || add_bias(p, n, LENET5_F6, LENET5_F6_BIAS, e) ||
-	    convolve(p, pass, CUDNN_CONV_FORWARD, 4, e))
+	if (convolve(p, pass, CUDNN_CONV_FORWARD, 0, e) || pool(p, n, LENET5_S2, e) ||
+	    convolve(p, pass, CUDNN_CONV_FORWARD, 1, e) || pool(p, n, LENET5_S4, e) ||
+	    convolve(p, pass, CUDNN_CONV_FORWARD, 2, e) ||
+	    add_bias(p, n, LENET5_C5, LENET5_C5_BIAS, p->maps[LENET5_C5], e) ||
+	    convolve(p, pass, CUDNN_CONV_FORWARD, 3, e) || add_bias(p, n, LENET5_F6, LENET5_F6_BIAS, p->maps[LENET5_F6], e))
 		return -1;
-	return 0;
+	return p->net->output == LENET5_LOGITS ? convolve(p, pass, CUDNN_CONV_FORWARD, 4, e) : 0;
+}
+
+int cudnn_pass_scores(const struct cudnn_place *p, int n, float *scores, struct err *e)
+{
+	if (p->net->output == LENET5_LOGITS)
+		return add_bias(p, n, LENET5_OUTPUT, LENET5_OUTPUT_BIAS, scores, e);
+	const struct cudnn_rbf rbf = { p->maps[LENET5_F6], param(p, LENET5_OUTPUT_WEIGHT), scores, n };
+	return CUDA(p->engine, cudnn_rbf_launch(&rbf, p->stream), e);
 }
 
 // Both gradients of convolution i, of its filter and of what it read.
@@ -221,7 +285,16 @@ static int derive(const struct cudnn_place *p, int n, enum lenet5_layer layer, s
 	return CUDA(p->engine, cudnn_derive_launch(&d, p->stream), e);
 }
 
-static int unpool(const struct cudnn_place *p, int n, enum lenet5_layer layer, struct err *e)
+static int back_through_output(const struct cudnn_place *p, const struct cudnn_pass *pass, struct err *e)
+{
+	if (p->net->output == LENET5_LOGITS)
+		return back_through(p, pass, 4, e);
+	const struct cudnn_unrbf u = { p->maps[LENET5_F6], param(p, LENET5_OUTPUT_WEIGHT), p->dmaps[LENET5_OUTPUT],
+				       p->dmaps[LENET5_F6], pass->n };
+	return CUDA(p->engine, cudnn_unrbf_launch(&u, p->stream), e);
+}
+
+static int max_unpool(const struct cudnn_place *p, int n, enum lenet5_layer layer, struct err *e)
 {
 	const struct lenet5_shape *shape = &lenet5_shapes[layer];
 	const struct cudnn_unpool u = {
@@ -238,24 +311,58 @@ static int unpool(const struct cudnn_place *p, int n, enum lenet5_layer layer, s
 	return CUDA(p->engine, cudnn_unpool_launch(&u, p->stream), e);
 }
 
-static int bias_gradients(const struct cudnn_place *p, int n, struct err *e)
+static int unsample(const struct cudnn_place *p, int n, enum lenet5_layer layer, struct err *e)
 {
-	struct cudnn_bias_gradients g = { .n = n };
-	for (int i = 0; i < CUDNN_N_CONVS; i++) {
-		const struct lenet5_shape *out = &lenet5_shapes[convs[i].out];
-		g.layers[i] = (struct cudnn_bias_gradient){ p->dmaps[convs[i].out], p->gradient + offset(p, convs[i].bias),
-							    out->maps, out->height * out->width };
-	}
-	return CUDA(p->engine, cudnn_bias_gradients_launch(&g, p->stream), e);
+	const struct lenet5_shape *shape = &lenet5_shapes[layer];
+	const struct cudnn_unsample u = {
+		.network = &p->model->network,
+		.layer = layer,
+		.x = p->maps[layer - 1],
+		.y = p->maps[layer],
+		.weight = param(p, pools[layer].weight),
+		.dy = p->dmaps[layer],
+		.dx = p->dmaps[layer - 1],
+		.n = n,
+		.maps = shape->maps,
+		.side = shape->height,
+	};
+	return CUDA(p->engine, cudnn_unsample_launch(&u, p->stream), e);
+}
+
+static int unpool(const struct cudnn_place *p, int n, enum lenet5_layer layer, struct err *e)
+{
+	return p->net->pooling == LENET5_MAX ? max_unpool(p, n, layer, e) : unsample(p, n, layer, e);
+}
+
+// Of a parameter that each of the layer's maps has one of. x: its factor, (n, …) as the layer, or NULL.
+static struct cudnn_map_gradient map_gradient(const struct cudnn_place *p, enum lenet5_layer layer, const float *x,
+					      enum lenet5_parameter parameter)
+{
+	const struct lenet5_shape *shape = &lenet5_shapes[layer];
+	return (struct cudnn_map_gradient){ p->dmaps[layer], x, p->gradient + cudnn_offset(p->net, parameter), shape->maps,
+					    shape->height * shape->width };
+}
+
+static int map_gradients(const struct cudnn_place *p, int n, struct err *e)
+{
+	struct cudnn_map_gradients g = { .n = n };
+	for (int i = 0; i < n_convs(p->net); i++)
+		g.gradients[g.n_gradients++] = map_gradient(p, convs[i].out, NULL, convs[i].bias);
+	for (int layer = LENET5_S2; layer <= LENET5_S4; layer++)
+		if (p->sums[layer]) {
+			g.gradients[g.n_gradients++] = map_gradient(p, layer, p->sums[layer], pools[layer].weight);
+			g.gradients[g.n_gradients++] = map_gradient(p, layer, NULL, pools[layer].bias);
+		}
+	return CUDA(p->engine, cudnn_map_gradients_launch(&g, p->stream), e);
 }
 
 int cudnn_pass_backward(const struct cudnn_place *p, const struct cudnn_pass *pass, struct err *e)
 {
 	int n = pass->n;
-	if (back_through(p, pass, 4, e) || derive(p, n, LENET5_F6, e) || back_through(p, pass, 3, e) ||
+	if (back_through_output(p, pass, e) || derive(p, n, LENET5_F6, e) || back_through(p, pass, 3, e) ||
 	    derive(p, n, LENET5_C5, e) || back_through(p, pass, 2, e) || unpool(p, n, LENET5_S4, e) ||
 	    back_through(p, pass, 1, e) || unpool(p, n, LENET5_S2, e) || back_through(p, pass, 0, e) ||
-	    bias_gradients(p, n, e))
+	    map_gradients(p, n, e))
 		return -1;
 	return 0;
 }
@@ -273,7 +380,7 @@ static int capture(const struct cudnn_place *place, struct cudnn_pass *pass,
 	if (CUDA(engine, cudaStreamEndCapture(place->stream, &graph), failed ? &end : e))
 		failed = -1;
 	if (!failed)
-		failed = CUDA(engine, cudaGraphInstantiate(&pass->graph, graph, 0), e);
+		failed = CUDA(engine, cudaGraphInstantiate(&pass->graphs[place->net->pooling], graph, 0), e);
 	if (graph)
 		cudaGraphDestroy(graph);
 	return failed;

@@ -5,12 +5,14 @@
 #include "kernels/cudnn_pass.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 struct trainer {
 	struct engine_trainer base;
 	struct cudnn_place place;
 	struct cudnn_pass whole, rest; // of base.batch pictures; of fewer, planned when they are first needed
-	float momentum_rate, weight_decay, smoothing;
+	enum engine_loss loss;
+	float momentum_rate, weight_decay, smoothing, j;
 
 	// device memory
 	struct cudnn_steps *steps;
@@ -55,13 +57,17 @@ int cudnn_trainer_open(struct engine *engine, const struct engine_training *trai
 	const struct lenet5 *net = training->start.net;
 	if (cudnn_computes(net, e))
 		return -1;
+	if (training->curvature)
+		return err_set(e, "stochastic diagonal Levenberg-Marquardt is computed on the CPU only: --device cpu");
 	struct trainer *t = calloc(1, sizeof *t);
 	if (!t)
 		return err_set(e, "no memory for a trainer");
 	t->base = (struct engine_trainer){ engine, training->batch };
+	t->loss = training->loss;
 	t->momentum_rate = training->momentum_rate;
 	t->weight_decay = training->weight_decay;
 	t->smoothing = training->label_smoothing;
+	t->j = training->j;
 	if (cudnn_place_open(engine, net, training->batch, true, &t->place, e) ||
 	    cuda_alloc(engine, sizeof *t->steps, (void **)&t->steps, e) ||
 	    cudnn_model_upload(engine, &training->start, t->place.model, e) || set_momentum(t, training->momentum, e) ||
@@ -110,34 +116,52 @@ int cudnn_trainer_data(struct engine_trainer *trainer, const uint8_t *pixels, co
 	return 0;
 }
 
+static int put_loss(const struct trainer *t, int n, struct err *e)
+{
+	const struct cudnn_place *p = &t->place;
+	struct cudnn_loss loss = {
+		.steps = t->steps,
+		.loss = t->loss,
+		.x = p->maps[LENET5_OUTPUT],
+		.d = p->dmaps[LENET5_OUTPUT],
+		.smoothing = t->smoothing,
+		.j = t->j,
+		.batch = t->base.batch,
+		.n = n,
+	};
+	if (p->net->output == LENET5_LOGITS)
+		loss.bias = p->model->params + cudnn_offset(p->net, LENET5_OUTPUT_BIAS);
+	else if (cudnn_pass_scores(p, n, p->maps[LENET5_OUTPUT], e))
+		return -1;
+	return CUDA(t->base.engine, cudnn_loss_launch(&loss, p->stream), e);
+}
+
+static int put_update(const struct trainer *t, struct err *e)
+{
+	const struct cudnn_place *p = &t->place;
+	// the centres, which come last, stay where they are
+	size_t count = p->net->output == LENET5_LOGITS ? p->net->n_params : cudnn_offset(p->net, LENET5_OUTPUT_WEIGHT);
+	struct cudnn_update update = {
+		.steps = t->steps, .params = p->model->params, .momentum = p->momentum, .gradient = p->gradient,
+		.momentum_rate = t->momentum_rate, .weight_decay = t->weight_decay, .count = (int)count,
+		.c3_weight = cudnn_offset(p->net, LENET5_C3_WEIGHT),
+	};
+	memcpy(update.c3_links, p->net->c3_links, sizeof update.c3_links);
+	return CUDA(t->base.engine, cudnn_update_launch(&update, p->stream), e);
+}
+
 // One step, pictures to parameters.
 static int put_step(void *context, struct cudnn_pass *pass, struct err *e)
 {
 	struct trainer *t = context;
 	const struct cudnn_place *p = &t->place;
-	struct engine *engine = t->base.engine;
-	const float *bias = p->model->params + p->net->tensors[LENET5_OUTPUT_BIAS].offset;
 	const struct cudnn_input input = { .network = &p->model->network,
 					   .steps = t->steps,
 					   .batch = t->base.batch,
 					   .n = pass->n,
 					   .x = p->maps[LENET5_INPUT] };
-	const struct cudnn_loss loss = {
-		.steps = t->steps,
-		.x = p->maps[LENET5_OUTPUT],
-		.bias = bias,
-		.d = p->dmaps[LENET5_OUTPUT],
-		.smoothing = t->smoothing,
-		.batch = t->base.batch,
-		.n = pass->n,
-	};
-	const struct cudnn_update update = {
-		.steps = t->steps, .params = p->model->params, .momentum = p->momentum, .gradient = p->gradient,
-		.momentum_rate = t->momentum_rate, .weight_decay = t->weight_decay, .count = (int)p->net->n_params,
-	};
-	if (CUDA(engine, cudnn_input_launch(&input, p->stream), e) || cudnn_pass_forward(p, pass, e) ||
-	    CUDA(engine, cudnn_loss_launch(&loss, p->stream), e) || cudnn_pass_backward(p, pass, e) ||
-	    CUDA(engine, cudnn_update_launch(&update, p->stream), e))
+	if (CUDA(t->base.engine, cudnn_input_launch(&input, p->stream), e) || cudnn_pass_forward(p, pass, e) ||
+	    put_loss(t, pass->n, e) || cudnn_pass_backward(p, pass, e) || put_update(t, e))
 		return -1;
 	return 0;
 }
@@ -145,9 +169,10 @@ static int put_step(void *context, struct cudnn_pass *pass, struct err *e)
 // The first step of its size is the one in which the graph of the others is made.
 static int step(struct trainer *t, struct cudnn_pass *pass, struct err *e)
 {
-	if (!pass->graph)
+	cudaGraphExec_t graph = pass->graphs[t->place.net->pooling];
+	if (!graph)
 		return cudnn_pass_capture(&t->place, pass, put_step, t, e);
-	return CUDA(t->base.engine, cudaGraphLaunch(pass->graph, t->place.stream), e);
+	return CUDA(t->base.engine, cudaGraphLaunch(graph, t->place.stream), e);
 }
 
 static int plan_rest(struct trainer *t, int n, struct err *e)
