@@ -14,24 +14,6 @@ struct cuda_backward {
 	float ds4[N_S4], ds2[6 * 196], dc5[N_C5], df6[N_F6], dscores[N_SCORES]; // before the activations
 };
 
-// The gradient before an activation from that behind it, d, and the activation's value y.
-static __device__ __forceinline__ float derive(enum lenet5_activation activation, float y, float d)
-{
-	switch (activation) {
-	case LENET5_IDENTITY:
-		break;
-	case LENET5_SIGMOID:
-		return d * (y * (1.0f - y));
-	case LENET5_RELU:
-		return y > 0.0f ? d : 0.0f;
-	case LENET5_TANH:
-		return d * (1.0f - y * y);
-	case LENET5_SQUASH:
-		return d * (2.0f / 3.0f * (1.7159f - y * y / 1.7159f));
-	}
-	return d;
-}
-
 static __device__ void load_pixels(cuda_layers<1> *l, const struct cuda_network *network, const uint8_t *pixels)
 {
 	for (int i = (int)threadIdx.x; i < N_INPUT; i += CUDA_THREADS) {

@@ -12,6 +12,7 @@
 // PUBLISHED: the network of 1998, whose windows are summed, and whose output are squared distances.
 #pragma once
 
+#include "kernels/cuda_activation.cuh"
 #include "kernels/cuda_net.h"
 
 enum {
@@ -45,23 +46,6 @@ template <int P> struct cuda_layers {
 struct cuda_winners {
 	unsigned char s2[6 * 196], s4[N_S4];
 };
-
-__device__ __forceinline__ float activate(enum lenet5_activation activation, float x)
-{
-	switch (activation) {
-	case LENET5_IDENTITY:
-		break;
-	case LENET5_SIGMOID:
-		return 1.0f / (1.0f + expf(-x));
-	case LENET5_RELU:
-		return fmaxf(x, 0.0f);
-	case LENET5_TANH:
-		return tanhf(x);
-	case LENET5_SQUASH:
-		return 1.7159f * tanhf(2.0f / 3.0f * x);
-	}
-	return x;
-}
 
 __device__ __forceinline__ void copy_float4(float *to, const float *from, int n_floats)
 {

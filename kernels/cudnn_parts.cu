@@ -1,47 +1,11 @@
 // A thread an element, but for the two that sum: the loss is one block, and each parameter of a map is one block. Their threads sum what
 // is theirs, one by one, and then halve their number until one is left, so that the order is the same on every device.
+#include "kernels/cuda_activation.cuh"
 #include "kernels/cudnn_parts.h"
 
 enum { THREADS = 128, FRAME = (LENET5_PADDED - LENET5_SIDE) / 2, F6 = 84 };
 
-#define SQUASH_LIMIT 1.7159f
-
 extern __shared__ float4 cuda_shared[];
-
-static __device__ float activate(enum lenet5_activation activation, float x)
-{
-	switch (activation) {
-	case LENET5_IDENTITY:
-		break;
-	case LENET5_SIGMOID:
-		return 1.0f / (1.0f + expf(-x));
-	case LENET5_RELU:
-		return x > 0.0f ? x : 0.0f;
-	case LENET5_TANH:
-		return tanhf(x);
-	case LENET5_SQUASH:
-		return SQUASH_LIMIT * tanhf(2.0f / 3.0f * x);
-	}
-	return x;
-}
-
-// The gradient before an activation from the one behind it, d, and the activation's value y.
-static __device__ float derive(enum lenet5_activation activation, float y, float d)
-{
-	switch (activation) {
-	case LENET5_IDENTITY:
-		break;
-	case LENET5_SIGMOID:
-		return d * (y * (1.0f - y));
-	case LENET5_RELU:
-		return y > 0.0f ? d : 0.0f;
-	case LENET5_TANH:
-		return d * (1.0f - y * y);
-	case LENET5_SQUASH:
-		return d * (2.0f / 3.0f * SQUASH_LIMIT - 2.0f / 3.0f / SQUASH_LIMIT * (y * y));
-	}
-	return d;
-}
 
 // The number of this thread among all of the grid.
 static __device__ size_t global_thread()

@@ -1,0 +1,41 @@
+// cuda_activation: what a layer's output goes through (core/lenet5.h), and the way back, as device functions.
+#pragma once
+
+#include "core/lenet5.h"
+
+#define SQUASH_LIMIT 1.7159f
+
+static __device__ __forceinline__ float activate(enum lenet5_activation activation, float x)
+{
+	switch (activation) {
+	case LENET5_IDENTITY:
+		break;
+	case LENET5_SIGMOID:
+		return 1.0f / (1.0f + expf(-x));
+	case LENET5_RELU:
+		return fmaxf(x, 0.0f);
+	case LENET5_TANH:
+		return tanhf(x);
+	case LENET5_SQUASH:
+		return SQUASH_LIMIT * tanhf(2.0f / 3.0f * x);
+	}
+	return x;
+}
+
+// The gradient before an activation from that behind it, d, and the activation's value y.
+static __device__ __forceinline__ float derive(enum lenet5_activation activation, float y, float d)
+{
+	switch (activation) {
+	case LENET5_IDENTITY:
+		break;
+	case LENET5_SIGMOID:
+		return d * (y * (1.0f - y));
+	case LENET5_RELU:
+		return y > 0.0f ? d : 0.0f;
+	case LENET5_TANH:
+		return d * (1.0f - y * y);
+	case LENET5_SQUASH:
+		return d * (2.0f / 3.0f * (SQUASH_LIMIT - y * y / SQUASH_LIMIT));
+	}
+	return d;
+}
