@@ -1,4 +1,4 @@
-// `lenet eval`: accuracy, loss, the confusion matrix, and the mistakes that the network was surest of.
+// `lenet eval`: accuracy, loss, the confusion matrix, what confidence is worth, and the mistakes that the network was surest of.
 #include "core/file.h"
 #include "core/image.h"
 #include "core/text.h"
@@ -15,10 +15,15 @@
 
 enum { SHOWN_MISTAKES = 10 };
 
+// Answers are counted by their confidence: up to the first of these, more than that up to the second, and so on.
+static const double confidences[] = { 0.2, 0.5, 0.9, 0.99, 1 };
+enum { N_CONFIDENCES = sizeof confidences / sizeof confidences[0] };
+
 struct evaluation {
 	const char *model, *dir;
 	struct measure measure;
 	uint32_t confusion[LENET5_DIGITS][LENET5_DIGITS]; // [label][answer]
+	uint32_t right[N_CONFIDENCES], wrong[N_CONFIDENCES];
 	uint32_t n_mistakes, *mistakes; // indices, the surest first
 };
 
@@ -39,6 +44,10 @@ static int evaluate(struct engine *engine, const struct weights *w, const struct
 	if (measure_network(engine, &network, test, n_threads, predictions, &v->measure, e))
 		return -1;
 	for (uint32_t i = 0; i < test->n; i++) {
+		int k = 0;
+		while (k < N_CONFIDENCES - 1 && (double)predictions[i].confidence > confidences[k])
+			k++;
+		(predictions[i].digit == test->labels[i] ? v->right : v->wrong)[k]++;
 		v->confusion[test->labels[i]][predictions[i].digit]++;
 		if (predictions[i].digit != test->labels[i])
 			v->mistakes[v->n_mistakes++] = i;
@@ -92,6 +101,13 @@ static void print_text(const struct evaluation *v, const struct idx *test, const
 			printf("%7.2f %%", 100.0 * v->confusion[label][label] / sum);
 		putchar('\n');
 	}
+	printf("\nconfidence   to 20 %%  to 50 %%  to 90 %%  to 99 %%    above\n");
+	for (int wrong = 0; wrong < 2; wrong++) {
+		printf("%-10s", wrong ? "wrong" : "right");
+		for (int k = 0; k < N_CONFIDENCES; k++)
+			printf("%9u", (wrong ? v->wrong : v->right)[k]);
+		putchar('\n');
+	}
 	uint32_t n = v->n_mistakes < SHOWN_MISTAKES ? v->n_mistakes : SHOWN_MISTAKES;
 	printf("\n%s", n ? "worst mistakes:\npicture  label  answer  confidence\n" : "no mistake\n");
 	for (uint32_t k = 0; k < n; k++) {
@@ -117,6 +133,10 @@ static int print_json(const struct evaluation *v, const struct idx *test, const 
 			text_printf(&t, ", %u", v->confusion[label][answer]);
 		text_printf(&t, "]");
 	}
+	text_printf(&t, "],\n \"confidence\": [");
+	for (int k = 0; k < N_CONFIDENCES; k++)
+		text_printf(&t, "%s{\"up_to\": %g, \"right\": %u, \"wrong\": %u}", k ? ", " : "", confidences[k], v->right[k],
+			    v->wrong[k]);
 	text_printf(&t, "],\n \"mistakes\": [");
 	for (uint32_t k = 0; k < v->n_mistakes; k++) {
 		uint32_t i = v->mistakes[k];

@@ -269,6 +269,13 @@ class Measuring(Folder):
         self.assertIn(f"({answer['right']} right, ", text)
         self.assertRegex(lenet("info", out).out, rf"(?m)^test_accuracy +{answer['accuracy']:.9g}$")
         sure = [m["confidence"] for m in answer["mistakes"]]
+        below = 0
+        for row in answer["confidence"]:
+            self.assertEqual(row["wrong"], sum(below < c <= row["up_to"] for c in sure))
+            below = row["up_to"]
+        self.assertEqual(sum(row["right"] for row in answer["confidence"]), answer["right"])
+        for kind in ("right", "wrong"):
+            self.assertIn(kind.ljust(10) + "".join(f"{row[kind]:9}" for row in answer["confidence"]), text)
         self.assertEqual(sure, sorted(sure, reverse=True))
         labels = gzip.decompress(read(os.path.join(DATA, "t10k-labels-idx1-ubyte.gz")))[8:]
         for mistake in answer["mistakes"]:
