@@ -11,6 +11,7 @@ import { drawWithMouse, drawWithTouch } from './hand.mjs';
 import { startDaemon, startProxy } from './servers.mjs';
 
 const SEVEN_PNG = fileURLToPath(new URL('../data/7.png', import.meta.url));
+const MODELS = fileURLToPath(new URL('../../models/', import.meta.url));
 const PHONE = { viewport: { width: 390, height: 844 }, deviceScaleFactor: 2, isMobile: true, hasTouch: true };
 const FLAGS = [
 	'--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
@@ -90,6 +91,23 @@ for (const [digit, where] of [[3, { size: .7, dx: .12 }], [7, {}], [0, { size: .
 		await screenshot(page, `touch-${digit}`);
 	}, PHONE);
 }
+
+for (const model of ['lab', '1998', '1998-distorted'])
+	test(`a 3, a 7 and a 0 before models/${model}.bin`, async ({ page }) => {
+		const other = await startDaemon(LENETD, 0, ['--model', `${MODELS}${model}.bin`]);
+		try {
+			page.origins.push(other.origin);
+			for (const digit of [3, 7, 0]) {
+				await page.goto(other.origin);
+				await drawWithMouse(page, digit, { size: .8 });
+				await expectDigit(page, digit);
+				await screenshot(page, `${model}-${digit}`);
+			}
+		} finally {
+			await page.goto('about:blank'); // or its connections keep the daemon waiting
+			await other.stop();
+		}
+	});
 
 test('the network sees the digit centred, with strokes like MNIST\'s', async ({ page }) => {
 	await drawWithMouse(page, 0, { size: .9, dx: .05, dy: -.04 });

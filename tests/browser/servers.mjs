@@ -8,9 +8,9 @@ import { createInterface } from 'node:readline';
 
 const PATIENCE_MS = 30000; // a sanitised build on a busy machine is slow to start
 
-// Resolves once the daemon says where it listens. port 0: any free one.
-export async function startDaemon(program, port = 0) {
-	const child = spawn(program, ['--listen', `127.0.0.1:${port}`], { stdio: ['ignore', 'ignore', 'pipe'] });
+// Resolves once the daemon says where it listens. port 0: any free one. flags: more of the daemon's.
+export async function startDaemon(program, port = 0, flags = []) {
+	const child = spawn(program, ['--listen', `127.0.0.1:${port}`, ...flags], { stdio: ['ignore', 'ignore', 'pipe'] });
 	const said = [];
 	const origin = await new Promise((resolve, reject) => {
 		const fail = why => reject(new Error(`${program}: ${why}\n${said.join('\n')}`));

@@ -14,8 +14,8 @@
 #include <unistd.h>
 
 enum { MAX_SIZE = 256, N_POOL = 2 * MAX_SIZE, N_TRAIN = 6400 };
-static const char *const models[] = { "models/relu.bin", "models/lab.bin" };
-enum { N_MODELS = 2 };
+static const char *const models[] = { "models/relu.bin", "models/lab.bin", "models/1998.bin" };
+enum { N_MODELS = sizeof models / sizeof models[0] };
 
 static void need(int status, const struct err *e)
 {
