@@ -290,5 +290,6 @@ def load(report, env, daemon, connections, seconds, check=False, n_threads=4, be
         'requests_per_s': float(re.search(r'Requests/sec:\s*([\d.]+)', out)[1]),
         'p50_us': micros(re.search(r'^ +50% +(\S+)', out, re.M)[1]),
         'p99_us': micros(re.search(r'^ +99% +(\S+)', out, re.M)[1]),
+        'mean_us': micros(re.search(r'^ +Latency +(\S+)', out, re.M)[1]),
         'max_us': micros(re.search(r'^ +Latency +\S+ +\S+ +(\S+)', out, re.M)[1]),
     }
