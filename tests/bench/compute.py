@@ -5,12 +5,9 @@ import os
 import re
 import statistics
 
-import rig
-
 OURS, ORT, TORCH = 'lenet', 'ONNX Runtime', 'PyTorch'
-EAGER = 'PyTorch eager, 1 thread'
 # contestant: (threads, frozen TorchScript)
-TORCHES = {EAGER: (1, False), 'PyTorch eager, 2 threads': (2, False),
+TORCHES = {'PyTorch eager, 1 thread': (1, False), 'PyTorch eager, 2 threads': (2, False),
            'PyTorch frozen, 1 thread': (1, True), 'PyTorch frozen, 2 threads': (2, True)}
 BATCHES = [2**k for k in range(13)]
 LIMIT_US = {1: 6.0, 64: 4.6}  # a picture
