@@ -64,7 +64,7 @@ def train(bench):
         name, threads = contestant.rsplit(', ', 1)
         if name == OURS:
             return train_ours(bench, int(threads[0]))
-        said = bench.peer(TORCH).ask(bench.report, do='train', threads=int(threads[0]), epochs=1)
+        said = bench.peer(TORCH).ask(bench.report, 600, do='train', threads=int(threads[0]), epochs=1)
         return {'seconds': said['seconds'], 'accuracy': said['accuracies'][0]}
     contestants = [f'{name}, {threads}' for name in (OURS, TORCH) for threads in ('1 thread', '2 threads')]
     runs = bench.take_turns('an epoch', contestants, measure)
