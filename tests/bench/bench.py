@@ -13,6 +13,7 @@ import os
 import platform
 import re
 import resource
+import signal
 import statistics
 import subprocess
 import sys
@@ -122,9 +123,7 @@ class Bench:
             f.write('\n')
 
     def close(self):
-        """Ends the peers, prints the tables; the exit status, which a wish that is not met does not change."""
-        for peer in self.peers.values():
-            peer.close()
+        """Prints the tables; the exit status, which a wish that is not met does not change."""
         self.report.add('figures', 'ok', os.path.relpath(OUT, rig.ROOT))
         status = self.report.close()
         print('\n| wanted | figure | at | |\n| --- | --- | --- | --- |')
@@ -133,10 +132,14 @@ class Bench:
         return status
 
     def run(self):
-        for name, part in (('machine', self.describe), ('peers', self.meet_peers), *compute.parts(self), *serving.parts(self)):
-            with self.report.part(name):
-                part()
-            self.save()  # now, too: whatever ends this run early, what was measured is kept
+        try:
+            for name, part in (('machine', self.describe), ('peers', self.meet_peers), *compute.parts(self), *serving.parts(self)):
+                with self.report.part(name):
+                    part()
+                self.save()  # now, too: whatever ends this run early, what was measured is kept
+        finally:
+            for peer in self.peers.values():
+                peer.close()
         return self.close()
 
 
@@ -147,6 +150,7 @@ def main():
     args = parser.parse_args()
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(most, 8192) if most > 0 else 8192, most))  # sockets on both sides
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that nothing that was started is left
     with tempfile.TemporaryDirectory() as folder:
         return Bench(args, folder).run()
 
