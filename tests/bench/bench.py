@@ -86,7 +86,7 @@ class Bench:
     def want_times(self, name, ratios, peer, times):
         """ratios: {peer: how many times as quick lenet is}."""
         if peer in ratios:
-            self.want(f'{name}, by {peer}', f'{ratios[peer]:.1f} times', f'>= {times}', ratios[peer] >= times)
+            self.want(f'{name}, against {peer}', f'{ratios[peer]:.1f} times', f'>= {times}', ratios[peer] >= times)
 
     def describe(self):
         """The machine and the versions: without them a figure says nothing."""
