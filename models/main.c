@@ -19,6 +19,7 @@ static const struct {
 	{ "eval", "how well a network reads the test set", command_eval },
 	{ "predict", "which digit a PNG shows", command_predict },
 	{ "info", "what is in a weights file", command_info },
+	{ "export", "write a network as an ONNX model", command_export },
 	{ "bench", "how fast this machine computes a network", command_bench },
 };
 enum { N_COMMANDS = sizeof commands / sizeof commands[0] };

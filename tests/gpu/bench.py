@@ -5,16 +5,13 @@ the CPU; docs/gpu.md says what is measured and how. Ends in a table, and leaves 
     python3 tests/gpu/bench.py --device cpu --short     the same steps on the CPU: tries this script, shows nothing of a GPU
 """
 import argparse
-import contextlib
 import csv
 import datetime
 import json
 import os
 import re
 import resource
-import select
 import statistics
-import subprocess
 import sys
 import tempfile
 
@@ -25,47 +22,6 @@ LOG = os.path.join(rig.ROOT, rig.BUILD, 'peer.log')
 CONTESTANTS = (OURS, CUDNN, EAGER, GRAPHS)
 N_BATCHES = 13  # 1, 2, 4 … 4096
 CONNECTIONS = (1, 16, 64, 256, 512, 1000)
-
-
-class Peer:
-    """tests/gpu/peer.py in a process of its own, kept waiting between its turns. It computes only when it is asked."""
-
-    def __init__(self, device):
-        self.command = [self.find_python(), 'tests/gpu/peer.py', '--device', device, '--data', rig.mnist_folder()]
-        self.process = None
-
-    @staticmethod
-    def find_python():
-        look = 'import importlib.util, sys; sys.exit(not importlib.util.find_spec("torch"))'
-        for python in (sys.executable, 'python3', '/usr/bin/python3'):
-            if subprocess.run([python, '-c', look], stderr=subprocess.DEVNULL).returncode == 0:
-                return python
-        raise rig.Skipped('no python3 here has PyTorch: nothing is compared with it')
-
-    def ask(self, report, timeout_s=120, **request):
-        if not self.process:
-            with open(LOG, 'w') as log:
-                self.process = subprocess.Popen(self.command, cwd=rig.ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                                                stderr=log, bufsize=0)
-        timeout_s = max(1, min(timeout_s, report.left_s()))
-        line = b''
-        with contextlib.suppress(BrokenPipeError):
-            self.process.stdin.write(json.dumps(request).encode() + b'\n')
-            if select.select([self.process.stdout], [], [], timeout_s)[0]:
-                line = self.process.stdout.readline()
-        reply = json.loads(line or '{}') or {'failed': f'no answer within {timeout_s:.0f} s, or it ended: {LOG} has its last words'}
-        if 'skipped' in reply:
-            raise rig.Skipped(reply['skipped'])
-        if 'failed' in reply:
-            self.close()  # after an error of CUDA's only a new process can be trusted
-            raise rig.Failed(f'PyTorch: {reply["failed"]}')
-        return reply
-
-    def close(self):
-        if self.process:
-            self.process.kill()
-            self.process.communicate()
-            self.process = None
 
 
 def by_contestant(turns):
@@ -235,7 +191,8 @@ class Bench:
         self.report.add('machine', 'ok', ', '.join(f'{k} {self.figures[k]}' for k in ('card', 'driver', 'nvcc', 'cpu', 'n_cpus')))
 
     def meet_peer(self):
-        peer = Peer(self.args.device)
+        command = [rig.find_torch(), 'tests/gpu/peer.py', '--device', self.args.device, '--data', rig.mnist_folder()]
+        peer = rig.Peer('PyTorch', command, LOG)
         self.figures['peer'] = peer.ask(self.report, do='about')
         self.peer = peer
         self.report.add('PyTorch', 'ok', ', '.join(f'{k} {v}' for k, v in self.figures['peer'].items()))

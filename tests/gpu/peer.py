@@ -157,20 +157,33 @@ class Training:
         return {'seconds': seconds, 'accuracies': accuracies, 'losses': losses}
 
 
-def folded(device):
-    """The relu network for ink as it comes: standardising is folded into C1, whose zero padding then is the right frame."""
-    torch.manual_seed(1)
-    net = LeNet('relu', padding=2).to(device)
-    with torch.no_grad():
-        net.c1.bias -= MEAN / STD * net.c1.weight.sum((1, 2, 3))
-        net.c1.weight /= STD
-    return net.eval()
+@torch.no_grad()
+def fold(net, mean, std):
+    """The network for ink as it comes: standardising goes into C1, whose zero padding then is the right frame."""
+    net.c1.bias -= mean / std * net.c1.weight.sum((1, 2, 3))
+    net.c1.weight /= std
+    return net
+
+
+def median_us(call, rounds):
+    """Microseconds a call: the median of rounds of about 50 ms of calls, as `lenet bench` does it."""
+    def time_calls(n):
+        began = time.perf_counter()
+        for _ in range(n):
+            call()
+        return time.perf_counter() - began
+    n = 1
+    time_calls(3)
+    while time_calls(n) < 0.05:
+        n *= 2
+    return statistics.median(time_calls(n) for _ in range(rounds)) / n * 1e6
 
 
 @torch.no_grad()
 def time_forward(device, batch, graph, copies_in_graph, rounds):
-    """The median of rounds of about 50 ms of calls, as `lenet bench` does it: ink in the host's memory, scores there, too."""
-    net = folded(device)
+    """Ink in the host's memory, scores there, too."""
+    torch.manual_seed(1)
+    net = fold(LeNet('relu', padding=2).to(device), MEAN, STD).eval()
     ink, scores = torch.rand(batch, 1, 28, 28), torch.empty(batch, 10)
     if device.type == 'cuda':
         ink, scores = ink.pin_memory(), scores.pin_memory()
@@ -197,18 +210,7 @@ def time_forward(device, batch, graph, copies_in_graph, rounds):
         if not copies_in_graph:
             scores.copy_(result, non_blocking=True)
         synchronise(device)
-    call = replayed if graph else eager
-
-    def time_calls(n):
-        began = time.perf_counter()
-        for _ in range(n):
-            call()
-        return time.perf_counter() - began
-    n = 1
-    time_calls(3)
-    while time_calls(n) < 0.05:
-        n *= 2
-    return {'us_per_call': statistics.median(time_calls(n) for _ in range(rounds)) / n * 1e6}
+    return {'us_per_call': median_us(replayed if graph else eager, rounds)}
 
 
 def about(device):

@@ -1,5 +1,5 @@
-"""What check.py and bench.py stand on: finding the bundle, building for this machine's GPU, running commands within the time
-that there is, a lenetd of our own, and the table at the end."""
+"""What check.py, bench.py and tests/bench stand on: finding the bundle, building for this machine's GPU, running commands within
+the time that there is, a peer in a process of its own, a lenetd of our own, load upon it, and the table at the end."""
 import contextlib
 import glob
 import http.client
@@ -7,6 +7,7 @@ import importlib.util
 import json
 import os
 import re
+import select
 import shutil
 import signal
 import subprocess
@@ -37,11 +38,11 @@ class Skipped(Exception):
 class Report:
     """Rows of (name, result, figure), printed as they come and once more, together, at the end."""
 
-    def __init__(self, title):
-        self.title, self.rows, self.began = title, [], time.monotonic()
+    def __init__(self, title, limit_s=LIMIT_S):
+        self.title, self.limit_s, self.rows, self.began = title, limit_s, [], time.monotonic()
 
     def left_s(self):
-        return LIMIT_S - (time.monotonic() - self.began)
+        return self.limit_s - (time.monotonic() - self.began)
 
     def add(self, name, result, figure=''):
         self.rows.append((name, result, figure))
@@ -53,7 +54,7 @@ class Report:
         print(f'-- {name} ({self.left_s():.0f} s left)', flush=True)
         try:
             if self.left_s() < 5:
-                raise Skipped(f'the {LIMIT_S} s were over')
+                raise Skipped(f'the {self.limit_s} s were over')
             yield
         except Skipped as e:
             self.add(name, 'SKIPPED', str(e))
@@ -166,6 +167,50 @@ def mnist_folder():
     raise Skipped('no MNIST: make gpu-bundle or lenet fetch gets it')
 
 
+def find_torch():
+    """A python3 that has PyTorch."""
+    look = 'import importlib.util, sys; sys.exit(not importlib.util.find_spec("torch"))'
+    for python in (sys.executable, 'python3', '/usr/bin/python3'):
+        if subprocess.run([python, '-c', look], stderr=subprocess.DEVNULL).returncode == 0:
+            return python
+    raise Skipped('no python3 here has PyTorch: nothing is compared with it')
+
+
+class Peer:
+    """Another's program in a process of its own, kept waiting between its turns: a line of JSON is a request, a line its reply. It
+    computes only when it is asked. log: where its standard error goes."""
+
+    def __init__(self, name, command, log):
+        self.name, self.command, self.log, self.process = name, command, log, None
+
+    def ask(self, report, timeout_s=120, **request):
+        if not self.process:
+            with open(self.log, 'w') as log:
+                self.process = subprocess.Popen(self.command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log,
+                                                bufsize=0)
+        timeout_s = max(1, min(timeout_s, report.left_s()))
+        line = b''
+        with contextlib.suppress(BrokenPipeError):
+            self.process.stdin.write(json.dumps(request).encode() + b'\n')
+            if select.select([self.process.stdout], [], [], timeout_s)[0]:
+                line = self.process.stdout.readline()
+        reply = json.loads(line or '{}')
+        if not reply:
+            reply = {'failed': f'no answer within {timeout_s:.0f} s, or it ended: {self.log} has its last words'}
+        if 'skipped' in reply:
+            raise Skipped(reply['skipped'])
+        if 'failed' in reply:
+            self.close()  # after an error of CUDA's only a new process can be trusted
+            raise Failed(f'{self.name}: {reply["failed"]}')
+        return reply
+
+    def close(self):
+        if self.process:
+            self.process.kill()
+            self.process.communicate()
+            self.process = None
+
+
 class Daemon:
     """A lenetd of our own on a free port, up until the end of the with block."""
 
@@ -227,12 +272,13 @@ def micros(text):
     return float(number) * {'us': 1, 'ms': 1e3, 's': 1e6, 'm': 6e7}[unit]
 
 
-def load(report, env, daemon, connections, seconds, check=False):
-    """wrk with so many connections, each posting tests/data/7.png again and again. check: that each answer is a 7, too."""
+def load(report, env, daemon, connections, seconds, check=False, n_threads=4, before=()):
+    """wrk with so many connections, each posting tests/data/7.png again and again. check: that each answer is a 7, too. before: a
+    command that runs another, as taskset does."""
     if not tool('wrk', env):
         raise Skipped('there is no wrk: make gpu-bundle brings one')
-    threads = min(connections, 4)
-    out = run(report, [tool('wrk', env), f'-t{threads}', f'-c{connections}', f'-d{seconds}s', '--timeout', '10s', '--latency',
+    threads = min(connections, n_threads)
+    out = run(report, [*before, tool('wrk', env), f'-t{threads}', f'-c{connections}', f'-d{seconds}s', '--timeout', '10s', '--latency',
                        '-s', 'tests/gpu/post.lua', f'http://{daemon.host}:{daemon.port}/predict'], seconds + 30,
               {**env, 'CHECK_ANSWERS': '1'} if check else env)
     errors = re.findall(r'(?:Non-2xx|Socket errors).*', out)
@@ -244,4 +290,6 @@ def load(report, env, daemon, connections, seconds, check=False):
         'requests_per_s': float(re.search(r'Requests/sec:\s*([\d.]+)', out)[1]),
         'p50_us': micros(re.search(r'^ +50% +(\S+)', out, re.M)[1]),
         'p99_us': micros(re.search(r'^ +99% +(\S+)', out, re.M)[1]),
+        'mean_us': micros(re.search(r'^ +Latency +(\S+)', out, re.M)[1]),
+        'max_us': micros(re.search(r'^ +Latency +\S+ +\S+ +(\S+)', out, re.M)[1]),
     }
