@@ -55,7 +55,7 @@ TEST(recipe_files_of_1998)
 	struct err e = { "" };
 	for (int i = 0; i < 3; i++) {
 		CHECK_MSG(recipe_read(files[i], NULL, &r, &e) == 0, "%s", e.msg);
-		CHECK(strcmp(lenet5_at(r.network)->name, "1998") == 0 && r.loss == ENGINE_MAP && r.j == 0.1 && r.epochs == 20);
+		CHECK(strcmp(lenet5_at(r.network)->name, "1998") == 0 && r.loss == ENGINE_MAP && r.epochs == 20);
 	}
 	CHECK(r.optimiser == RECIPE_SDLM && r.batch == 1 && r.mu == 1 && r.curvature_pictures == 500 && r.momentum == 0);
 }
