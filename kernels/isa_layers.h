@@ -22,12 +22,12 @@
 // How much fits the registers: maps of C1 and columns of C3 at once, vectors of a full layer for p pictures at once.
 enum { C1_BLOCK = 3 };
 #if defined __AVX512F__
-enum { C3_BLOCK = 10 };
+enum { C3_BLOCK = 10, C3_TAPS = 5 };
 #define C5_BLOCK(p) ((p) == 4 ? 4 : 8)
 #define F6_BLOCK(p) 6
 #define S4_BLOCK(p) 5
 #else
-enum { C3_BLOCK = 2 };
+enum { C3_BLOCK = 2, C3_TAPS = 1 };
 #define C5_BLOCK(p) ((p) == 1 ? 8 : (p) == 2 ? 4 : 2)
 #define F6_BLOCK(p) ((p) == 1 ? 6 : (p) == 2 ? 4 : 2)
 #define S4_BLOCK(p) ((p) == 1 ? 10 : 2)
@@ -157,19 +157,27 @@ ALWAYS_INLINE void convolve_c3(const struct isa_params *w, const float (*s2)[14]
 	for (int map = 0; map < N_MAPS1; map++)
 	for (int ky = 0; ky < 5; ky++)
 	UNROLL(5)
-	for (int kx = 0; kx < 5; kx++) {
-		vf weights[C3_VECTORS];
-		UNROLL(4)
-		for (int v = 0; v < C3_VECTORS; v++)
-			weights[v] = vf_load(&w->c3_weight[map][ky * 5 + kx][v * VF_LANES]);
+	for (int kx = 0; kx < 5; kx += C3_TAPS) {
+		vf weights[C3_TAPS][C3_VECTORS];
 		UNROLL(5)
-		for (int c = 0; c < C3_BLOCK / 2; c++)
-		UNROLL(4)
-		for (int i = 0; i < 4; i++) {
-			vf in = vf_set1(s2[map][2 * y + ky + (i >> 1)][x + 2 * c + kx + (i & 1)]);
+		for (int t = 0; t < C3_TAPS; t++)
 			UNROLL(4)
 			for (int v = 0; v < C3_VECTORS; v++)
-				sums[c][v][i] = vf_fma(in, weights[v], sums[c][v][i]);
+				weights[t][v] = vf_load(&w->c3_weight[map][ky * 5 + kx + t][v * VF_LANES]);
+		UNROLL(2)
+		for (int row = 0; row < 2; row++)
+		UNROLL(14)
+		for (int from = 0; from < C3_BLOCK + C3_TAPS - 1; from++) {
+			vf in = vf_set1(s2[map][2 * y + ky + row][x + kx + from]);
+			UNROLL(5)
+			for (int t = 0; t < C3_TAPS; t++) {
+				int to = from - t;
+				if (to < 0 || to >= C3_BLOCK)
+					continue;
+				UNROLL(4)
+				for (int v = 0; v < C3_VECTORS; v++)
+					sums[to / 2][v][2 * row + to % 2] = vf_fma(in, weights[t][v], sums[to / 2][v][2 * row + to % 2]);
+			}
 		}
 	}
 }
