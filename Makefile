@@ -30,10 +30,9 @@ ifeq ($(shell $(CC) -dumpmachine | cut -d- -f1),x86_64)
 ISAS := portable avx2 avx512
 endif
 # Where GCC keeps what it has loaded for the next round of a loop, it runs out of registers, and the sums go to memory and back.
-ISA_FLAGS  := -O3 -fno-var-tracking $(shell $(CC) -fno-predictive-commoning -fsyntax-only -x c /dev/null 2>/dev/null && \
-	echo -fno-predictive-commoning)
-ISA_avx2   := -mavx2 -mfma
-ISA_avx512 := -mavx512f -mavx512dq -mavx512bw -mavx512vl -mfma -mprefer-vector-width=512
+NO_COMMONING := $(shell $(CC) -fno-predictive-commoning -fsyntax-only -x c /dev/null 2>/dev/null && echo -fno-predictive-commoning)
+ISA_avx2   := -mavx2 -mfma $(NO_COMMONING)
+ISA_avx512 := -mavx512f -mavx512dq -mavx512bw -mavx512vl -mfma -mprefer-vector-width=512 $(NO_COMMONING)
 
 # Kernels for the GPU: machine code for every architecture from 7.5 on that this nvcc knows, and PTX of the newest for those
 # to come. As on the CPU, multiply and add are fused where the code says so, and nowhere else. CUDA_ARCHS="90" builds for one, quickly.
@@ -83,7 +82,7 @@ $(B)/%.o: %.c | $(B)/libraries
 define isa_rule
 $(B)/%.$(1).o: %.c | $(B)/libraries
 	@mkdir -p $$(@D) && echo "  compile $$@"
-	$$(QUIET)$$(CC) $$(CFLAGS) $$(ISA_FLAGS) $$(ISA_$(1)) -DISA=$(1) -MMD -MP -c -o $$@ $$<
+	$$(QUIET)$$(CC) $$(CFLAGS) -O3 -fno-var-tracking $$(ISA_$(1)) -DISA=$(1) -MMD -MP -c -o $$@ $$<
 endef
 $(foreach isa,$(ISAS),$(eval $(call isa_rule,$(isa))))
 
