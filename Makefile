@@ -29,8 +29,10 @@ ISAS := portable
 ifeq ($(shell $(CC) -dumpmachine | cut -d- -f1),x86_64)
 ISAS := portable avx2 avx512
 endif
-ISA_avx2   := -mavx2 -mfma
-ISA_avx512 := -mavx512f -mavx512dq -mavx512bw -mavx512vl -mfma -mprefer-vector-width=512
+# Where GCC keeps what it has loaded for the next round of a loop, it runs out of registers, and the sums go to memory and back.
+NO_COMMONING := $(shell $(CC) -fno-predictive-commoning -fsyntax-only -x c /dev/null 2>/dev/null && echo -fno-predictive-commoning)
+ISA_avx2   := -mavx2 -mfma $(NO_COMMONING)
+ISA_avx512 := -mavx512f -mavx512dq -mavx512bw -mavx512vl -mfma -mprefer-vector-width=512 $(NO_COMMONING)
 
 # Kernels for the GPU: machine code for every architecture from 7.5 on that this nvcc knows, and PTX of the newest for those
 # to come. As on the CPU, multiply and add are fused where the code says so, and nowhere else. CUDA_ARCHS="90" builds for one, quickly.
@@ -62,7 +64,7 @@ LIB      := $(B)/liblenet.a
 
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all run test unit bench lab lab-1998 asan tsan fuzz deps check-layers gpu-bundle test-gpu bench-gpu clean help
+.PHONY: all run test unit test-aarch64 bench lab lab-1998 asan tsan fuzz deps check-layers gpu-bundle test-gpu bench-gpu clean help
 
 all: $(B)/lenet $(B)/lenetd ## build lenet and lenetd (build/release/)
 
@@ -194,6 +196,16 @@ asan: ## every test under AddressSanitizer and UndefinedBehaviorSanitizer
 
 tsan: ## the unit tests under ThreadSanitizer
 	@$(MAKE) --no-print-directory unit VARIANT=tsan
+
+# Cross-compiled, against Debian's libraries for that processor, and emulated.
+AARCH64_ROOT := $(CURDIR)/build/aarch64-root
+test-aarch64: ## the unit tests on an emulated aarch64
+	@docker/install-deps.sh build aarch64
+	@tests/aarch64/sysroot $(AARCH64_ROOT)
+	@PKG_CONFIG_SYSROOT_DIR=$(AARCH64_ROOT) PKG_CONFIG_LIBDIR=$(AARCH64_ROOT)/usr/lib/aarch64-linux-gnu/pkgconfig \
+		$(MAKE) --no-print-directory build/aarch64/unit-tests VARIANT=aarch64 CUDA=auto \
+		CC='aarch64-linux-gnu-gcc --sysroot=$(AARCH64_ROOT)'
+	TEST_SHORT=1 qemu-aarch64 -L $(AARCH64_ROOT) build/aarch64/unit-tests
 
 TARGET  ?= image
 SECONDS ?= 60

@@ -6,7 +6,9 @@ __asm__(".section .rodata\n"
 	"builtin_begin: .incbin \"models/relu.bin\"\n"
 	"builtin_end:\n"
 	".previous\n");
-extern const unsigned char builtin_begin[], builtin_end[];
+#define HIDDEN __attribute__((visibility("hidden")))
+// Hidden, so that their addresses are reckoned from here: through aarch64's global offset table both came out as the first.
+extern const unsigned char builtin_begin[] HIDDEN, builtin_end[] HIDDEN;
 
 int builtin_read(struct weights *w, struct err *e)
 {

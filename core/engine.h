@@ -25,6 +25,7 @@ struct engine_choice {
 	const char *device; // "auto", "cpu", "cuda" or "cuda:N"
 	bool cudnn; // on a GPU: cuDNN instead of our own kernels. The size of a batch may then show in the bits
 	bool tf32; // with cudnn: on tensor cores, which round inputs to 10 bits of mantissa
+	const char *isa; // of the CPU, which it asks for: "avx512", "avx2" or "portable"; NULL: the best there is
 };
 
 struct engine;

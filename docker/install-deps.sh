@@ -4,12 +4,13 @@
 # thing works (the command runs, pkg-config knows the library), not which package it came from.
 set -u
 
-usage="usage: docker/install-deps.sh [build] [test] [lab] [bench]
+usage="usage: docker/install-deps.sh [build] [test] [lab] [bench] [aarch64]
 
   build   what compiles and runs lenet and lenetd
   test    what the tests need on top: Python, curl, Node.js and a browser
   lab     what the lab needs on top: gnuplot, and npm for the data
   bench   what lenet is measured beside: PyTorch, FastAPI, Node.js, and wrk for the load
+  aarch64 a cross compiler and an emulator of that processor
 
 Missing packages are listed, and on a terminal installed only after a yes; LENET_YES=1 is that yes."
 
@@ -103,6 +104,12 @@ want_bench()
 	want wrk 'load' command -v wrk
 }
 
+want_aarch64()
+{
+	want gcc-aarch64-linux-gnu 'C compiler for aarch64' command -v aarch64-linux-gnu-gcc
+	want qemu-user 'runs programs for aarch64' command -v qemu-aarch64
+}
+
 # find_missing GROUP...
 find_missing()
 {
@@ -127,7 +134,7 @@ install_missing()
 [ $# -gt 0 ] || set -- build
 for group; do
 	case $group in
-	build | test | lab | bench) ;;
+	build | test | lab | bench | aarch64) ;;
 	-h | --help)
 		echo "$usage"
 		exit 0

@@ -154,17 +154,20 @@ static bool supported(const struct isa *isa)
 
 static const struct isa *choose(const char *name, struct err *e)
 {
+	char names[64] = "";
 	for (int i = 0; i < N_ISAS; i++) {
+		size_t n = strlen(names);
+		snprintf(names + n, sizeof names - n, "%s%s", i ? ", " : "", isas[i].name);
 		if (name && strcmp(name, isas[i].name) != 0)
 			continue;
 		if (supported(&isas[i]))
 			return &isas[i];
 		if (name) {
-			err_set(e, "this processor has no %s", isas[i].title);
+			err_set(e, "this processor has no %s; unless told which, lenet uses the best that it has", isas[i].title);
 			return NULL;
 		}
 	}
-	err_set(e, "no instruction set is called \"%.20s\"; there are: avx512, avx2, portable", name);
+	err_set(e, "no instruction set that this program is built for is called \"%.20s\"; there are: %s", name, names);
 	return NULL;
 }
 

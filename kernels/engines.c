@@ -1,4 +1,5 @@
-// Chooses among the engines that are linked in: the GPU if one works, else the CPU, unless told which.
+// Chooses among the engines that are linked in: the GPU if one works, else the CPU, unless told which. To name an instruction
+// set is to ask for the CPU.
 #include "kernels/engines.h"
 
 #include "kernels/cpu.h"
@@ -25,7 +26,8 @@ static int device_number(const char *device, int *number, struct err *e)
 static int open_chosen(const struct engine_choice *choice, struct engine **engine, bool *gpu, char *why, int why_bytes,
 		       struct err *e)
 {
-	bool automatic = strcmp(choice->device, "auto") == 0, cpu = strcmp(choice->device, "cpu") == 0;
+	bool automatic = strcmp(choice->device, "auto") == 0 && !choice->isa;
+	bool cpu = strcmp(choice->device, "cpu") == 0 || (strcmp(choice->device, "auto") == 0 && choice->isa);
 	struct cuda_options options = { 0, choice->cudnn, choice->tf32 };
 	struct err no_gpu = { "" };
 	if (!automatic && !cpu && device_number(choice->device, &options.device, e))
@@ -33,7 +35,9 @@ static int open_chosen(const struct engine_choice *choice, struct engine **engin
 	if (choice->tf32 && !choice->cudnn)
 		return err_set(e, "tf32 is cuDNN's: it goes with --cudnn only");
 	if (cpu && choice->cudnn)
-		return err_set(e, "cuDNN computes on a GPU only: not with --device cpu");
+		return err_set(e, "cuDNN computes on a GPU only: not with --device cpu, nor with --isa");
+	if (!cpu && choice->isa)
+		return err_set(e, "--isa %.20s is the CPU's: not with --device %.20s", choice->isa, choice->device);
 	if (!cpu && cuda_engine_open(&options, engine, &no_gpu) == 0) {
 		snprintf(why, (size_t)why_bytes, "%s: %s", (*engine)->name, automatic ? "a GPU that works" : "asked for");
 		*gpu = true;
@@ -43,7 +47,7 @@ static int open_chosen(const struct engine_choice *choice, struct engine **engin
 		*e = no_gpu;
 		return err_prefix(e, "device %.20s", choice->device);
 	}
-	if (cpu_engine_open(NULL, engine, e))
+	if (cpu_engine_open(choice->isa, engine, e))
 		return -1;
 	snprintf(why, (size_t)why_bytes, "%s: %s", (*engine)->name, cpu ? "asked for" : no_gpu.msg);
 	*gpu = false;

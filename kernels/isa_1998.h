@@ -67,7 +67,7 @@ static inline void forward_c3_s4(const struct isa_params *w, struct isa_1998_map
 	for (int y = 0; y < 5; y++)
 	for (int x = 0; x < 10; x += C3_BLOCK) {
 		vf sums[C3_BLOCK / 2][C3_VECTORS][4];
-		convolve_c3(w, maps->s2, y, x, sums);
+		convolve_c3(w, maps->s2, y, x, sums, NULL);
 		UNROLL(5)
 		for (int c = 0; c < C3_BLOCK / 2; c++)
 		UNROLL(4)

@@ -8,6 +8,18 @@
 //          window are two vectors and the maximum needs no shuffle.
 //   C3+S4  lanes are the 16 maps: a pixel of S2 is broadcast and multiplied with a vector of weights.
 //   full   lanes are units; GROUP pictures share each load of the weights.
+//
+// What was tried, and what it gave: network relu, one core of an AMD EPYC (Zen 4) whose AVX-512 peak was 118 GFLOP/s, the
+// least of 400 to 600 timings; µs.
+//
+//   AVX-512, C3 of a picture: a pixel broadcast for one weight (21 loads for 20 multiply-adds)        4.73
+//     for the five of a row (33 for 100), GCC's predictive commoning spilling sums                    4.16
+//     the same, all pixels of a row before the next row's                                             4.08
+//     the same without predictive commoning (AVX2: 4.55 → 4.39, and with five weights it would spill) 4.08
+//   AVX-512, C1 of a picture: three maps at once 2.29 (the peak: 14 of 16 lanes count); six spill     2.39 to 2.48
+//   AVX-512, a picture alone: C5 after C3                                                             8.87
+//     C5 row by row behind C3; 0, 4, 8, 12, 16 lines of its weights fetched in each round of C3       8.81 8.66 8.50 8.40 8.58
+//   All of it: AVX-512 alone 9.54 → 8.50, in a batch 8.38 → 7.73; AVX2 11.31 → 9.94 and 10.20 → 9.04
 #pragma once
 
 #include "kernels/isa.h"
@@ -19,19 +31,21 @@
 #define UNROLL(n) _Pragma(UNROLL_TEXT(GCC unroll n))
 #define UNROLL_TEXT(text) #text
 
-// How much fits the registers: maps of C1 and columns of C3 at once, vectors of a full layer for p pictures at once.
+// How much fits the registers: maps of C1 at once, columns of C3 and weights of a row, vectors of a full layer for p pictures.
+// C3_LINES: what the first-level cache takes of C5's weights beside C3's.
 enum { C1_BLOCK = 3 };
 #if defined __AVX512F__
-enum { C3_BLOCK = 10 };
+enum { C3_BLOCK = 10, C3_TAPS = 5, C3_LINES = 12 };
 #define C5_BLOCK(p) ((p) == 4 ? 4 : 8)
 #define F6_BLOCK(p) 6
 #define S4_BLOCK(p) 5
 #else
-enum { C3_BLOCK = 2 };
+enum { C3_BLOCK = 2, C3_TAPS = 1, C3_LINES = VF_LANES == 8 ? 2 : 0 };
 #define C5_BLOCK(p) ((p) == 1 ? 8 : (p) == 2 ? 4 : 2)
 #define F6_BLOCK(p) ((p) == 1 ? 6 : (p) == 2 ? 4 : 2)
 #define S4_BLOCK(p) ((p) == 1 ? 10 : 2)
 #endif
+enum { LINE = 16 }; // floats of a cache line
 enum { SCORES_BLOCK = SCORES_STRIDE / VF_LANES };
 
 // What the convolutions of one picture produce on the way. Columns 14 and 15 of s2 hold anything finite.
@@ -144,8 +158,42 @@ ALWAYS_INLINE void forward_c1(const struct isa_network *n, struct isa_maps *maps
 
 enum { C3_VECTORS = N_MAPS3 / VF_LANES };
 
+// To the sums of convolve_c3, what row ky of the weights of map `map` of S2 adds. A pixel is broadcast once for C3_TAPS weights.
+ALWAYS_INLINE void convolve_c3_row(const struct isa_params *w, const float (*s2)[14][16], int map, int ky, int y, int x,
+				   vf sums[C3_BLOCK / 2][C3_VECTORS][4])
+{
+	UNROLL(5)
+	for (int kx = 0; kx < 5; kx += C3_TAPS) {
+		vf weights[C3_TAPS][C3_VECTORS];
+		UNROLL(5)
+		for (int t = 0; t < C3_TAPS; t++)
+			UNROLL(4)
+			for (int v = 0; v < C3_VECTORS; v++)
+				weights[t][v] = vf_load(&w->c3_weight[map][ky * 5 + kx + t][v * VF_LANES]);
+		UNROLL(2)
+		for (int row = 0; row < 2; row++)
+		UNROLL(14)
+		for (int from = 0; from < C3_BLOCK + C3_TAPS - 1; from++) {
+			vf in = vf_set1(s2[map][2 * y + ky + row][x + kx + from]);
+			UNROLL(5)
+			for (int t = 0; t < C3_TAPS; t++) {
+				int to = from - t;
+				if (to < 0 || to >= C3_BLOCK)
+					continue;
+				UNROLL(4)
+				for (int v = 0; v < C3_VECTORS; v++) {
+					vf *sum = &sums[to / 2][v][2 * row + to % 2];
+					*sum = vf_fma(in, weights[t][v], *sum);
+				}
+			}
+		}
+	}
+}
+
 // C3 before pooling: C3_BLOCK / 2 of S4's windows side by side, from column x of C3 on. sums[window][map][pixel of the window].
-ALWAYS_INLINE void convolve_c3(const struct isa_params *w, const float (*s2)[14][16], int y, int x, vf sums[C3_BLOCK / 2][C3_VECTORS][4])
+// ahead: 30·C3_LINES cache lines that are fetched meanwhile, or NULL.
+ALWAYS_INLINE void convolve_c3(const struct isa_params *w, const float (*s2)[14][16], int y, int x,
+			       vf sums[C3_BLOCK / 2][C3_VECTORS][4], const float *ahead)
 {
 	UNROLL(5)
 	for (int c = 0; c < C3_BLOCK / 2; c++)
@@ -155,34 +203,23 @@ ALWAYS_INLINE void convolve_c3(const struct isa_params *w, const float (*s2)[14]
 			for (int i = 0; i < 4; i++)
 				sums[c][v][i] = vf_load(&w->c3_bias[v * VF_LANES]);
 	for (int map = 0; map < N_MAPS1; map++)
-	for (int ky = 0; ky < 5; ky++)
-	UNROLL(5)
-	for (int kx = 0; kx < 5; kx++) {
-		vf weights[C3_VECTORS];
-		UNROLL(4)
-		for (int v = 0; v < C3_VECTORS; v++)
-			weights[v] = vf_load(&w->c3_weight[map][ky * 5 + kx][v * VF_LANES]);
-		UNROLL(5)
-		for (int c = 0; c < C3_BLOCK / 2; c++)
-		UNROLL(4)
-		for (int i = 0; i < 4; i++) {
-			vf in = vf_set1(s2[map][2 * y + ky + (i >> 1)][x + 2 * c + kx + (i & 1)]);
-			UNROLL(4)
-			for (int v = 0; v < C3_VECTORS; v++)
-				sums[c][v][i] = vf_fma(in, weights[v], sums[c][v][i]);
-		}
+	for (int ky = 0; ky < 5; ky++) {
+		UNROLL(12)
+		for (int line = 0; ahead && line < C3_LINES; line++)
+			__builtin_prefetch(ahead + ((map * 5 + ky) * C3_LINES + line) * LINE);
+		convolve_c3_row(w, s2, map, ky, y, x, sums);
 	}
 }
 
-// C3 and S4, into s4 (25, 16).
-ALWAYS_INLINE void forward_c3(const struct isa_network *n, struct isa_maps *maps, float *s4, bool training)
+// Row y of S4, into s4 (25, 16), through C3. ahead: 30·C3_LINES·10/C3_BLOCK cache lines, or NULL.
+ALWAYS_INLINE void forward_c3_row(const struct isa_network *n, struct isa_maps *maps, int y, float *s4, bool training,
+				  const float *ahead)
 {
 	static const int32_t offsets[4] = { 0, 8, S4_FROM_ROW, S4_FROM_ROW + 8 };
 	enum lenet5_activation activation = n->net->activation[LENET5_S4];
-	for (int y = 0; y < 5; y++)
 	for (int x = 0; x < 10; x += C3_BLOCK) {
 		vf sums[C3_BLOCK / 2][C3_VECTORS][4];
-		convolve_c3(n->params, maps->s2, y, x, sums);
+		convolve_c3(n->params, maps->s2, y, x, sums, ahead ? ahead + x / C3_BLOCK * 30 * C3_LINES * LINE : NULL);
 		UNROLL(5)
 		for (int c = 0; c < C3_BLOCK / 2; c++)
 		UNROLL(4)
@@ -194,6 +231,13 @@ ALWAYS_INLINE void forward_c3(const struct isa_network *n, struct isa_maps *maps
 				vf_store(&maps->s4_from[pixel][v * VF_LANES], from);
 		}
 	}
+}
+
+// C3 and S4, into s4 (25, 16).
+ALWAYS_INLINE void forward_c3(const struct isa_network *n, struct isa_maps *maps, float *s4, bool training)
+{
+	for (int y = 0; y < 5; y++)
+		forward_c3_row(n, maps, y, s4, training, NULL);
 }
 
 // A full layer for `pictures` pictures, `block` vectors of units at once; both are constants after inlining.
@@ -236,11 +280,10 @@ ALWAYS_INLINE void activate_row(enum lenet5_activation activation, float *row, i
 			vf_store(&row[i], activate(activation, vf_load(&row[i])));
 }
 
-// C5 and F6 of `pictures` pictures, `stride` floats from one picture's row to the next.
-ALWAYS_INLINE void forward_hidden(const struct isa_network *n, const int pictures, size_t stride, const float *s4, float *c5, float *f6)
+// From C5's sums to F6, of `pictures` pictures, `stride` floats from one picture's row to the next.
+ALWAYS_INLINE void forward_f6(const struct isa_network *n, const int pictures, size_t stride, float *c5, float *f6)
 {
 	const struct isa_params *w = n->params;
-	full_block(w->c5_weight[0], C5_STRIDE, w->c5_bias, s4, stride, N_S4, c5, stride, pictures, C5_BLOCK(pictures));
 	for (int p = 0; p < pictures; p++)
 		activate_row(n->net->activation[LENET5_C5], c5 + (size_t)p * stride, C5_STRIDE);
 	full_block(w->f6_weight[0], F6_STRIDE, w->f6_bias, c5, stride, N_C5, f6, stride, pictures, F6_BLOCK(pictures));
@@ -248,13 +291,25 @@ ALWAYS_INLINE void forward_hidden(const struct isa_network *n, const int picture
 		activate_row(n->net->activation[LENET5_F6], f6 + (size_t)p * stride, F6_STRIDE);
 }
 
-// C5, F6 and a linear output layer. scores (16) each.
+ALWAYS_INLINE void forward_hidden(const struct isa_network *n, const int pictures, size_t stride, const float *s4, float *c5, float *f6)
+{
+	const struct isa_params *w = n->params;
+	full_block(w->c5_weight[0], C5_STRIDE, w->c5_bias, s4, stride, N_S4, c5, stride, pictures, C5_BLOCK(pictures));
+	forward_f6(n, pictures, stride, c5, f6);
+}
+
+// A linear output layer. scores (16) each.
+ALWAYS_INLINE void forward_scores(const struct isa_network *n, const int pictures, size_t stride, const float *f6, float *scores)
+{
+	const struct isa_params *w = n->params;
+	full_block(w->output_weight[0], SCORES_STRIDE, w->output_bias, f6, stride, N_F6, scores, stride, pictures, SCORES_BLOCK);
+}
+
 ALWAYS_INLINE void forward_full(const struct isa_network *n, const int pictures, size_t stride, const float *s4, float *c5, float *f6,
 				float *scores)
 {
-	const struct isa_params *w = n->params;
 	forward_hidden(n, pictures, stride, s4, c5, f6);
-	full_block(w->output_weight[0], SCORES_STRIDE, w->output_bias, f6, stride, N_F6, scores, stride, pictures, SCORES_BLOCK);
+	forward_scores(n, pictures, stride, f6, scores);
 }
 
 // Calls `call` with the constant 1, 2, 3 or 4 that n is.

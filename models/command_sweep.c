@@ -106,6 +106,10 @@ static int prepare(const struct work *w, int run, struct training *t, struct err
 		t->argv[n++] = "--cudnn";
 	if (a->engine.tf32)
 		t->argv[n++] = "--tf32";
+	if (a->engine.isa) {
+		t->argv[n++] = "--isa";
+		t->argv[n++] = a->engine.isa;
+	}
 	if (a->data) {
 		t->argv[n++] = "--data";
 		t->argv[n++] = a->data;

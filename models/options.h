@@ -21,7 +21,8 @@ struct option {
 #define OPTIONS_ENGINE(choice) \
 	{ "device", "D", "auto, cpu or cuda[:N] (auto)", .text = &(choice).device }, \
 	{ "cudnn", NULL, "on a GPU, cuDNN instead of our own kernels", .flag = &(choice).cudnn }, \
-	{ "tf32", NULL, "with --cudnn: faster and coarser arithmetic, on tensor cores", .flag = &(choice).tf32 }
+	{ "tf32", NULL, "with --cudnn: faster and coarser arithmetic, on tensor cores", .flag = &(choice).tf32 }, \
+	{ "isa", "ISA", "on the CPU: avx512, avx2 or portable (the best it has)", .text = &(choice).isa }
 
 struct usage {
 	const char *command; // "train"

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum kind { TEXT, NUMBER, SWITCH, LISTEN, DEVICE, ON_LOSS, LEVEL };
+enum kind { TEXT, NUMBER, SWITCH, LISTEN, DEVICE, ISA, ON_LOSS, LEVEL };
 
 struct flag {
 	const char *name, *value; // value: what --help calls it; NULL for a switch
@@ -30,6 +30,7 @@ static const struct flag flags[] = {
 	{ "device", "DEVICE", DEVICE, AT(engine.device), 0, 0, "auto", "what computes: auto, cpu, cuda or cuda:N" },
 	{ "cudnn", NULL, SWITCH, AT(engine.cudnn), 0, 0, NULL, "on a GPU, cuDNN instead of our own kernels" },
 	{ "tf32", NULL, SWITCH, AT(engine.tf32), 0, 0, NULL, "with --cudnn: faster and coarser, on tensor cores" },
+	{ "isa", "ISA", ISA, AT(engine.isa), 0, 0, NULL, "on the CPU: avx512, avx2 or portable; without it the best" },
 	{ "on-gpu-loss", "WHAT", ON_LOSS, AT(on_loss), 0, 0, "cpu",
 	  "the CPU takes over; then: cpu (goes on), unready or exit" },
 	{ "max-batch", "N", NUMBER, AT(max_batch), 1, 4096, "64", "pictures computed at once" },
@@ -121,6 +122,15 @@ static int place(const char *value, const char *const *names)
 	return -1;
 }
 
+static int read_isa(const char *value, const char **isa, struct err *e)
+{
+	static const char *const names[] = { "avx512", "avx2", "portable", NULL };
+	if (place(value, names) < 0)
+		return err_set(e, "\"%.60s\" is not accepted: give avx512, avx2 or portable", value);
+	*isa = value;
+	return 0;
+}
+
 static int read_on_loss(const char *value, enum health_on_loss *on_loss, struct err *e)
 {
 	static const char *const names[] = { "cpu", "unready", "exit", NULL };
@@ -158,6 +168,8 @@ static int set(const struct flag *flag, const char *value, struct config *config
 		return read_listen(value, config, e);
 	case DEVICE:
 		return read_device(value, field, e);
+	case ISA:
+		return read_isa(value, field, e);
 	case ON_LOSS:
 		return read_on_loss(value, field, e);
 	case LEVEL:

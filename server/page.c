@@ -9,12 +9,14 @@
 #include <stdio.h>
 #include <string.h>
 
+// Hidden: see core/builtin.c.
+#define HIDDEN __attribute__((visibility("hidden")))
 #define EMBED(name, path)                                                                                                   \
 	__asm__(".section .rodata\n"                                                                                        \
 		"page_" #name "_begin: .incbin \"" path "\"\n"                                                              \
 		"page_" #name "_end:\n"                                                                                     \
 		".previous\n");                                                                                             \
-	extern const char page_##name##_begin[], page_##name##_end[];
+	extern const char page_##name##_begin[] HIDDEN, page_##name##_end[] HIDDEN;
 
 EMBED(index, "web/index.html")
 EMBED(script, "web/app.js")

@@ -118,7 +118,7 @@ class CommandLine(Folder):
     def test_every_command_that_computes_can_be_told_what_with(self):
         for command in ("train", "eval", "predict", "bench"):
             text = lenet("help", command).out
-            for option in ("--device", "--cudnn", "--tf32"):
+            for option in ("--device", "--cudnn", "--tf32", "--isa"):
                 self.assertIn(option, text, command)
 
     def test_full_disk_is_a_failure(self):
@@ -209,6 +209,8 @@ class Training(Folder):
             ([RECIPE, "--data", "/nonexistent"], "lenet fetch --data /nonexistent"),
             ([RECIPE, "--data", DATA, "--validation", "6400"], "validation 6400"),
             ([RECIPE, "--data", DATA, "--device", "abacus"], "abacus"),
+            ([RECIPE, "--data", DATA, "--isa", "mmx"], '"mmx"; there are: '),
+            ([RECIPE, "--data", DATA, "--isa", "portable", "--device", "cuda"], "not with --device cuda"),
             ([RECIPE, "--data", DATA, "-o", "no/such/a.bin"], "no/such/a.steps.csv"),
         ):
             with self.subTest(arguments=arguments):
@@ -338,6 +340,9 @@ class Measuring(Folder):
                     r"c5 +120 +1.7159tanh +48120 +48120", r"f6 +84 +1.7159tanh +10164 +10164", r"output +10 +0 +840",
                     r"in all +60000 +340908"):
             self.assertRegex(out, f"(?m)^{row}$")
+
+    def test_bench_on_the_instruction_set_that_was_asked_for(self):
+        self.assertEqual(json.loads(lenet("bench", "--json", "--isa", "portable").out)["engine"], "cpu (portable)")
 
     def test_bench(self):
         for more, mflop in (([], 0.83304), (["--train"], 2.26392), (["--network", "1998"], 0.65619)):

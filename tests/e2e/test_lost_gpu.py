@@ -166,7 +166,10 @@ class LostGpu(unittest.TestCase):
             self.assertIn('engine cuda (pretended, cuDNN)\n', d.text())
         with self.daemon('--device', 'cuda:1', LENETD_CUDNN='1', LENETD_TF32='1') as d:
             self.assertIn('cuda (pretended, cuDNN, TF32): asked for; cpu', d.text())
-        for flags, words in ((('--tf32',), 'with --cudnn only'), (('--device', 'cpu', '--cudnn'), 'not with --device cpu')):
+        with self.daemon(LENETD_ISA='portable') as d:
+            self.assertIn('cpu (portable): asked for\n', d.text())
+        for flags, words in ((('--tf32',), 'with --cudnn only'), (('--device', 'cpu', '--cudnn'), 'not with --device cpu'),
+                             (('--device', 'cuda', '--isa', 'portable'), "the CPU's: not with --device cuda")):
             r = subprocess.run([LOST_GPU, *flags], stderr=subprocess.PIPE, env=clean_environment(), timeout=PATIENCE)
             self.assertEqual(r.returncode, 1)
             self.assertIn(words, r.stderr.decode())

@@ -30,7 +30,7 @@ TEST(config_defaults)
 	CHECK_MSG(parse("", "", &c, &e) == 0, "%s", e.msg);
 	CHECK(strcmp(c.host, "127.0.0.1") == 0 && c.port == 8080);
 	CHECK(!c.model && !c.network && strcmp(c.engine.device, "auto") == 0);
-	CHECK(!c.engine.cudnn && !c.engine.tf32 && c.on_loss == HEALTH_LOSS_CPU);
+	CHECK(!c.engine.cudnn && !c.engine.tf32 && !c.engine.isa && c.on_loss == HEALTH_LOSS_CPU);
 	CHECK(c.max_batch == 64 && c.max_delay_us == 0 && c.http_threads == 0 && c.log_level == LOG_INFO);
 	CHECK(c.limits.max_body == 8 << 20 && c.limits.queue >= c.limits.max_pictures && c.limits.idle_timeout_s == 60);
 }
@@ -44,6 +44,8 @@ TEST(config_flags_go_before_variables)
 	CHECK(c.limits.max_body == 5000 && strcmp(c.model, "a.bin") == 0 && c.limits.queue == 999);
 	CHECK(parse("", "LENETD_PORT=tcp://10.0.0.1:80 LENETD_LOG_LEVEL=error LENETD_DEVICE=cuda:1", &c, &e) == 0);
 	CHECK(c.log_level == LOG_ERROR && strcmp(c.engine.device, "cuda:1") == 0);
+	CHECK(parse("--isa avx2", "LENETD_ISA=portable", &c, &e) == 0 && strcmp(c.engine.isa, "avx2") == 0);
+	CHECK(parse("", "LENETD_ISA=portable", &c, &e) == 0 && strcmp(c.engine.isa, "portable") == 0);
 }
 
 TEST(config_switches)
@@ -126,6 +128,8 @@ TEST(config_says_what_is_wrong)
 		{ "--http-threads 1", "", "--http-threads: " },
 		{ "--device gpu", "", "give auto, cpu, cuda or cuda:N" },
 		{ "--device cuda:", "", "give auto, cpu, cuda or cuda:N" },
+		{ "--isa sse2", "", "--isa: \"sse2\" is not accepted: give avx512, avx2 or portable" },
+		{ "", "LENETD_ISA=AVX2", "environment variable LENETD_ISA: \"AVX2\" is not accepted" },
 		{ "--cudnn 1", "", "\"1\" is no flag of lenetd" },
 		{ "--cudnn=yes", "", "--cudnn: \"yes\" is not accepted: give 1 or 0" },
 		{ "--tf32=10", "", "--tf32: \"10\" is not accepted: give 1 or 0" },

@@ -436,5 +436,5 @@ TEST(cpu_refuses_an_unknown_instruction_set)
 {
 	struct engine *engine;
 	struct err e = { "" };
-	CHECK(cpu_engine_open("mmx", &engine, &e) == -1 && strstr(e.msg, "mmx"));
+	CHECK(cpu_engine_open("mmx", &engine, &e) == -1 && strstr(e.msg, "\"mmx\"; there are: ") && strstr(e.msg, "portable"));
 }
