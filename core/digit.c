@@ -27,6 +27,11 @@ struct tone {
 	int ink; // mean difference of the ink from the ground
 };
 
+// Of the pixels that are darker than i: n[i] and their values' sum.
+struct tally {
+	uint64_t n[LEVELS + 1], sum[LEVELS + 1];
+};
+
 // [left, right) × [top, bottom)
 struct box {
 	int left, top, right, bottom;
@@ -43,89 +48,123 @@ static const uint8_t *row_of(const struct image *image, int y)
 	return image->pixels + (size_t)y * (size_t)image->width;
 }
 
-// The least value that `percent` of the counted do not exceed, of those from `least` on; 0 if there are none.
-static int percentile(const uint64_t counts[LEVELS], int least, unsigned percent)
+// The least value that half of the n counted do not exceed.
+static int median(const uint32_t counts[LEVELS], size_t n)
 {
-	uint64_t total = 0, below = 0;
-	for (int i = least; i < LEVELS; i++)
-		total += counts[i];
-	for (int i = least; i < LEVELS && total; i++)
-		if (100 * (below += counts[i]) >= percent * total)
-			return i;
-	return 0;
+	size_t below = 0;
+	int i = 0;
+	while (2 * (below += counts[i]) < n)
+		i++;
+	return i;
 }
 
 // Counts n pixels that lie `step` bytes apart, and how much each differs from the next.
-static void count_line(const uint8_t *at, int n, size_t step, uint64_t counts[LEVELS], uint64_t differences[LEVELS])
+static void count_line(const uint8_t *at, int n, size_t step, uint32_t counts[LEVELS], uint32_t differences[LEVELS])
 {
-	for (int i = 0; i < n; i++, at += step) {
+	for (int i = 0; i + 1 < n; i++, at += step) {
 		counts[at[0]]++;
-		if (i + 1 < n)
-			differences[abs(at[step] - at[0])]++;
+		differences[abs(at[step] - at[0])]++;
 	}
+	counts[at[0]]++;
 }
 
-static void count_border(const struct image *image, uint64_t counts[LEVELS], uint64_t differences[LEVELS])
+// The medians of the border's pixels and of their differences.
+static void look_at_border(const struct image *image, struct tone *tone)
 {
-	size_t width = (size_t)image->width;
+	size_t width = (size_t)image->width, height = (size_t)image->height;
+	uint32_t counts[LEVELS] = { 0 }, differences[LEVELS] = { 0 };
 	count_line(image->pixels, image->width, 1, counts, differences);
 	count_line(row_of(image, image->height - 1), image->width, 1, counts, differences);
 	count_line(image->pixels, image->height, width, counts, differences);
 	count_line(image->pixels + width - 1, image->height, width, counts, differences);
+	tone->ground = median(counts, 2 * (width + height));
+	tone->noise = median(differences, 2 * (width + height) - 4);
 }
 
-// Four tables, so that the next pixel's count need not wait for this one's.
-static void count_pixels(const struct image *image, uint64_t counts[LEVELS])
+// Eight at a time where all are the same, as on most of a picture. Two tables, so that the next pixel's count need not wait for
+// this one's.
+static void count_pixels(const struct image *image, uint32_t counts[LEVELS])
 {
-	static const int n_tables = 4;
-	uint32_t tables[4][LEVELS] = { 0 };
-	for (int y = 0; y < image->height; y++) {
-		const uint8_t *row = row_of(image, y);
-		for (int x = 0; x < image->width; x++)
-			tables[x % n_tables][row[x]]++;
+	size_t n = (size_t)image->width * (size_t)image->height;
+	uint32_t others[LEVELS] = { 0 };
+	const uint8_t *p = image->pixels, *end = p + n;
+	for (; end - p >= 8; p += 8) {
+		uint64_t eight;
+		memcpy(&eight, p, sizeof eight);
+		if (eight == p[0] * 0x0101010101010101u) {
+			counts[p[0]] += 8;
+			continue;
+		}
+		for (int i = 0; i < 8; i += 2) {
+			counts[p[i]]++;
+			others[p[i + 1]]++;
+		}
 	}
+	for (; p < end; p++)
+		counts[*p]++;
 	for (int i = 0; i < LEVELS; i++)
-		for (int t = 0; t < n_tables; t++)
-			counts[i] += tables[t][i];
+		counts[i] += others[i];
+}
+
+static void add_up(const struct image *image, struct tally *tally)
+{
+	uint32_t counts[LEVELS] = { 0 };
+	count_pixels(image, counts);
+	tally->n[0] = tally->sum[0] = 0;
+	for (int i = 0; i < LEVELS; i++) {
+		tally->n[i + 1] = tally->n[i] + counts[i];
+		tally->sum[i + 1] = tally->sum[i] + counts[i] * (uint64_t)i;
+	}
+}
+
+// How many pixels have more ink than `least`, and how much they have together.
+static uint64_t ink_above(const struct tally *t, const struct tone *tone, int least, uint64_t *sum)
+{
+	uint64_t ground = (uint64_t)tone->ground;
+	int limit = tone->ground + tone->sign * least;
+	if (limit < 0 || limit >= LEVELS)
+		return *sum = 0;
+	if (tone->sign < 0) {
+		*sum = ground * t->n[limit] - t->sum[limit];
+		return t->n[limit];
+	}
+	uint64_t n = t->n[LEVELS] - t->n[limit + 1];
+	*sum = t->sum[LEVELS] - t->sum[limit + 1] - ground * n;
+	return n;
 }
 
 // The mean of what is above half that mean: how much ink differs from a ground that differs by 0, however much ground
 // there is (T. Ridler, S. Calvard, Picture Thresholding Using an Iterative Selection Method, IEEE Trans. SMC 8(8), 1978,
 // with one of the two means known). Starts high, since noise has such a mean of its own further down; but not at the
-// highest value, which may be a speck's. Each step lowers the mean or ends.
-static int mean_ink(const uint64_t inks[LEVELS], int noise)
+// highest value, which may be a speck's: a tenth of all beyond the noise has more. Each step lowers the mean or ends.
+static int mean_ink(const struct tally *tally, const struct tone *tone)
 {
-	int mean = LEVELS, next = 5 * noise < LEVELS ? percentile(inks, 5 * noise + 1, 90) : 0;
-	while (next < mean && next > 0) {
+	uint64_t sum, total = ink_above(tally, tone, 5 * tone->noise, &sum);
+	if (total == 0)
+		return 0;
+	int mean = LEVELS, next = 5 * tone->noise + 1;
+	while (10 * ink_above(tally, tone, next, &sum) > total)
+		next++;
+	while (next < mean) {
 		mean = next;
-		uint64_t n = 0, sum = 0;
-		for (int i = mean / 2 + 1; i < LEVELS; i++) {
-			n += inks[i];
-			sum += inks[i] * (uint64_t)i;
-		}
+		uint64_t n = ink_above(tally, tone, mean / 2, &sum);
 		next = (int)(sum / n);
 	}
-	return next > 0 ? mean : 0;
+	return mean;
 }
 
 static struct tone find_tone(const struct image *image)
 {
-	struct tone tone = { 0 };
-	uint64_t border[LEVELS] = { 0 }, differences[LEVELS] = { 0 }, pixels[LEVELS] = { 0 }, inks[LEVELS] = { 0 };
-	count_border(image, border, differences);
-	tone.ground = percentile(border, 0, 50);
-	tone.noise = percentile(differences, 0, 50);
-
-	count_pixels(image, pixels);
-	uint64_t lighter = 0, darker = 0;
-	for (int i = 0; i < LEVELS; i++)
-		*(i > tone.ground ? &lighter : &darker) += pixels[i] * (uint64_t)abs(i - tone.ground);
+	struct tone tone = { .sign = 1 };
+	struct tally tally;
+	uint64_t lighter, darker;
+	look_at_border(image, &tone);
+	add_up(image, &tally);
+	ink_above(&tally, &tone, 0, &lighter);
+	tone.sign = -1;
+	ink_above(&tally, &tone, 0, &darker);
 	tone.sign = lighter >= darker ? 1 : -1;
-	for (int i = 0; i < LEVELS; i++) {
-		int ink = tone.sign * (i - tone.ground);
-		inks[ink > 0 ? ink : 0] += pixels[i];
-	}
-	tone.ink = mean_ink(inks, tone.noise);
+	tone.ink = mean_ink(&tally, &tone);
 	return tone;
 }
 

@@ -49,6 +49,12 @@ float *engine_context_ink(struct engine_context *context)
 	return context->ink;
 }
 
+void engine_ink_from_pixels(const uint8_t *pixels, size_t n, float *ink)
+{
+	for (size_t i = 0; i < n; i++)
+		ink[i] = (float)pixels[i] / 255.0f;
+}
+
 int engine_forward(struct engine_context *context, const struct engine_model *model, const float *ink, int n, float *scores,
 		   struct err *e)
 {

@@ -18,6 +18,7 @@
 #include "core/lenet5.h"
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 // What a user may ask for; kernels/engines.h chooses.
@@ -88,6 +89,7 @@ struct engine_ops {
 struct engine {
 	const struct engine_ops *ops;
 	char name[64]; // for logs and cards: "cpu (AVX-512)"
+	bool quick; // a picture takes it less than to hand one to another thread: callers do best with a context each
 	bool lost; // set once, atomically, by the implementation: see engine_lost
 };
 
@@ -125,8 +127,11 @@ void engine_context_close(struct engine_context *);
 // copied on some engines. Plain memory of this machine, of use to other engines too, until the context closes.
 float *engine_context_ink(struct engine_context *);
 
-// ink: (n, 28, 28), 0 background to 1 ink. scores: (n, 10), the output layer: logits or penalties. n is 1..max_batch.
-// A byte picture's ink is pixel/255.0f; any finite number is taken as it is.
+// The ink of n pixels: pixel/255.0f.
+void engine_ink_from_pixels(const uint8_t *pixels, size_t n, float *ink);
+
+// ink: (n, 28, 28), 0 background to 1 ink; any finite number is taken as it is. scores: (n, 10), the output layer: logits or
+// penalties. n is 1..max_batch.
 int engine_forward(struct engine_context *, const struct engine_model *, const float *ink, int n, float *scores, struct err *);
 
 // Every layer's output for one picture; its output has the same bits as engine_forward's.

@@ -197,6 +197,7 @@ int cpu_engine_open(const char *isa_name, struct engine **engine, struct err *e)
 		return err_set(e, "no memory for an engine");
 	c->base.ops = &ops;
 	c->isa = *isa;
+	c->base.quick = true;
 	snprintf(c->base.name, sizeof c->base.name, "cpu (%s)", isa->title);
 	*engine = &c->base;
 	return 0;

@@ -83,8 +83,7 @@ static int set_up(struct bench *b, bool train, struct err *e)
 		if (engine_context_open(b->engine, b->batch, b->n_threads, &b->context, e))
 			return -1;
 		b->ink = engine_context_ink(b->context);
-		for (size_t i = 0; i < (size_t)b->batch * LENET5_PIXELS; i++)
-			b->ink[i] = (float)b->pixels[i] / 255.0f;
+		engine_ink_from_pixels(b->pixels, (size_t)b->batch * LENET5_PIXELS, b->ink);
 		return 0;
 	}
 	b->call = call_steps; // with rates of 0: the same work, and the parameters stay ordinary numbers

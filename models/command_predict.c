@@ -90,8 +90,7 @@ static int predict_all(struct engine_context *context, const struct engine_model
 				return -1;
 			continue;
 		}
-		for (int k = 0; k < LENET5_PIXELS; k++)
-			ink[k] = (float)pixels[k] / 255.0f;
+		engine_ink_from_pixels(pixels, LENET5_PIXELS, ink);
 		if (engine_forward(context, model, ink, 1, scores, e))
 			return -1;
 		struct lenet5_prediction p = lenet5_predict(model->net, scores);

@@ -83,8 +83,7 @@ int measure_network(struct engine *engine, const struct engine_network *network,
 	for (uint32_t at = 0; at < data->n; at += BATCH) {
 		int n = data->n - at < BATCH ? (int)(data->n - at) : BATCH;
 		const uint8_t *pixels = data->pixels + (size_t)at * LENET5_PIXELS;
-		for (int i = 0; i < n * LENET5_PIXELS; i++)
-			ink[i] = (float)pixels[i] / 255.0f;
+		engine_ink_from_pixels(pixels, (size_t)n * LENET5_PIXELS, ink);
 		if (engine_forward(context, model, ink, n, scores, e))
 			goto out;
 		for (int i = 0; i < n; i++) {

@@ -1,5 +1,6 @@
-// A prediction is a call (route.h): start() takes the body apart and decodes it on the HTTP thread, submit() hands the
-// usable pictures to the batcher as one job, finish() writes the answer. Without a usable picture start() answers itself.
+// A prediction is a call (route.h): start() takes the body apart and decodes it on the HTTP thread; the usable pictures are
+// a job, which submit() hands to the batcher, or compute() does with those of other calls at once; finish() writes the answer.
+// Without a usable picture start() answers itself.
 // Unknown query parameters are refused: who asks for ?explian=1, or for something that a later version can do, had better
 // hear of it than get an answer to another question.
 #include "server/api.h"
@@ -46,18 +47,23 @@ static int read_arguments(const struct route_request *request, bool *explain, st
 
 static void write_prediction(struct text *t, const struct lenet5_prediction *p)
 {
-	text_printf(t, "{\"digit\": %d, \"confidence\": %.9g, \"probabilities\": [", p->digit, (double)p->confidence);
-	for (int d = 0; d < LENET5_DIGITS; d++)
-		text_printf(t, "%s%.9g", d ? ", " : "", (double)p->probabilities[d]);
-	text_printf(t, "]");
+	text_printf(t, "{\"digit\": %d, \"confidence\": ", p->digit);
+	text_float(t, p->confidence);
+	text_append(t, ", \"probabilities\": [");
+	for (int d = 0; d < LENET5_DIGITS; d++) {
+		if (d)
+			text_append(t, ", ");
+		text_float(t, p->probabilities[d]);
+	}
+	text_append(t, "]");
 }
 
 static void write_input(struct text *t, const uint8_t *pixels)
 {
-	text_printf(t, ", \"input\": [");
+	text_append(t, ", \"input\": [");
 	for (int i = 0; i < LENET5_PIXELS; i++)
 		text_printf(t, "%s%d", i ? ", " : "", pixels[i]);
-	text_printf(t, "]");
+	text_append(t, "]");
 }
 
 // The answer: `error` before the predictions if none of the pictures could be used. scores: of the usable ones.
@@ -67,18 +73,19 @@ static void answer(const struct api *api, const struct upload *upload, const flo
 	const struct lenet5 *net = api->model->engine_model->net;
 	struct text t = { 0 };
 	int usable = 0, status = upload->n_usable ? 200 : upload->pictures[0].status;
-	text_printf(&t, "{");
+	text_append(&t, "{");
 	if (status != 200) {
-		text_printf(&t, "\"error\": ");
+		text_append(&t, "\"error\": ");
 		text_quote(&t, upload->pictures[0].error.msg);
-		text_printf(&t, ", ");
+		text_append(&t, ", ");
 	}
-	text_printf(&t, "\"model\": ");
+	text_append(&t, "\"model\": ");
 	text_quote(&t, api->model->name);
-	text_printf(&t, ", \"predictions\": [");
+	text_append(&t, ", \"predictions\": [");
 	for (int i = 0; i < upload->n; i++) {
 		const struct upload_picture *picture = &upload->pictures[i];
-		text_printf(&t, "%s", i ? ", " : "");
+		if (i)
+			text_append(&t, ", ");
 		if (picture->status == 200) {
 			struct lenet5_prediction p = lenet5_predict(net, scores + usable * LENET5_DIGITS);
 			write_prediction(&t, &p);
@@ -89,10 +96,44 @@ static void answer(const struct api *api, const struct upload *upload, const flo
 			text_printf(&t, "{\"digit\": null, \"%s\": ", picture->refused ? "reason" : "error");
 			text_quote(&t, picture->error.msg);
 		}
-		text_printf(&t, "}");
+		text_append(&t, "}");
 	}
-	text_printf(&t, "]}\n");
+	text_append(&t, "]}\n");
 	route_answer_json(response, status, &t);
+}
+
+static bool all_finite(const float *scores, int n)
+{
+	for (int i = 0; i < n; i++)
+		if (!isfinite(scores[i]))
+			return false;
+	return true;
+}
+
+static void predict_finish(void *arg, struct route_response *response)
+{
+	struct call *call = arg;
+	switch (call->job.result) {
+	case BATCHER_OK:
+		if (all_finite(call->scores, call->job.n * LENET5_DIGITS))
+			answer(call->api, &call->upload, call->scores, call->explain, response);
+		else
+			route_answer_error(response, 500, "the model's answer is not a number; its weights are no good");
+		return;
+	case BATCHER_FULL:
+		route_answer_error(response, 503, "too many pictures are waiting; try again in a second");
+		return;
+	case BATCHER_LATE:
+		route_answer_error(response, 503, "no answer within %d ms: too much to do; try again in a second",
+				   call->api->limits->deadline_ms);
+		return;
+	case BATCHER_STOPPED:
+		route_answer_error(response, 503, "the daemon is going down; try again");
+		return;
+	case BATCHER_FAILED:
+		route_answer_error(response, 500, "the engine failed: %s", call->job.error.msg);
+		return;
+	}
 }
 
 static void *predict_start(void *context, const struct route_request *request, struct route_response *response)
@@ -139,6 +180,14 @@ static void *predict_start(void *context, const struct route_request *request, s
 	return call;
 }
 
+static void predict_compute(void *const *calls, int n)
+{
+	struct batcher_job *jobs[ROUTE_MAX_CALLS];
+	for (int i = 0; i < n; i++)
+		jobs[i] = &((struct call *)calls[i])->job;
+	direct_compute(((struct call *)calls[0])->api->direct, jobs, n);
+}
+
 static void job_done(struct batcher_job *job)
 {
 	struct call *call = (struct call *)((char *)job - offsetof(struct call, job));
@@ -155,40 +204,6 @@ static void predict_submit(void *arg, void (*done)(void *), void *done_arg)
 	if (result != BATCHER_OK) { // the job is still ours
 		call->job.result = result;
 		done(done_arg);
-	}
-}
-
-static bool all_finite(const float *scores, int n)
-{
-	for (int i = 0; i < n; i++)
-		if (!isfinite(scores[i]))
-			return false;
-	return true;
-}
-
-static void predict_finish(void *arg, struct route_response *response)
-{
-	struct call *call = arg;
-	switch (call->job.result) {
-	case BATCHER_OK:
-		if (all_finite(call->scores, call->job.n * LENET5_DIGITS))
-			answer(call->api, &call->upload, call->scores, call->explain, response);
-		else
-			route_answer_error(response, 500, "the model's answer is not a number; its weights are no good");
-		return;
-	case BATCHER_FULL:
-		route_answer_error(response, 503, "too many pictures are waiting; try again in a second");
-		return;
-	case BATCHER_LATE:
-		route_answer_error(response, 503, "no answer within %d ms: too much to do; try again in a second",
-				   call->api->limits->deadline_ms);
-		return;
-	case BATCHER_STOPPED:
-		route_answer_error(response, 503, "the daemon is going down; try again");
-		return;
-	case BATCHER_FAILED:
-		route_answer_error(response, 500, "the engine failed: %s", call->job.error.msg);
-		return;
 	}
 }
 
@@ -216,9 +231,11 @@ static void *ready_start(void *context, const struct route_request *request, str
 	return NULL;
 }
 
+const struct route api_predict_batched = { "/predict", "POST", predict_start, predict_submit, NULL, predict_finish, discard };
+const struct route api_predict_direct = { "/predict", "POST", predict_start, NULL, predict_compute, predict_finish, discard };
+
 const struct route api_routes[] = {
-	{ "/predict", "POST", predict_start, predict_submit, predict_finish, discard },
-	{ "/healthz", "GET", health_start, NULL, NULL, NULL },
-	{ "/readyz", "GET", ready_start, NULL, NULL, NULL },
+	{ "/healthz", "GET", health_start, NULL, NULL, NULL, NULL },
+	{ "/readyz", "GET", ready_start, NULL, NULL, NULL, NULL },
 };
 const int api_n_routes = sizeof api_routes / sizeof api_routes[0];

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "server/batcher.h"
+#include "server/direct.h"
 #include "server/health.h"
 #include "server/limits.h"
 #include "server/model.h"
@@ -10,10 +11,14 @@
 // What the routes are given as their context. Borrowed members; outlives the last call.
 struct api {
 	const struct limits *limits;
-	struct batcher *batcher;
+	struct batcher *batcher; // api_predict_batched's
+	struct direct *direct; // api_predict_direct's
 	const struct model *model;
 	struct health *health; // /readyz says it
 };
+
+// One of these two, too.
+extern const struct route api_predict_batched, api_predict_direct;
 
 extern const struct route api_routes[];
 extern const int api_n_routes;

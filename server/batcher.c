@@ -6,7 +6,6 @@
 #include <assert.h>
 #include <errno.h>
 #include <pthread.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -30,15 +29,12 @@ struct batcher {
 	int n_queued;                     // lock; pictures in the list that are not taken
 	bool stopping;                    // lock
 
-	_Atomic uint64_t n_pictures, n_passes; // given to the engine
-
 	// The thread's.
 	struct engine_context *context;
 	float *ink;           // (max_batch, 28, 28), the context's
 	float *scores;        // (max_batch, 10)
 	struct piece *pieces; // [max_batch]
 	int n_pieces, n_batch;
-	float ink_of[256]; // of a byte
 };
 
 int64_t batcher_now_us(void)
@@ -126,15 +122,15 @@ static void compute_batch(struct batcher *b)
 	float *ink = b->ink;
 	for (int i = 0; i < b->n_pieces; i++) {
 		const struct piece *p = &b->pieces[i];
-		const uint8_t *pixels = p->job->pixels + (size_t)p->first * N_PIXELS;
-		for (size_t k = 0; k < (size_t)p->n * N_PIXELS; k++)
-			*ink++ = b->ink_of[pixels[k]];
+		size_t n = (size_t)p->n * N_PIXELS;
+		engine_ink_from_pixels(p->job->pixels + (size_t)p->first * N_PIXELS, n, ink);
+		ink += n;
 	}
 
 	struct err e;
 	bool failed = engine_forward(b->context, b->pieces[0].job->model, b->ink, b->n_batch, b->scores, &e) != 0;
-	b->n_pictures += (uint64_t)b->n_batch;
-	b->n_passes++;
+	b->options.work->pictures += (uint64_t)b->n_batch;
+	b->options.work->passes++;
 
 	const float *scores = b->scores;
 	for (int i = 0; i < b->n_pieces; i++) {
@@ -196,8 +192,6 @@ int batcher_open(struct engine *engine, const struct batcher_options *options, s
 	pthread_mutex_init(&b->lock, NULL);
 	b->options = *options;
 	b->tail = &b->head;
-	for (int i = 0; i < 256; i++)
-		b->ink_of[i] = (float)i / 255.0f;
 
 	size_t n = (size_t)options->max_batch;
 	b->scores = calloc(n * N_SCORES, sizeof *b->scores);
@@ -241,11 +235,6 @@ enum batcher_result batcher_submit(struct batcher *b, struct batcher_job *job)
 	}
 	pthread_mutex_unlock(&b->lock);
 	return result;
-}
-
-struct batcher_work batcher_work(const struct batcher *b)
-{
-	return (struct batcher_work){ b->n_pictures, b->n_passes };
 }
 
 void batcher_stop(struct batcher *b)

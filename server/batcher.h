@@ -4,6 +4,7 @@
 
 #include "core/engine.h"
 #include "core/err.h"
+#include "server/work.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -39,6 +40,7 @@ struct batcher_options {
 	int max_batch; // pictures in a forward pass; jobs with more are split
 	int max_delay_us; // how long a picture waits for company while the engine is idle
 	int queue; // pictures that may wait
+	struct work *work; // counts; borrowed
 };
 
 // The decision, apart from the thread that acts on it.
@@ -53,12 +55,6 @@ int batcher_open(struct engine *engine, const struct batcher_options *options, s
 
 // BATCHER_OK: done will be called, maybe before this returns. BATCHER_FULL, BATCHER_STOPPED: it will not. Any thread.
 enum batcher_result batcher_submit(struct batcher *batcher, struct batcher_job *job);
-
-// What the engine was given so far: pictures, and the forward passes that they shared. Any thread.
-struct batcher_work {
-	uint64_t pictures, passes;
-};
-struct batcher_work batcher_work(const struct batcher *batcher);
 
 // Computes what is queued, then ends the thread. From here on submit says BATCHER_STOPPED.
 void batcher_stop(struct batcher *batcher);

@@ -18,6 +18,7 @@ struct config {
 	enum health_on_loss on_loss;
 	char host[256]; // to listen on: a name, an IPv4 address or an IPv6 address without its brackets
 	int port; // 0: any free one
+	bool batch_on_cpu; // pictures go through the batcher there, too
 	int max_batch; // pictures that the engine is given at once
 	int max_delay_us; // how long a picture waits for company while the engine is idle
 	int http_threads; // 0: one a processor, at least 2

@@ -1,6 +1,12 @@
 // A request is an exchange, from its headers (begin) over its body (receive) to its end, when its route starts it. What
-// takes longer is a call: the connection is suspended BEFORE the call is submitted, since done() may come first, and resumed
-// by done(), whereupon libmicrohttpd asks again and the response is queued.
+// takes longer is a call. One that somebody else works at: the connection is suspended BEFORE the call is submitted, since
+// done() may come first, and resumed by done(), whereupon libmicrohttpd asks again and the response is queued.
+//
+// One to be computed here waits for the end of the turn: a request that has come in and has no response yet is asked for again in
+// libmicrohttpd's next turn, at once, after those that came in meanwhile (MHD_AccessHandlerCallback). So the first to be
+// asked again computes for all that this thread has gathered, and all answers go out in a row. That costs a picture alone
+// an epoll_wait or two; with more of them, a pass shared by four is quicker, and a client that sleeps is woken for many answers
+// instead of each, which costs more than some of them (docs/bench.md).
 //
 // Traps of libmicrohttpd 0.9.75 that shape this file: epoll with one thread stalls, hence a pool; stopping with suspended
 // connections is undefined, hence http_drain's count; no answer is possible in the middle of an upload, and one before it
@@ -46,9 +52,14 @@ struct exchange {
 	char *body; // capacity bytes, counted in http->n_buffered
 	size_t n_body, capacity;
 	uint64_t n_declared, n_discarded;
-	void *call; // of the route; not NULL: submitted
+	void *call; // of the route; not NULL: submitted or gathered
+	bool gathered;
+	struct exchange *next_gathered;
 	struct route_response response;
 };
+
+// What this thread has gathered and not computed yet.
+static _Thread_local struct exchange *gathered;
 
 // Changes the size of a body's memory, 0 to free it.
 static bool body_resize(struct exchange *x, size_t capacity)
@@ -200,6 +211,43 @@ static void resume(void *arg)
 	MHD_resume_connection(x->connection);
 }
 
+static void gather(struct exchange *x)
+{
+	x->gathered = true;
+	x->next_gathered = gathered;
+	gathered = x;
+}
+
+// Takes one out, whose client is gone, say.
+static void ungather(struct exchange *x)
+{
+	struct exchange **at = &gathered;
+	while (*at && *at != x)
+		at = &(*at)->next_gathered;
+	if (*at)
+		*at = x->next_gathered;
+}
+
+// Computes for all that have the route of the first one, until none is left.
+static void compute_gathered(void)
+{
+	while (gathered) {
+		const struct route *route = gathered->route;
+		void *calls[ROUTE_MAX_CALLS];
+		int n = 0;
+		for (struct exchange **at = &gathered; *at && n < ROUTE_MAX_CALLS;) {
+			if ((*at)->route == route) {
+				calls[n++] = (*at)->call;
+				(*at)->gathered = false;
+				*at = (*at)->next_gathered;
+			} else {
+				at = &(*at)->next_gathered;
+			}
+		}
+		route->compute(calls, n);
+	}
+}
+
 // The request is complete: answers, or suspends the connection and submits.
 static enum MHD_Result end(struct exchange *x)
 {
@@ -221,6 +269,10 @@ static enum MHD_Result end(struct exchange *x)
 	}
 	if (!x->call)
 		return answer(x);
+	if (x->route->compute) {
+		gather(x);
+		return MHD_YES;
+	}
 	sweep_enter(x->http->sweep, x->deadline, SWEEP_NONE);
 	MHD_suspend_connection(x->connection);
 	x->route->submit(x->call, resume, x); // from here on another thread may be at work on x
@@ -251,6 +303,8 @@ static enum MHD_Result handle(void *arg, struct MHD_Connection *connection, cons
 	}
 	if (!x->call)
 		return end(x);
+	if (x->gathered)
+		compute_gathered();
 	x->route->finish(x->call, &x->response);
 	return answer(x);
 }
@@ -262,6 +316,8 @@ static void complete(void *arg, struct MHD_Connection *connection, void **state,
 	(void)connection, (void)code;
 	if (!x)
 		return;
+	if (x->gathered)
+		ungather(x);
 	if (x->call)
 		x->route->discard(x->call);
 	sweep_enter(http->sweep, x->deadline, SWEEP_IDLE);

@@ -24,9 +24,11 @@ struct daemon {
 	struct health health;
 	struct engine *engine;
 	struct model model;
-	struct batcher *batcher;
+	struct work work;
+	struct batcher *batcher; // or
+	struct direct *direct;
 	struct api api;
-	struct route_table tables[2];
+	struct route_table tables[3];
 	int listen_fd;
 	char address[LISTEN_MAX_ADDRESS];
 	struct http *http;
@@ -82,23 +84,26 @@ static int open_all(struct daemon *d, const struct config *config, struct err *e
 {
 	char why[256], limits[512];
 	const struct standby_watch watch = { engine_lost_here, d };
-	const struct batcher_options gathering = { config->max_batch, config->max_delay_us, config->limits.queue };
+	const struct batcher_options gathering = { config->max_batch, config->max_delay_us, config->limits.queue, &d->work };
 	if (raise_descriptor_limit(config->limits.max_connections, e) ||
 	    engine_open_with_standby(&config->engine, &watch, &d->engine, why, sizeof why, e))
 		return -1;
 	log_info("%s", why);
 	if (model_open(d->engine, config->model, config->network, &d->model, e) || warm_up(d, e) ||
-	    batcher_open(d->engine, &gathering, &d->batcher, e) ||
+	    (d->engine->quick && !config->batch_on_cpu ? direct_open(d->engine, n_threads(config), &d->work, &d->direct, e)
+						       : batcher_open(d->engine, &gathering, &d->batcher, e)) ||
 	    listen_open(config->host, config->port, &d->listen_fd, d->address, e))
 		return -1;
 	d->api.limits = &config->limits;
 	d->api.batcher = d->batcher;
+	d->api.direct = d->direct;
 	d->api.model = &d->model;
 	d->api.health = &d->health;
 	d->tables[0] = (struct route_table){ api_routes, api_n_routes, &d->api };
-	d->tables[1] = (struct route_table){ page_routes, page_n_routes, NULL };
+	d->tables[1] = (struct route_table){ d->batcher ? &api_predict_batched : &api_predict_direct, 1, &d->api };
+	d->tables[2] = (struct route_table){ page_routes, page_n_routes, NULL };
 	atomic_store(&d->health.open, true);
-	const struct http_options serving = { d->listen_fd, n_threads(config), &config->limits, d->tables, 2 };
+	const struct http_options serving = { d->listen_fd, n_threads(config), &config->limits, d->tables, 3 };
 	if (http_open(&serving, &d->http, e))
 		return -1;
 	config_limits(config, limits, sizeof limits);
@@ -113,6 +118,7 @@ static void close_all(struct daemon *d)
 	if (d->listen_fd >= 0)
 		close(d->listen_fd);
 	batcher_close(d->batcher);
+	direct_close(d->direct);
 	model_close(&d->model);
 	engine_close(d->engine);
 }
@@ -155,11 +161,10 @@ static int serve(const struct config *config)
 		atomic_store(&d.health.open, false);
 		http_drain(d.http);
 	}
-	struct batcher_work work = failed ? (struct batcher_work){ 0, 0 } : batcher_work(d.batcher);
 	close_all(&d);
 	if (!failed)
-		log_info("done: %llu pictures in %llu passes", (unsigned long long)work.pictures,
-			 (unsigned long long)work.passes);
+		log_info("done: %llu pictures in %llu passes", (unsigned long long)d.work.pictures,
+			 (unsigned long long)d.work.passes);
 	return failed || health_must_exit(&d.health) ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 

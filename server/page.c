@@ -89,11 +89,11 @@ START(start_style, 2)
 START(start_icon, 3)
 
 const struct route page_routes[] = {
-	{ "/", "GET", start_index, NULL, NULL, NULL },
-	{ "/index.html", "GET", start_index, NULL, NULL, NULL },
-	{ "/app.js", "GET", start_script, NULL, NULL, NULL },
-	{ "/style.css", "GET", start_style, NULL, NULL, NULL },
-	{ "/icon.svg", "GET", start_icon, NULL, NULL, NULL },
-	{ "/favicon.ico", "GET", start_icon, NULL, NULL, NULL }, // what browsers ask for before they have read the page
+	{ "/", "GET", start_index, NULL, NULL, NULL, NULL },
+	{ "/index.html", "GET", start_index, NULL, NULL, NULL, NULL },
+	{ "/app.js", "GET", start_script, NULL, NULL, NULL, NULL },
+	{ "/style.css", "GET", start_style, NULL, NULL, NULL, NULL },
+	{ "/icon.svg", "GET", start_icon, NULL, NULL, NULL, NULL },
+	{ "/favicon.ico", "GET", start_icon, NULL, NULL, NULL, NULL }, // what browsers ask for before they have read the page
 };
 const int page_n_routes = sizeof page_routes / sizeof page_routes[0];

@@ -7,7 +7,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-enum { ROUTE_MAX_ARGUMENTS = 16, ROUTE_MAX_HEADERS = 12 };
+enum { ROUTE_MAX_ARGUMENTS = 16, ROUTE_MAX_HEADERS = 12, ROUTE_MAX_CALLS = 64 };
 
 struct route_argument {
 	const char *name, *value; // of the query; value is "" where the URL has none
@@ -39,14 +39,16 @@ struct route_response {
 
 // A path that answers. GET stands for HEAD too.
 //
-// start() fills the response and returns NULL, or returns a call: work that somebody else does meanwhile. Then submit()
-// hands the work over and returns at once; done(arg) is called when it is through, once, on any thread, maybe before
-// submit() returns. After that finish() fills the response. discard() frees the call in any case. A route whose start()
-// always answers leaves the other three NULL.
+// start() fills the response and returns NULL, or returns a call: work that is to be done. A route has one of two ways to do it.
+// submit() hands it to somebody else and returns at once; done(arg) is called when it is through, once, on any thread, maybe
+// before submit() returns. compute() does it, with that of other calls of this route and context that came in meanwhile, 1 to
+// ROUTE_MAX_CALLS in all. After that finish() fills the response. discard() frees the call in any case, even before. A route whose
+// start() always answers leaves the other four NULL.
 struct route {
 	const char *path, *method;
 	void *(*start)(void *context, const struct route_request *, struct route_response *);
 	void (*submit)(void *call, void (*done)(void *arg), void *arg);
+	void (*compute)(void *const *calls, int n);
 	void (*finish)(void *call, struct route_response *);
 	void (*discard)(void *call);
 };

@@ -42,6 +42,7 @@ int cuda_engine_open(const struct cuda_options *options, struct engine **engine,
 	ops = *cpu;
 	ops.forward = forward;
 	(*engine)->ops = &ops;
+	(*engine)->quick = false;
 	snprintf((*engine)->name, sizeof (*engine)->name, "cuda (pretended%s%s)", options->cudnn ? ", cuDNN" : "",
 		 options->tf32 ? ", TF32" : "");
 	lost_pass = number("LOST_GPU_PASS");

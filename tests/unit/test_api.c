@@ -16,6 +16,7 @@ static struct fake_engine fake;
 static struct limits limits;
 static struct model model;
 static struct health health;
+static struct work work;
 static struct api api;
 static struct route_response response;
 static cJSON *answer; // of the last request
@@ -23,7 +24,7 @@ static cJSON *answer; // of the last request
 static void start(int queue)
 {
 	struct err e;
-	const struct batcher_options options = { 8, 0, queue };
+	const struct batcher_options options = { 8, 0, queue, &work };
 	fake_engine_init(&fake);
 	limits = (struct limits){ .max_body = 1 << 20, .max_pictures = 8, .max_pixels = 10000, .deadline_ms = 600000 };
 	snprintf(model.name, sizeof model.name, "a \"name\"");
@@ -62,14 +63,14 @@ static void done(void *arg)
 // What http.c does with a request. Returns the status; `answer` is the body.
 static int ask(const char *method, const char *path, const char *explain, const char *body)
 {
-	const struct route_table table = { api_routes, api_n_routes, &api };
+	const struct route_table table[] = { { api_routes, api_n_routes, &api }, { &api_predict_batched, 1, &api } };
 	struct route_request request = { .content_type = "application/json", .body = body, .n_body = strlen(body) };
 	struct waiter w = { PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, false };
 	void *context, *call = NULL;
 	if (explain)
 		request.arguments[request.n_arguments++] = (struct route_argument){ "explain", explain };
 	response = (struct route_response){ 0 };
-	const struct route *route = route_find(&table, 1, method, path, &context, &response);
+	const struct route *route = route_find(table, 2, method, path, &context, &response);
 	if (route)
 		call = route->start(context, &request, &response);
 	if (call) {

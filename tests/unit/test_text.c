@@ -1,7 +1,11 @@
 #include "core/text.h"
 
+#include "core/rng.h"
 #include "tests/unit/test.h"
 
+#include <float.h>
+#include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -44,4 +48,50 @@ TEST(text_grows)
 	CHECK(got && n == strlen(got) && n == 10 * 1002 + 90 * 1003);
 	CHECK(got && strncmp(got + n - 5, "xxxx;", 5) == 0);
 	free(got);
+}
+
+// The other implementation is the C library's.
+static void check_float(float value)
+{
+	struct text t = { 0 };
+	size_t n;
+	char want[64];
+	text_float(&t, value);
+	snprintf(want, sizeof want, "%.9g", (double)value);
+	char *got = text_take(&t, &n);
+	CHECK_MSG(got && strcmp(got, want) == 0, "%a: %s, not %s", (double)value, got ? got : "nothing", want);
+	free(got);
+}
+
+TEST(text_writes_floats_as_printf_does)
+{
+	static const float some[] = { 0, 1, 10, 0.1f, 0.5f, 123456792, 999999936, 1e9f, 1e-4f, 9.9999997e-5f, 1e-5f, 0.999967754f,
+				      FLT_MAX, FLT_MIN, FLT_TRUE_MIN, 1e35f, 1e-35f, INFINITY,
+				      16777215.5f / 8, 0.0000152587890625f, 2097151.875f, 8388608.5f };
+	for (size_t i = 0; i < sizeof some / sizeof some[0]; i++) {
+		check_float(some[i]);
+		check_float(-some[i]);
+	}
+	float power = 1e-38f;
+	for (int k = -38; k <= 38; k++, power = (float)pow(10, k)) {
+		float below = power, above = power;
+		for (int i = 0; i < 20; i++) {
+			check_float(below);
+			check_float(above);
+			below = nextafterf(below, 0);
+			above = nextafterf(above, INFINITY);
+		}
+	}
+	for (int e = -149; e < 128; e++) // few bits: ends with a 5 that may stand right behind the ninth digit
+		for (int m = 1; m < 300; m += 2)
+			check_float(ldexpf((float)m, e));
+	struct rng rng;
+	rng_init(&rng, 9);
+	for (int i = 0; i < 300000; i++) {
+		uint32_t bits = rng_next(&rng);
+		float value;
+		memcpy(&value, &bits, sizeof value);
+		if (isfinite(value))
+			check_float(value);
+	}
 }
