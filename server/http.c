@@ -21,6 +21,7 @@
 #include <microhttpd.h>
 #include <pthread.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -29,27 +30,29 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { DISCARD_FACTOR = 4, FIRST_BODY = 4096 };
+// CONNECTION_MEMORY is for headers and what of a body comes in at once. libmicrohttpd clears all of it after every request.
+enum { DISCARD_FACTOR = 4, SMALL_BODY = 1024, CONNECTION_MEMORY = 16 << 10 };
 
 struct http {
 	struct http_options options;
 	struct MHD_Daemon *daemon;
 	struct sweep *sweep;
+	atomic_bool draining;
 
 	pthread_mutex_t lock; // of all that follows
 	pthread_cond_t idle;  // n_active became 0
 	int n_active;         // exchanges
 	int64_t n_buffered;   // bytes that bodies occupy
-	bool draining, closed;
+	bool closed;
 };
 
 struct exchange {
 	struct http *http;
 	struct MHD_Connection *connection;
-	struct sweep_entry *deadline; // the connection's
-	const struct route *route;    // NULL: the response is there already, and says no
+	struct client *client;
+	const struct route *route; // NULL: the response is there already, and says no
 	void *context;
-	char *body; // capacity bytes, counted in http->n_buffered
+	char *body; // client->body, or if there is a capacity memory of that size, counted in http->n_buffered
 	size_t n_body, capacity;
 	uint64_t n_declared, n_discarded;
 	void *call; // of the route; not NULL: submitted or gathered
@@ -58,13 +61,22 @@ struct exchange {
 	struct route_response response;
 };
 
+// Of a connection, whose exchanges come one after the other; most need no memory beyond it.
+struct client {
+	struct sweep_entry deadline;
+	struct exchange exchange;
+	char body[SMALL_BODY];
+};
+
 // What this thread has gathered and not computed yet.
 static _Thread_local struct exchange *gathered;
 
-// Changes the size of a body's memory, 0 to free it.
+// Gives a body memory of another size; 0: the client's own.
 static bool body_resize(struct exchange *x, size_t capacity)
 {
 	struct http *http = x->http;
+	if (capacity == x->capacity)
+		return true;
 	pthread_mutex_lock(&http->lock);
 	int64_t n_buffered = http->n_buffered + (int64_t)capacity - (int64_t)x->capacity;
 	bool ok = capacity < x->capacity || n_buffered <= http->options.limits->max_buffer;
@@ -73,14 +85,17 @@ static bool body_resize(struct exchange *x, size_t capacity)
 	pthread_mutex_unlock(&http->lock);
 	if (!ok)
 		return false;
-	char *body = capacity ? realloc(x->body, capacity) : NULL;
+	char *old = x->capacity ? x->body : NULL;
+	char *body = capacity ? realloc(old, capacity) : x->client->body;
 	if (capacity == 0) {
-		free(x->body);
+		free(old);
 	} else if (!body) {
 		pthread_mutex_lock(&http->lock);
 		http->n_buffered += (int64_t)x->capacity - (int64_t)capacity;
 		pthread_mutex_unlock(&http->lock);
 		return false;
+	} else if (!old) {
+		memcpy(body, x->body, x->n_body);
 	}
 	x->body = body;
 	x->capacity = capacity;
@@ -91,14 +106,6 @@ static void refuse_too_large(struct exchange *x)
 {
 	route_answer_error(&x->response, 413, "the body has more than %d bytes; send a smaller picture, or fewer at once",
 			   x->http->options.limits->max_body);
-}
-
-static bool is_going_down(struct http *http)
-{
-	pthread_mutex_lock(&http->lock);
-	bool draining = http->draining;
-	pthread_mutex_unlock(&http->lock);
-	return draining;
 }
 
 static enum MHD_Result answer(struct exchange *x)
@@ -113,9 +120,9 @@ static enum MHD_Result answer(struct exchange *x)
 	MHD_add_response_header(out, "X-Content-Type-Options", "nosniff");
 	for (int i = 0; i < r->n_headers; i++)
 		MHD_add_response_header(out, r->headers[i].name, r->headers[i].value);
-	if (is_going_down(x->http))
+	if (atomic_load(&x->http->draining))
 		MHD_add_response_header(out, "Connection", "close");
-	sweep_enter(x->http->sweep, x->deadline, SWEEP_BODY);
+	sweep_enter(x->http->sweep, &x->client->deadline, SWEEP_BODY);
 	enum MHD_Result result = MHD_queue_response(x->connection, (unsigned)r->status, out);
 	MHD_destroy_response(out);
 	return result;
@@ -147,25 +154,26 @@ static void read_head(struct exchange *x, const char *method, const char *url)
 	}
 }
 
-static struct exchange *begin(struct http *http, struct MHD_Connection *connection)
+static struct client *client_of(struct MHD_Connection *connection)
 {
 	const union MHD_ConnectionInfo *info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
-	struct exchange *x = info && info->socket_context ? calloc(1, sizeof *x) : NULL;
-	if (!x)
+	return info ? info->socket_context : NULL;
+}
+
+static struct exchange *begin(struct http *http, struct MHD_Connection *connection)
+{
+	struct client *client = client_of(connection);
+	if (!client)
 		return NULL;
 	pthread_mutex_lock(&http->lock);
 	bool closed = http->closed;
 	http->n_active += !closed;
 	pthread_mutex_unlock(&http->lock);
-	if (closed) {
-		free(x);
+	if (closed)
 		return NULL;
-	}
-	x->http = http;
-	x->connection = connection;
-	x->deadline = info->socket_context;
-	sweep_enter(http->sweep, x->deadline, SWEEP_BODY);
-	return x;
+	client->exchange = (struct exchange){ .http = http, .connection = connection, .client = client, .body = client->body };
+	sweep_enter(http->sweep, &client->deadline, SWEEP_BODY);
+	return &client->exchange;
 }
 
 static enum MHD_Result receive(struct exchange *x, const char *data, size_t n)
@@ -176,9 +184,10 @@ static enum MHD_Result receive(struct exchange *x, const char *data, size_t n)
 		refuse_too_large(x);
 		x->route = NULL;
 	}
-	if (x->route && x->capacity <= x->n_body + n) { // one more for the 0
+	size_t room = x->capacity ? x->capacity : SMALL_BODY;
+	if (x->route && room <= x->n_body + n) { // one more for the 0
 		size_t expected = x->n_declared ? (size_t)x->n_declared : max;
-		size_t capacity = 2 * (x->n_body + n) > FIRST_BODY ? 2 * (x->n_body + n) : FIRST_BODY;
+		size_t capacity = 2 * (x->n_body + n);
 		if (!body_resize(x, (capacity < expected ? capacity : expected) + 1)) {
 			route_answer_error(&x->response, 503,
 					   "no memory for the body: too much is coming in; try again in a second");
@@ -255,11 +264,10 @@ static enum MHD_Result end(struct exchange *x)
 		struct route_request request = {
 			.content_type = header(x, "Content-Type"),
 			.if_none_match = header(x, "If-None-Match"),
-			.body = x->body ? x->body : "",
+			.body = x->body,
 			.n_body = x->n_body,
 		};
-		if (x->body)
-			x->body[x->n_body] = 0;
+		x->body[x->n_body] = 0;
 		int n = MHD_get_connection_values(x->connection, MHD_GET_ARGUMENT_KIND, add_argument, &request);
 		if (n > ROUTE_MAX_ARGUMENTS)
 			route_answer_error(&x->response, 400, "the URL has more than %d parameters", ROUTE_MAX_ARGUMENTS);
@@ -273,7 +281,7 @@ static enum MHD_Result end(struct exchange *x)
 		gather(x);
 		return MHD_YES;
 	}
-	sweep_enter(x->http->sweep, x->deadline, SWEEP_NONE);
+	sweep_enter(x->http->sweep, &x->client->deadline, SWEEP_NONE);
 	MHD_suspend_connection(x->connection);
 	x->route->submit(x->call, resume, x); // from here on another thread may be at work on x
 	return MHD_YES;
@@ -320,10 +328,9 @@ static void complete(void *arg, struct MHD_Connection *connection, void **state,
 		ungather(x);
 	if (x->call)
 		x->route->discard(x->call);
-	sweep_enter(http->sweep, x->deadline, SWEEP_IDLE);
+	sweep_enter(http->sweep, &x->client->deadline, SWEEP_IDLE);
 	body_resize(x, 0);
 	free(x->response.owned);
-	free(x);
 	*state = NULL;
 
 	pthread_mutex_lock(&http->lock);
@@ -335,10 +342,10 @@ static void complete(void *arg, struct MHD_Connection *connection, void **state,
 static void *request_line(void *arg, const char *uri, struct MHD_Connection *connection)
 {
 	struct http *http = arg;
-	const union MHD_ConnectionInfo *info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+	struct client *client = client_of(connection);
 	(void)uri;
-	if (info && info->socket_context)
-		sweep_enter(http->sweep, info->socket_context, SWEEP_HEADERS);
+	if (client)
+		sweep_enter(http->sweep, &client->deadline, SWEEP_HEADERS);
 	return NULL;
 }
 
@@ -346,16 +353,17 @@ static void connection_changed(void *arg, struct MHD_Connection *connection, voi
 			       enum MHD_ConnectionNotificationCode code)
 {
 	struct http *http = arg;
+	struct client *client = *context;
 	if (code == MHD_CONNECTION_NOTIFY_STARTED) {
 		int fd = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
-		*context = calloc(1, sizeof(struct sweep_entry));
-		if (*context)
-			sweep_join(http->sweep, *context, fd);
+		*context = client = malloc(sizeof *client);
+		if (client)
+			sweep_join(http->sweep, &client->deadline, fd);
 		else
 			shutdown(fd, SHUT_RDWR); // without a deadline it may not stay
-	} else if (*context) {
-		sweep_leave(http->sweep, *context);
-		free(*context);
+	} else if (client) {
+		sweep_leave(http->sweep, &client->deadline);
+		free(client);
 		*context = NULL;
 	}
 }
@@ -386,6 +394,7 @@ int http_open(const struct http_options *options, struct http **http, struct err
 				     MHD_OPTION_LISTEN_SOCKET, options->listen_fd, MHD_OPTION_THREAD_POOL_SIZE,
 				     (unsigned)options->n_threads, MHD_OPTION_CONNECTION_LIMIT,
 				     (unsigned)options->limits->max_connections, MHD_OPTION_STRICT_FOR_CLIENT, 1,
+				     MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY,
 				     MHD_OPTION_NOTIFY_COMPLETED, complete, h, MHD_OPTION_NOTIFY_CONNECTION,
 				     connection_changed, h, MHD_OPTION_URI_LOG_CALLBACK, request_line, h, MHD_OPTION_END);
 	if (!h->daemon) {
@@ -401,8 +410,8 @@ void http_drain(struct http *h)
 {
 	MHD_quiesce_daemon(h->daemon);
 	shutdown(h->options.listen_fd, SHUT_RDWR); // else the kernel goes on taking connections that nobody will answer
+	atomic_store(&h->draining, true);
 	pthread_mutex_lock(&h->lock);
-	h->draining = true;
 	while (h->n_active > 0)
 		pthread_cond_wait(&h->idle, &h->lock);
 	h->closed = true;

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAX_BODY = 8192 };
+enum { MAX_BODY = 8192, CONNECTION_MEMORY = 16 << 10 }; // the latter as server/http.c
 
 static const char constant[] =
     "{\"model\": \"relu\", \"predictions\": [{\"digit\": 7, \"confidence\": 0.999967754, \"probabilities\": [3.0642056e-07, "
@@ -80,7 +80,7 @@ int main(int argc, char **argv)
 	struct MHD_Daemon *daemon = MHD_start_daemon(
 	    mode | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0, NULL, NULL, handle, NULL, MHD_OPTION_SOCK_ADDR, &address,
 	    MHD_OPTION_THREAD_POOL_SIZE, (unsigned)n_threads, MHD_OPTION_CONNECTION_LIMIT, 1024u, MHD_OPTION_STRICT_FOR_CLIENT, 1,
-	    MHD_OPTION_NOTIFY_COMPLETED, complete, NULL, MHD_OPTION_END);
+	    MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY, MHD_OPTION_NOTIFY_COMPLETED, complete, NULL, MHD_OPTION_END);
 	if (!daemon) {
 		fprintf(stderr, "bare: libmicrohttpd does not start with %s and %d threads\n", argv[1], n_threads);
 		return 1;

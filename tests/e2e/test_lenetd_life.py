@@ -101,7 +101,7 @@ class Limits(unittest.TestCase):
 
     def test_full_queue(self):
         pictures = multipart(*[png(p) for p in mnist(8)])
-        with Daemon('--queue', '8', '--max-pictures', '8', '--max-batch', '1') as d:
+        with Daemon('--batch-on-cpu', '--queue', '8', '--max-pictures', '8', '--max-batch', '1') as d:
             with concurrent.futures.ThreadPoolExecutor(32) as pool:
                 answers = list(pool.map(lambda _: d.predict(pictures, f'multipart/form-data; boundary={BOUNDARY}'), range(200)))
             self.assertLessEqual({r.status for r in answers}, {200, 503})
@@ -110,6 +110,29 @@ class Limits(unittest.TestCase):
                     self.assertEqual(r.getheader('Retry-After'), '1')
                     self.assertTrue(r.json['error'])
             self.assertEqual(d.predict(pictures, f'multipart/form-data; boundary={BOUNDARY}').status, 200)
+
+    def test_clients_that_hang_up(self):
+        """Between request and answer; a big request keeps the daemon's threads from it for a while, so that many do it at once."""
+        pictures = [png(p) for p in mnist(16)]
+        requests = [b'POST /predict HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n' % len(p) + p for p in pictures]
+        big = multipart(*pictures * 16)
+        for flags in ((), ('--batch-on-cpu',)):
+            with self.subTest(flags=flags), Daemon('--http-threads', '2', *flags) as d:
+                want = [d.predict(p).body for p in pictures]
+                for _ in range(20):
+                    busy = [d.raw(b'POST /predict HTTP/1.1\r\nHost: x\r\nContent-Type: multipart/form-data; boundary=%s\r\n'
+                                  b'Content-Length: %d\r\n\r\n' % (BOUNDARY.encode(), len(big)) + big) for _ in range(2)]
+                    clients = [d.raw(r) for r in requests]
+                    for s in clients[::2]:
+                        s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack('ii', 1, 0))  # a reset
+                        s.close()
+                    for s, body in zip(clients[1::2], want[1::2]):
+                        self.assertEqual(read_response(s.makefile('rb'))[::2], (200, body))
+                        s.close()
+                    for s in busy:
+                        self.assertEqual(read_response(s.makefile('rb'))[0], 200)
+                        s.close()
+                self.assertEqual(d.stop(), 0)
 
     def test_buffer_limit(self):
         picture = png(mnist(1)[0])
@@ -137,8 +160,9 @@ class Life(unittest.TestCase):
         return s
 
     def test_what_is_in_flight_is_answered(self):
-        for number in (signal.SIGTERM, signal.SIGINT):
-            with self.subTest(number), Daemon('--max-delay-us', '1000000', '--max-batch', '64') as d:
+        slow = '--batch-on-cpu', '--max-delay-us', '1000000', '--max-batch', '64'
+        for number, flags in ((signal.SIGTERM, slow), (signal.SIGINT, slow), (signal.SIGTERM, ())):
+            with self.subTest(number, flags=flags), Daemon(*flags) as d:
                 picture = png(mnist(1)[0])
                 queued = self.begin(d, picture, picture)  # waits for company
                 halfway = self.begin(d, picture, picture[:50])

@@ -21,6 +21,8 @@ static struct api api;
 static struct route_response response;
 static cJSON *answer; // of the last request
 
+static bool batched = true; // by which of the two ways predictions go
+
 static void start(int queue)
 {
 	struct err e;
@@ -30,6 +32,7 @@ static void start(int queue)
 	snprintf(model.name, sizeof model.name, "a \"name\"");
 	fake_engine_model(&fake.engine, &model.engine_model);
 	CHECK_MSG(batcher_open(&fake.engine, &options, &api.batcher, &e) == 0, "%s", e.msg);
+	CHECK_MSG(direct_open(&fake.engine, 1, &work, &api.direct, &e) == 0, "%s", e.msg);
 	api.limits = &limits;
 	api.model = &model;
 	api.health = &health;
@@ -41,6 +44,7 @@ static void stop(void)
 	cJSON_Delete(answer);
 	answer = NULL;
 	batcher_close(api.batcher);
+	direct_close(api.direct);
 	model_close(&model);
 	CHECK(fake.n_models == 0);
 }
@@ -63,7 +67,7 @@ static void done(void *arg)
 // What http.c does with a request. Returns the status; `answer` is the body.
 static int ask(const char *method, const char *path, const char *explain, const char *body)
 {
-	const struct route_table table[] = { { api_routes, api_n_routes, &api }, { &api_predict_batched, 1, &api } };
+	const struct route_table table[] = { { api_routes, api_n_routes, &api }, { batched ? &api_predict_batched : &api_predict_direct, 1, &api } };
 	struct route_request request = { .content_type = "application/json", .body = body, .n_body = strlen(body) };
 	struct waiter w = { PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, false };
 	void *context, *call = NULL;
@@ -73,13 +77,17 @@ static int ask(const char *method, const char *path, const char *explain, const 
 	const struct route *route = route_find(table, 2, method, path, &context, &response);
 	if (route)
 		call = route->start(context, &request, &response);
-	if (call) {
-		CHECK(response.status == 0);
+	CHECK(!call == (response.status != 0));
+	if (call && route->compute) {
+		route->compute(&call, 1);
+	} else if (call) {
 		route->submit(call, done, &w);
 		pthread_mutex_lock(&w.lock);
 		while (!w.done)
 			pthread_cond_wait(&w.changed, &w.lock);
 		pthread_mutex_unlock(&w.lock);
+	}
+	if (call) {
 		route->finish(call, &response);
 		route->discard(call);
 	}
@@ -127,7 +135,23 @@ static const char *header(const char *name)
 	return "";
 }
 
-TEST(api_predicts)
+// A test of a prediction that is to come out the same by both ways.
+#define BOTH_WAYS(name)                \
+	static void name(void);        \
+	TEST(name##_batched)           \
+	{                              \
+		batched = true;        \
+		name();                \
+	}                              \
+	TEST(name##_directly)          \
+	{                              \
+		batched = false;       \
+		name();                \
+		batched = true;        \
+	}                              \
+	static void name(void)
+
+BOTH_WAYS(api_predicts)
 {
 	start(64);
 	CHECK(ask("POST", "/predict", NULL, pictures("72")) == 200);
@@ -145,7 +169,7 @@ TEST(api_predicts)
 	stop();
 }
 
-TEST(api_explains)
+BOTH_WAYS(api_explains)
 {
 	start(64);
 	CHECK(ask("POST", "/predict", "1", pictures("3")) == 200);
@@ -158,7 +182,7 @@ TEST(api_explains)
 	stop();
 }
 
-TEST(api_puts_an_error_in_its_place)
+BOTH_WAYS(api_puts_an_error_in_its_place)
 {
 	start(64);
 	CHECK(ask("POST", "/predict", NULL, pictures("4x5")) == 200); // x is blank
@@ -173,7 +197,7 @@ TEST(api_puts_an_error_in_its_place)
 	stop();
 }
 
-TEST(api_errors)
+BOTH_WAYS(api_errors)
 {
 	start(64);
 	CHECK(ask("POST", "/predict", NULL, "") == 400 && *text_of(answer, "error"));

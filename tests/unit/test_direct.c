@@ -1,0 +1,118 @@
+// The passes that callers compute themselves, over a fake engine that remembers how many pictures each had.
+#include "server/direct.h"
+
+#include "tests/unit/fake_engine.h"
+#include "tests/unit/test.h"
+
+#include <string.h>
+
+enum { MAX_JOBS = 8, MAX_PICTURES = 40 };
+
+static struct fake_engine fake;
+static struct engine_model *model, *other;
+static struct direct *direct;
+static struct work work;
+static struct batcher_job jobs[MAX_JOBS];
+static uint8_t pixels[MAX_JOBS][MAX_PICTURES][LENET5_PIXELS];
+static float scores[MAX_JOBS][MAX_PICTURES][LENET5_DIGITS];
+
+static void start(void)
+{
+	struct err e;
+	fake_engine_init(&fake);
+	fake_engine_model(&fake.engine, &model);
+	fake_engine_model(&fake.engine, &other);
+	work = (struct work){ 0 };
+	CHECK_MSG(direct_open(&fake.engine, 2, &work, &direct, &e) == 0, "%s", e.msg);
+	CHECK(fake.n_contexts == 2);
+	memset(scores, 0, sizeof scores);
+}
+
+static void stop(void)
+{
+	direct_close(direct);
+	engine_model_unref(model);
+	engine_model_unref(other);
+	CHECK(fake.n_contexts == 0 && fake.n_models == 0);
+}
+
+static void add(int i, struct engine_model *of, int n)
+{
+	for (int p = 0; p < n; p++)
+		for (int d = 0; d < LENET5_DIGITS; d++)
+			pixels[i][p][d] = (uint8_t)(i * 20 + p + d);
+	jobs[i] = (struct batcher_job){ .model = of, .pixels = pixels[i][0], .scores = scores[i][0], .n = n, .result = BATCHER_LATE };
+}
+
+static void compute(int n)
+{
+	struct batcher_job *list[MAX_JOBS];
+	for (int i = 0; i < n; i++)
+		list[i] = &jobs[i];
+	direct_compute(direct, list, n);
+}
+
+static void check(int n, int n_passes, const int *passes)
+{
+	uint64_t pictures = 0;
+	CHECK_MSG(fake.n_calls == n_passes, "%d passes", fake.n_calls);
+	for (int i = 0; i < n_passes; i++)
+		CHECK_MSG(fake.batches[i] == passes[i], "pass %d has %d pictures", i, fake.batches[i]);
+	for (int i = 0; i < n; i++) {
+		pictures += (uint64_t)jobs[i].n;
+		CHECK(jobs[i].result == BATCHER_OK);
+		for (int p = 0; p < jobs[i].n; p++)
+			for (int d = 0; d < LENET5_DIGITS; d++)
+				CHECK_MSG((int)(scores[i][p][d] + 0.5f) == pixels[i][p][d], "job %d, picture %d: %g", i, p,
+					  (double)scores[i][p][d]);
+	}
+	CHECK(work.pictures == pictures && work.passes == (uint64_t)n_passes);
+}
+
+TEST(direct_shares_passes)
+{
+	start();
+	add(0, model, 1);
+	add(1, model, 7);
+	add(2, model, 1);
+	compute(3);
+	check(3, 1, (int[]){ 9 });
+	stop();
+}
+
+TEST(direct_splits_what_is_too_much_for_a_pass)
+{
+	start();
+	add(0, model, 10);
+	add(1, model, 40);
+	compute(2);
+	check(2, 4, (int[]){ 16, 16, 16, 2 });
+	stop();
+}
+
+TEST(direct_does_not_mix_models)
+{
+	start();
+	add(0, model, 2);
+	add(1, other, 3);
+	add(2, other, 1);
+	add(3, model, 1);
+	compute(4);
+	check(4, 3, (int[]){ 2, 4, 1 });
+	stop();
+}
+
+TEST(direct_passes_an_error_on)
+{
+	start();
+	add(0, model, 3);
+	add(1, model, 1);
+	fake_engine_fail(true);
+	compute(2);
+	for (int i = 0; i < 2; i++)
+		CHECK(jobs[i].result == BATCHER_FAILED && strcmp(jobs[i].error.msg, "the fake has failed") == 0);
+	fake_engine_fail(false);
+	compute(2);
+	CHECK(jobs[0].result == BATCHER_OK && jobs[1].result == BATCHER_OK);
+	stop();
+}
