@@ -9,7 +9,7 @@ NVCC    ?= $(or $(shell command -v nvcc),$(wildcard /usr/local/cuda/bin/nvcc))
 WITH_CUDA := $(if $(filter release,$(VARIANT)),$(if $(filter auto,$(CUDA)),$(NVCC),$(filter 1,$(CUDA))))
 B := build/$(VARIANT)$(if $(filter 0,$(CUDA)),$(if $(NVCC),-cpu))
 
-CFLAGS  ?= -O3 -g
+CFLAGS  ?= -O2 -g -ftree-vectorize
 PKGS    := libmicrohttpd libcjson libpng nettle zlib
 WARN    := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes $(if $(WERROR),-Werror)
 # The bits do not move: no contraction the code does not ask for, no reordering.

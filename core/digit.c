@@ -142,9 +142,11 @@ static int mean_ink(const struct tally *tally, const struct tone *tone)
 	uint64_t sum, total = ink_above(tally, tone, 5 * tone->noise, &sum);
 	if (total == 0)
 		return 0;
-	int mean = LEVELS, next = 5 * tone->noise + 1;
-	while (10 * ink_above(tally, tone, next, &sum) > total)
-		next++;
+	int mean = LEVELS, low = 5 * tone->noise, next = LEVELS - 1;
+	while (next - low > 1) { // a tenth or less is above next, more above low
+		int middle = (low + next) / 2;
+		*(10 * ink_above(tally, tone, middle, &sum) > total ? &low : &next) = middle;
+	}
 	while (next < mean) {
 		mean = next;
 		uint64_t n = ink_above(tally, tone, mean / 2, &sum);

@@ -2,6 +2,7 @@
 // would come past them.
 #include "core/digit.h"
 #include "core/image.h"
+#include "core/plain_png.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -32,6 +33,32 @@ static void read_picture(const uint8_t *bytes, size_t n)
 	image_free(&image);
 }
 
+// What is read as a plain picture is to be what libpng makes of it, if that takes it: with a text in the file, which is not plain.
+static void compare_with_libpng(const uint8_t *bytes, size_t n)
+{
+	enum { MAX_PIXELS = 1 << 16, AT = 8 + 12 + 13 };
+	static const uint8_t text[] = "\0\0\0\3tEXta\0b\xdc\x49\xa2\x3b";
+	struct plain_png plain;
+	if (!plain_png_read(bytes, n, MAX_PIXELS, &plain))
+		return;
+	free(plain.samples);
+	uint8_t *texted = malloc(n + sizeof text);
+	memcpy(texted, bytes, AT);
+	memcpy(texted + AT, text, sizeof text - 1);
+	memcpy(texted + AT + sizeof text - 1, bytes + AT, n - AT);
+	struct image quick, slow;
+	struct err e;
+	if (plain_png_read(texted, n + sizeof text - 1, MAX_PIXELS, &plain) || image_read_png(bytes, n, MAX_PIXELS, &quick, &e))
+		abort();
+	if (image_read_png(texted, n + sizeof text - 1, MAX_PIXELS, &slow, &e) == IMAGE_OK) {
+		if (memcmp(quick.pixels, slow.pixels, (size_t)quick.width * (size_t)quick.height) != 0)
+			abort();
+		image_free(&slow);
+	}
+	image_free(&quick);
+	free(texted);
+}
+
 static size_t get_u32(const uint8_t *p)
 {
 	return (size_t)p[0] << 24 | (size_t)p[1] << 16 | (size_t)p[2] << 8 | p[3];
@@ -57,6 +84,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
 	memcpy(copy, bytes, n);
 	mend_checksums(copy, n);
 	read_picture(copy, n);
+	compare_with_libpng(copy, n);
 	free(copy);
 	return 0;
 }

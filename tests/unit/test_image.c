@@ -1,4 +1,7 @@
 #include "core/image.h"
+
+#include "core/plain_png.h"
+#include "core/rng.h"
 #include "tests/unit/test.h"
 
 #include <glob.h>
@@ -86,10 +89,10 @@ static size_t put_chunk(uint8_t *to, const char *kind, const void *data, size_t 
 	return n + 12;
 }
 
-// Signature and IHDR of a grey picture.
-static size_t put_header(uint8_t *to, size_t width, size_t height)
+// Signature and IHDR, of a colour type.
+static size_t put_header(uint8_t *to, size_t width, size_t height, int type)
 {
-	uint8_t ihdr[13] = { [8] = 8 };
+	uint8_t ihdr[13] = { [8] = 8, [9] = (uint8_t)type };
 	put_u32(ihdr, width);
 	put_u32(ihdr + 4, height);
 	memcpy(to, "\x89PNG\r\n\x1a\n", 8);
@@ -99,16 +102,16 @@ static size_t put_header(uint8_t *to, size_t width, size_t height)
 TEST(image_too_many_pixels_are_refused_by_the_header)
 {
 	uint8_t png[200];
-	size_t n = put_header(png, 60000, 60000);
+	size_t n = put_header(png, 60000, 60000, 0);
 	n += put_chunk(png + n, "IDAT", "", 0);
 	CHECK(refused(png, n, 16000000, "60000×60000 pixels are more than the limit of 16000000"));
-	n = put_header(png, 0x7fffffff, 0x7fffffff);
+	n = put_header(png, 0x7fffffff, 0x7fffffff, 0);
 	n += put_chunk(png + n, "IDAT", "", 0);
 	CHECK(refused(png, n, 16000000, "limit"));
-	n = put_header(png, 0x80000000, 1);
+	n = put_header(png, 0x80000000, 1, 0);
 	n += put_chunk(png + n, "IDAT", "", 0);
 	CHECK(refused(png, n, 16000000, ""));
-	n = put_header(png, 0, 5);
+	n = put_header(png, 0, 5, 0);
 	n += put_chunk(png + n, "IDAT", "", 0);
 	CHECK(refused(png, n, 16000000, ""));
 
@@ -136,7 +139,7 @@ TEST(image_compressed_texts_and_profiles_cost_nothing)
 	uint8_t *zeros = calloc(1, BOMB), *chunk = malloc(n_data + 16), *png = malloc(4 * n_data + 1000);
 	memcpy(chunk, "icc\0", 5); // name, its end, method 0
 	CHECK(compress2(chunk + 5, &n_data, zeros, BOMB, 9) == Z_OK);
-	size_t n = put_header(png, 1, 1);
+	size_t n = put_header(png, 1, 1, 0);
 	n += put_chunk(png + n, "iCCP", chunk, 5 + n_data);
 	n += put_chunk(png + n, "zTXt", chunk, 5 + n_data);
 	uint8_t data[64];
@@ -159,10 +162,51 @@ TEST(image_too_little_or_too_much_data)
 	uint8_t png[200], data[64];
 	uLongf n_data = sizeof data;
 	compress(data, &n_data, (const uint8_t *)"\0\x2a\0", 3); // a row and a half of two
-	size_t n = put_header(png, 1, 2);
+	size_t n = put_header(png, 1, 2, 0);
 	n += put_chunk(png + n, "IDAT", data, n_data);
 	n += put_chunk(png + n, "IEND", "", 0);
 	CHECK(refused(png, n, PLENTY, "damaged PNG"));
+}
+
+// A picture of random bytes, filtered any way: quickly, and with a text in the file, by libpng.
+TEST(image_plain_pictures_are_what_libpng_makes_of_them)
+{
+	enum { MOST = 40 };
+	static const int channels_of[] = { [0] = 1, [2] = 3, [4] = 2, [6] = 4 };
+	struct rng rng;
+	rng_init(&rng, 7);
+	for (int i = 0; i < 400; i++) {
+		int type = 2 * (int)rng_below(&rng, 4);
+		uint32_t width = 1 + rng_below(&rng, MOST), height = 1 + rng_below(&rng, MOST);
+		size_t row = 1 + width * (size_t)channels_of[type], n_rows = height * row;
+		uint8_t rows[MOST * (1 + MOST * 4)], png[2 * sizeof rows], texted[sizeof png + 64];
+		for (size_t k = 0; k < n_rows; k++)
+			rows[k] = (uint8_t)(k % row ? rng_next(&rng) : rng_below(&rng, 5));
+		size_t n = put_header(png, width, height, type);
+		uLongf n_packed = sizeof png - 100;
+		uint8_t packed[sizeof png];
+		CHECK(compress(packed, &n_packed, rows, n_rows) == Z_OK);
+		size_t n_texted = n;
+		memcpy(texted, png, n);
+		n_texted += put_chunk(texted + n_texted, "tEXt", "a\0b", 3);
+		n_texted += put_chunk(texted + n_texted, "IDAT", packed, n_packed);
+		n_texted += put_chunk(texted + n_texted, "IEND", "", 0);
+		n += put_chunk(png + n, "IDAT", packed, n_packed);
+		n += put_chunk(png + n, "IEND", "", 0);
+
+		struct plain_png plain;
+		CHECK(!plain_png_read(texted, n_texted, PLENTY, &plain));
+		CHECK(!plain_png_read(png, n, (size_t)width * height - 1, &plain));
+		CHECK_MSG(plain_png_read(png, n, (size_t)width * height, &plain), "type %d, %u×%u", type, width, height);
+		free(plain.samples);
+		struct image quick = { 0 }, slow = { 0 };
+		struct err e;
+		CHECK(image_read_png(png, n, PLENTY, &quick, &e) == IMAGE_OK && image_read_png(texted, n_texted, PLENTY, &slow, &e) == IMAGE_OK);
+		CHECK(quick.width == slow.width && quick.height == slow.height);
+		CHECK_MSG(memcmp(quick.pixels, slow.pixels, (size_t)width * height) == 0, "type %d, %u×%u", type, width, height);
+		image_free(&quick);
+		image_free(&slow);
+	}
 }
 
 TEST(image_writes_what_it_reads)
