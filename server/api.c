@@ -15,10 +15,10 @@ struct call {
 	const struct api *api;
 	bool explain;
 	struct upload upload;
-	float *scores; // (upload.n_usable, 10)
 	struct batcher_job job;
 	void (*done)(void *);
 	void *done_arg;
+	float scores[]; // (upload.n_usable, 10)
 };
 
 static void discard(void *arg)
@@ -28,7 +28,6 @@ static void discard(void *arg)
 		return;
 	engine_model_unref(call->job.model);
 	upload_free(&call->upload);
-	free(call->scores);
 	free(call);
 }
 
@@ -157,11 +156,8 @@ static void *predict_start(void *context, const struct route_request *request, s
 		return NULL;
 	}
 
-	struct call *call = calloc(1, sizeof *call);
-	float *scores = calloc((size_t)upload.n_usable * LENET5_DIGITS, sizeof *scores);
-	if (!call || !scores) {
-		free(call);
-		free(scores);
+	struct call *call = malloc(sizeof *call + (size_t)upload.n_usable * LENET5_DIGITS * sizeof *call->scores);
+	if (!call) {
 		upload_free(&upload);
 		route_answer_error(response, 500, "no memory for the pictures; try again later");
 		return NULL;
@@ -169,11 +165,10 @@ static void *predict_start(void *context, const struct route_request *request, s
 	call->api = api;
 	call->explain = explain;
 	call->upload = upload;
-	call->scores = scores;
 	call->job = (struct batcher_job){
 		.model = engine_model_ref(api->model->engine_model),
 		.pixels = upload.pixels,
-		.scores = scores,
+		.scores = call->scores,
 		.n = upload.n_usable,
 		.deadline_us = batcher_now_us() + (int64_t)api->limits->deadline_ms * 1000,
 	};
@@ -211,8 +206,9 @@ static void *health_start(void *context, const struct route_request *request, st
 {
 	(void)context, (void)request;
 	struct text t = { 0 };
-	text_printf(&t, "{\"status\": \"live\"}\n");
+	text_append(&t, "{\"status\": \"live\"}\n");
 	route_answer_json(response, 200, &t);
+	route_header_add(response, "Cache-Control", "no-store");
 	return NULL;
 }
 
@@ -228,6 +224,7 @@ static void *ready_start(void *context, const struct route_request *request, str
 	struct text t = { 0 };
 	text_printf(&t, "{\"status\": \"ready\", \"engine_losses\": %d}\n", atomic_load(&api->health->n_losses));
 	route_answer_json(response, 200, &t);
+	route_header_add(response, "Cache-Control", "no-store");
 	return NULL;
 }
 

@@ -53,7 +53,6 @@ void route_answer_json(struct route_response *response, int status, struct text 
 	response->body = body ? body : no_memory;
 	response->n_body = body ? n : sizeof no_memory - 1;
 	response->owned = body;
-	route_header_add(response, "Cache-Control", "no-store");
 }
 
 void route_answer_error(struct route_response *response, int status, const char *format, ...)
@@ -69,6 +68,7 @@ void route_answer_error(struct route_response *response, int status, const char 
 	text_quote(&t, message);
 	text_printf(&t, "}\n");
 	route_answer_json(response, status, &t);
+	route_header_add(response, "Cache-Control", "no-store");
 	if (status == 503)
 		route_header_add(response, "Retry-After", "1");
 }
