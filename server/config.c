@@ -33,10 +33,10 @@ static const struct flag flags[] = {
 	{ "isa", "ISA", ISA, AT(engine.isa), 0, 0, NULL, "on the CPU: avx512, avx2 or portable; without it the best" },
 	{ "on-gpu-loss", "WHAT", ON_LOSS, AT(on_loss), 0, 0, "cpu",
 	  "the CPU takes over; then: cpu (goes on), unready or exit" },
-	{ "batch-on-cpu", NULL, SWITCH, AT(batch_on_cpu), 0, 0, NULL, "gather pictures there as on a GPU, though it is slower" },
-	{ "max-batch", "N", NUMBER, AT(max_batch), 1, 4096, "64", "pictures gathered and computed at once" },
-	{ "max-delay-us", "US", NUMBER, AT(max_delay_us), 0, 1000000, "0", "wait of a picture for company when idle" },
-	{ "queue", "N", NUMBER, AT(limits.queue), 1, 1 << 20, "4096", "pictures that may wait; more are told 503" },
+	{ "batch-on-cpu", NULL, SWITCH, AT(batch_on_cpu), 0, 0, NULL, "gather pictures there, too; it is slower" },
+	{ "max-batch", "N", NUMBER, AT(max_batch), 1, 4096, "64", "on a GPU: pictures computed at once" },
+	{ "max-delay-us", "US", NUMBER, AT(max_delay_us), 0, 1000000, "0", "on a GPU: wait of a picture for company when idle" },
+	{ "queue", "N", NUMBER, AT(limits.queue), 1, 1 << 20, "4096", "on a GPU: pictures that may wait; else 503" },
 	{ "deadline-ms", "MS", NUMBER, AT(limits.deadline_ms), 1, 600000, "5000", "wait of a picture; then 503" },
 	{ "header-timeout-ms", "MS", NUMBER, AT(limits.header_timeout_ms), 1, 600000, "10000",
 	  "for all headers to come in" },
@@ -269,12 +269,15 @@ void config_help(char *text, size_t n_text)
 #undef SAY
 }
 
-void config_limits(const struct config *config, char *line, size_t n_line)
+void config_limits(const struct config *config, bool batched, char *line, size_t n_line)
 {
 	const struct limits *l = &config->limits;
+	char gathering[128] = "";
+	if (batched)
+		snprintf(gathering, sizeof gathering, "queue %d, batch %d, delay %d us, ", l->queue, config->max_batch, config->max_delay_us);
 	snprintf(line, n_line,
-		 "limits: body %d bytes (%d in all), %d pictures a request, %d pixels a picture, %d connections, "
-		 "queue %d, batch %d, delay %d us, deadline %d ms, headers %d ms, body %d ms, idle %d s",
-		 l->max_body, l->max_buffer, l->max_pictures, l->max_pixels, l->max_connections, l->queue, config->max_batch,
-		 config->max_delay_us, l->deadline_ms, l->header_timeout_ms, l->body_timeout_ms, l->idle_timeout_s);
+		 "limits: body %d bytes (%d in all), %d pictures a request, %d pixels a picture, %d connections, %sdeadline %d ms, "
+		 "headers %d ms, body %d ms, idle %d s",
+		 l->max_body, l->max_buffer, l->max_pictures, l->max_pixels, l->max_connections, gathering, l->deadline_ms,
+		 l->header_timeout_ms, l->body_timeout_ms, l->idle_timeout_s);
 }

@@ -33,5 +33,5 @@ int config_parse(int argc, char *const *argv, char *const *environ, struct confi
 // What --help prints, into `text`: every flag with its default.
 void config_help(char *text, size_t n_text);
 
-// The limits in one line.
-void config_limits(const struct config *config, char *line, size_t n_line);
+// The limits in one line. batched: pictures go through the batcher, so that its limits are among them.
+void config_limits(const struct config *config, bool batched, char *line, size_t n_line);

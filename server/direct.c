@@ -82,8 +82,8 @@ void direct_compute(struct direct *d, struct batcher_job *const *jobs, int n)
 	struct pass pass = { .n = 0 };
 	for (int i = 0; i < n; i++) {
 		struct batcher_job *job = jobs[i];
-		job->result = BATCHER_OK;
-		for (int k = 0; k < job->n; k++) {
+		job->result = job->deadline_us <= batcher_now_us() ? BATCHER_LATE : BATCHER_OK;
+		for (int k = 0; k < job->n && job->result != BATCHER_LATE; k++) {
 			if (pass.n == PASS || (pass.n && pass.jobs[0]->model != job->model))
 				compute(d, context, &pass);
 			engine_ink_from_pixels(job->pixels + (size_t)k * LENET5_PIXELS, LENET5_PIXELS, ink + pass.n * LENET5_PIXELS);

@@ -1,6 +1,6 @@
 // direct: forward passes in the threads that want them, for an engine that is quick (core/engine.h): on a CPU, handing a picture
 // to the batcher and waking up for its scores costs about as much as computing it (docs/bench.md). Nobody waits for anybody, so
-// there is no queue and nothing to be late for.
+// there is no queue.
 #pragma once
 
 #include "core/engine.h"
@@ -12,8 +12,8 @@ struct direct;
 // Opens n_callers contexts of `engine`. It and `work`, which counts, are borrowed and have to outlive this.
 int direct_open(struct engine *engine, int n_callers, struct work *work, struct direct **direct, struct err *e);
 
-// Computes jobs as the batcher does, but for deadlines, and that it returns when it is through and calls nobody: each job's
-// scores and result, error if that is BATCHER_FAILED. Any thread, n_callers at a time at most.
+// Computes jobs as the batcher does, but returns when it is through and calls nobody: each job's scores and result, error if that
+// is BATCHER_FAILED. A job that is late when its turn comes is not computed. Any thread, n_callers at a time at most.
 void direct_compute(struct direct *direct, struct batcher_job *const *jobs, int n);
 
 void direct_close(struct direct *direct); // nobody may be computing; NULL is fine

@@ -106,7 +106,7 @@ static int open_all(struct daemon *d, const struct config *config, struct err *e
 	const struct http_options serving = { d->listen_fd, n_threads(config), &config->limits, d->tables, 3 };
 	if (http_open(&serving, &d->http, e))
 		return -1;
-	config_limits(config, limits, sizeof limits);
+	config_limits(config, d->batcher != NULL, limits, sizeof limits);
 	log_info("%s", limits);
 	log_info("listening on http://%s, model %s, engine %s", d->address, d->model.description, d->engine->name);
 	return 0;

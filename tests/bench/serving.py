@@ -5,7 +5,8 @@ import statistics
 import rig
 import servers
 
-LENETD, BARE, NGINX, FASTAPI, NODE = 'lenetd', 'bare libmicrohttpd', 'nginx', 'FastAPI + PyTorch', 'Node + ONNX Runtime'
+LENETD, BATCHED, BARE, NGINX = 'lenetd', 'lenetd --batch-on-cpu', 'bare libmicrohttpd', 'nginx'
+FASTAPI, NODE = 'FastAPI + PyTorch', 'Node + ONNX Runtime'
 MODE, HTTP_THREADS = 'epoll', 2  # server/http.c's way with libmicrohttpd, for the bare one
 CONNECTIONS = (1, 16, 64, 256, 512, 1000)
 PEERS_AT = (1, 64)  # where all take part; else lenetd and the bare library
@@ -20,8 +21,10 @@ REST_MIB, OPEN_MIB, READY_MS, N_OPEN = 16, 64, 30, 1000
 
 def commands(bench):
     """Those with a fixed command."""
+    lenetd = [f'{bench.build}/lenetd', '--listen', '127.0.0.1:0', '--device', 'cpu', '--http-threads', str(HTTP_THREADS)]
     return {
-        LENETD: [f'{bench.build}/lenetd', '--listen', '127.0.0.1:0', '--device', 'cpu', '--http-threads', str(HTTP_THREADS)],
+        LENETD: lenetd,
+        BATCHED: [*lenetd, '--batch-on-cpu'],
         BARE: [f'{bench.build}/bench-bare', MODE, str(HTTP_THREADS)],
         FASTAPI: [bench.python, 'tests/bench/serve_torch.py', bench.model],
         NODE: ['node', 'tests/bench/serve_ort.mjs', bench.onnx],
@@ -41,7 +44,7 @@ def start(bench, name):
 def start_all(bench, stack):
     """{name: server}; one that does not come up is a row."""
     running = {}
-    for name in (LENETD, BARE, NGINX, NODE, FASTAPI):
+    for name in (LENETD, BATCHED, BARE, NGINX, NODE, FASTAPI):
         with bench.report.part(f'start {name}'):
             running[name] = start(bench, name)
             stack.callback(running[name].close)

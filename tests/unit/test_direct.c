@@ -41,7 +41,8 @@ static void add(int i, struct engine_model *of, int n)
 	for (int p = 0; p < n; p++)
 		for (int d = 0; d < LENET5_DIGITS; d++)
 			pixels[i][p][d] = (uint8_t)(i * 20 + p + d);
-	jobs[i] = (struct batcher_job){ .model = of, .pixels = pixels[i][0], .scores = scores[i][0], .n = n, .result = BATCHER_LATE };
+	jobs[i] = (struct batcher_job){ .model = of, .pixels = pixels[i][0], .scores = scores[i][0], .n = n, .deadline_us = INT64_MAX,
+					  .result = BATCHER_STOPPED };
 }
 
 static void compute(int n)
@@ -114,5 +115,17 @@ TEST(direct_passes_an_error_on)
 	fake_engine_fail(false);
 	compute(2);
 	CHECK(jobs[0].result == BATCHER_OK && jobs[1].result == BATCHER_OK);
+	stop();
+}
+
+TEST(direct_does_not_compute_what_is_late)
+{
+	start();
+	add(0, model, 2);
+	add(1, model, 1);
+	jobs[0].deadline_us = batcher_now_us();
+	compute(2);
+	CHECK(jobs[0].result == BATCHER_LATE && jobs[1].result == BATCHER_OK);
+	CHECK(fake.n_calls == 1 && fake.batches[0] == 1 && work.pictures == 1);
 	stop();
 }
