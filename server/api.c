@@ -145,7 +145,7 @@ static void *predict_start(void *context, const struct route_request *request, s
 		return NULL;
 	}
 	struct upload upload = { 0 };
-	int status = upload_read(request->content_type, request->body, request->n_body, api->limits, &upload, &e);
+	int status = upload_read(route_header(request, "Content-Type"), request->body, request->n_body, api->limits, &upload, &e);
 	if (status != 200) {
 		route_answer_error(response, status, "%s", e.msg);
 		return NULL;

@@ -52,6 +52,7 @@ struct exchange {
 	struct client *client;
 	const struct route *route; // NULL: the response is there already, and says no
 	void *context;
+	struct route_parts parts;
 	char *body; // client->body, or if there is a capacity memory of that size, counted in http->n_buffered
 	size_t n_body, capacity;
 	uint64_t n_declared, n_discarded;
@@ -128,8 +129,9 @@ static enum MHD_Result answer(struct exchange *x)
 	return result;
 }
 
-static const char *header(struct exchange *x, const char *name)
+static const char *find_header(const void *arg, const char *name)
 {
+	const struct exchange *x = arg;
 	return MHD_lookup_connection_value(x->connection, MHD_HEADER_KIND, name);
 }
 
@@ -137,12 +139,13 @@ static const char *header(struct exchange *x, const char *name)
 static void read_head(struct exchange *x, const char *method, const char *url)
 {
 	const struct http_options *o = &x->http->options;
-	const char *length = header(x, "Content-Length");
-	bool chunked = header(x, "Transfer-Encoding") != NULL;
+	const char *length = find_header(x, "Content-Length");
+	bool chunked = find_header(x, "Transfer-Encoding") != NULL;
 	for (const char *c = length ? length : ""; *c >= '0' && *c <= '9' && x->n_declared < UINT64_MAX / 100; c++)
 		x->n_declared = x->n_declared * 10 + (uint64_t)(*c - '0');
 
-	x->route = route_find(o->tables, o->n_tables, method, url, &x->context, &x->response);
+	x->route = route_find(o->tables, o->n_tables, method, url, &x->context, &x->parts,
+			      &x->response);
 	if (!x->route)
 		return;
 	if (strcmp(method, "POST") == 0 && !length && !chunked) {
@@ -262,8 +265,9 @@ static enum MHD_Result end(struct exchange *x)
 {
 	if (x->route) {
 		struct route_request request = {
-			.content_type = header(x, "Content-Type"),
-			.if_none_match = header(x, "If-None-Match"),
+			.parts = x->parts,
+			.find_header = find_header,
+			.headers = x,
 			.body = x->body,
 			.n_body = x->n_body,
 		};
@@ -299,7 +303,7 @@ static enum MHD_Result handle(void *arg, struct MHD_Connection *connection, cons
 		read_head(x, method, url);
 		// Only for these two does libmicrohttpd let the body be after the answer.
 		bool has_body_after = strcmp(method, "POST") == 0 || strcmp(method, "PUT") == 0;
-		const char *expect = header(x, "Expect");
+		const char *expect = find_header(x, "Expect");
 		if (!x->route && has_body_after && expect && strcasecmp(expect, "100-continue") == 0)
 			return answer(x);
 		return MHD_YES;

@@ -64,7 +64,8 @@ static void answer(const struct file *file, const struct route_request *request,
 	static pthread_once_t once = PTHREAD_ONCE_INIT;
 	pthread_once(&once, set_etags);
 	// A list of tags, weak or not: ours is in it or is not.
-	bool known = request->if_none_match && strstr(request->if_none_match, file->etag);
+	const char *tags = route_header(request, "If-None-Match");
+	bool known = tags && strstr(tags, file->etag);
 	response->status = known ? 304 : 200;
 	response->content_type = file->type;
 	response->body = file->begin;

@@ -11,14 +11,37 @@ static bool method_matches(const char *route, const char *method)
 	return strcmp(route, method) == 0 || (strcmp(route, "GET") == 0 && strcmp(method, "HEAD") == 0);
 }
 
+// Walks both paths part by part.
+static bool path_matches(const char *route, const char *path, struct route_parts *parts)
+{
+	int n_parts = 0;
+	for (;;) {
+		size_t n_route = strcspn(route, "/"), n_path = strcspn(path, "/");
+		if (n_route == 1 && *route == '*') {
+			assert(n_parts < ROUTE_MAX_PARTS);
+			if (n_path == 0 || n_path >= ROUTE_MAX_PART)
+				return false;
+			char *part = parts->part[n_parts++];
+			memcpy(part, path, n_path);
+			part[n_path] = 0;
+		} else if (n_route != n_path || memcmp(route, path, n_path) != 0) {
+			return false;
+		}
+		if (!route[n_route] || !path[n_path])
+			return route[n_route] == path[n_path];
+		route += n_route + 1;
+		path += n_path + 1;
+	}
+}
+
 const struct route *route_find(const struct route_table *tables, int n_tables, const char *method, const char *path,
-			       void **context, struct route_response *response)
+			       void **context, struct route_parts *parts, struct route_response *response)
 {
 	const char *allowed = NULL;
 	for (int t = 0; t < n_tables; t++)
 		for (int r = 0; r < tables[t].n_routes; r++) {
 			const struct route *route = &tables[t].routes[r];
-			if (strcmp(route->path, path) != 0)
+			if (!path_matches(route->path, path, parts))
 				continue;
 			if (method_matches(route->method, method)) {
 				*context = tables[t].context;
@@ -35,6 +58,11 @@ const struct route *route_find(const struct route_table *tables, int n_tables, c
 				   path);
 	}
 	return NULL;
+}
+
+const char *route_header(const struct route_request *request, const char *name)
+{
+	return request->find_header ? request->find_header(request->headers, name) : NULL;
 }
 
 void route_header_add(struct route_response *response, const char *name, const char *value)

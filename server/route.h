@@ -7,20 +7,30 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-enum { ROUTE_MAX_ARGUMENTS = 16, ROUTE_MAX_HEADERS = 12, ROUTE_MAX_CALLS = 64 };
+enum { ROUTE_MAX_ARGUMENTS = 16, ROUTE_MAX_HEADERS = 12, ROUTE_MAX_CALLS = 64, ROUTE_MAX_PARTS = 2, ROUTE_MAX_PART = 64 };
 
 struct route_argument {
 	const char *name, *value; // of the query; value is "" where the URL has none
+};
+
+// What stands for the '*' of a route's path, in order.
+struct route_parts {
+	char part[ROUTE_MAX_PARTS][ROUTE_MAX_PART];
 };
 
 // Borrowed for the call that takes it.
 struct route_request {
 	int n_arguments;
 	struct route_argument arguments[ROUTE_MAX_ARGUMENTS];
-	const char *content_type, *if_none_match; // headers, NULL where missing
+	struct route_parts parts;
+	const char *(*find_header)(const void *headers, const char *name); // use route_header()
+	const void *headers;
 	const char *body; // n_body bytes and a 0 behind them; never NULL
 	size_t n_body;
 };
+
+// A header of the request, NULL where it is missing; of those that are there twice, the first.
+const char *route_header(const struct route_request *request, const char *name);
 
 struct route_header {
 	const char *name, *value;
@@ -37,7 +47,7 @@ struct route_response {
 	struct route_header headers[ROUTE_MAX_HEADERS]; // constant strings
 };
 
-// A path that answers. GET stands for HEAD too.
+// A path that answers; a '*' stands for one part of it, not empty, as in /v2/models/*. GET stands for HEAD too.
 //
 // start() fills the response and returns NULL, or returns a call: work that is to be done. A route has one of two ways to do it.
 // submit() hands it to somebody else and returns at once; done(arg) is called when it is through, once, on any thread, maybe
@@ -60,9 +70,10 @@ struct route_table {
 	void *context;
 };
 
-// The route for a method and path. NULL: *response says 404, or 405 with the methods there are.
+// The route for a method and path, its context and what of the path stands for its '*'. NULL: *response says 404, or 405 with the
+// methods there are.
 const struct route *route_find(const struct route_table *tables, int n_tables, const char *method, const char *path,
-			       void **context, struct route_response *response);
+			       void **context, struct route_parts *parts, struct route_response *response);
 
 void route_header_add(struct route_response *response, const char *name, const char *value);
 

@@ -64,17 +64,23 @@ static void done(void *arg)
 	pthread_mutex_unlock(&w->lock);
 }
 
+static const char *find_header(const void *headers, const char *name)
+{
+	(void)headers;
+	return strcmp(name, "Content-Type") == 0 ? "application/json" : NULL;
+}
+
 // What http.c does with a request. Returns the status; `answer` is the body.
 static int ask(const char *method, const char *path, const char *explain, const char *body)
 {
 	const struct route_table table[] = { { api_routes, api_n_routes, &api }, { batched ? &api_predict_batched : &api_predict_direct, 1, &api } };
-	struct route_request request = { .content_type = "application/json", .body = body, .n_body = strlen(body) };
+	struct route_request request = { .find_header = find_header, .body = body, .n_body = strlen(body) };
 	struct waiter w = { PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, false };
 	void *context, *call = NULL;
 	if (explain)
 		request.arguments[request.n_arguments++] = (struct route_argument){ "explain", explain };
 	response = (struct route_response){ 0 };
-	const struct route *route = route_find(table, 2, method, path, &context, &response);
+	const struct route *route = route_find(table, 2, method, path, &context, &request.parts, &response);
 	if (route)
 		call = route->start(context, &request, &response);
 	CHECK(!call == (response.status != 0));
