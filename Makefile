@@ -92,7 +92,7 @@ $(B)/%.o: %.cu | $(B)/libraries
 	$(QUIET)$(NVCC) $(NVCCFLAGS) -MMD -MP -MF $(@:.o=.d) -c -o $@ $<
 
 # What is compiled in through .incbin.
-$(B)/core/builtin.o: models/relu.bin
+$(B)/core/builtin.o: models/relu.bin core/digits.bin
 $(B)/server/page.o: $(wildcard web/*)
 
 $(LIB): $(LIB_OBJS)

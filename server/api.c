@@ -13,6 +13,7 @@
 
 struct call {
 	const struct api *api;
+	struct model *model; // a reference
 	bool explain;
 	struct upload upload;
 	struct batcher_job job;
@@ -26,17 +27,22 @@ static void discard(void *arg)
 	struct call *call = arg;
 	if (!call)
 		return;
-	engine_model_unref(call->job.model);
+	model_unref(call->model);
 	upload_free(&call->upload);
 	free(call);
 }
 
-static int read_arguments(const struct route_request *request, bool *explain, struct err *e)
+// *model: the name, borrowed, or NULL.
+static int read_arguments(const struct route_request *request, bool *explain, const char **model, struct err *e)
 {
 	for (int i = 0; i < request->n_arguments; i++) {
 		const struct route_argument *a = &request->arguments[i];
+		if (strcmp(a->name, "model") == 0) {
+			*model = a->value;
+			continue;
+		}
 		if (strcmp(a->name, "explain") != 0)
-			return err_set(e, "no parameter is called \"%.40s\"; /predict takes explain=1", a->name);
+			return err_set(e, "no parameter is called \"%.40s\"; /predict takes explain=1 and model=NAME", a->name);
 		*explain = strcmp(a->value, "1") == 0 || strcmp(a->value, "true") == 0;
 		if (!*explain && strcmp(a->value, "0") != 0 && strcmp(a->value, "false") != 0)
 			return err_set(e, "explain=%.40s is not understood; use explain=1 or explain=0", a->value);
@@ -66,10 +72,10 @@ static void write_input(struct text *t, const uint8_t *pixels)
 }
 
 // The answer: `error` before the predictions if none of the pictures could be used. scores: of the usable ones.
-static void answer(const struct api *api, const struct upload *upload, const float *scores, bool explain,
+static void answer(const struct model *model, const struct upload *upload, const float *scores, bool explain,
 		   struct route_response *response)
 {
-	const struct lenet5 *net = api->model->engine_model->net;
+	const struct lenet5 *net = model->engine_model->net;
 	struct text t = { 0 };
 	int usable = 0, status = upload->n_usable ? 200 : upload->pictures[0].status;
 	text_append(&t, "{");
@@ -79,7 +85,7 @@ static void answer(const struct api *api, const struct upload *upload, const flo
 		text_append(&t, ", ");
 	}
 	text_append(&t, "\"model\": ");
-	text_quote(&t, api->model->name);
+	text_quote(&t, model->name);
 	text_append(&t, ", \"predictions\": [");
 	for (int i = 0; i < upload->n; i++) {
 		const struct upload_picture *picture = &upload->pictures[i];
@@ -115,7 +121,7 @@ static void predict_finish(void *arg, struct route_response *response)
 	switch (call->job.result) {
 	case BATCHER_OK:
 		if (all_finite(call->scores, call->job.n * LENET5_DIGITS))
-			answer(call->api, &call->upload, call->scores, call->explain, response);
+			answer(call->model, &call->upload, call->scores, call->explain, response);
 		else
 			route_answer_error(response, 500, "the model's answer is not a number; its weights are no good");
 		return;
@@ -140,39 +146,48 @@ static void *predict_start(void *context, const struct route_request *request, s
 	struct api *api = context;
 	struct err e;
 	bool explain = false;
-	if (read_arguments(request, &explain, &e)) {
+	const char *name = NULL;
+	if (read_arguments(request, &explain, &name, &e)) {
 		route_answer_error(response, 400, "%s", e.msg);
 		return NULL;
 	}
+	struct model *model = models_get(api->models, name);
+	if (!model) {
+		route_answer_error(response, 404, "no model is called \"%.60s\"; GET /v2/repository/index lists them", name);
+		return NULL;
+	}
 	struct upload upload = { 0 };
+	struct call *call = NULL;
 	int status = upload_read(route_header(request, "Content-Type"), request->body, request->n_body, api->limits, &upload, &e);
 	if (status != 200) {
 		route_answer_error(response, status, "%s", e.msg);
-		return NULL;
+		goto answered;
 	}
 	if (upload.n_usable == 0) {
-		answer(api, &upload, NULL, explain, response);
-		upload_free(&upload);
-		return NULL;
+		answer(model, &upload, NULL, explain, response);
+		goto answered;
 	}
-
-	struct call *call = malloc(sizeof *call + (size_t)upload.n_usable * LENET5_DIGITS * sizeof *call->scores);
+	call = malloc(sizeof *call + (size_t)upload.n_usable * LENET5_DIGITS * sizeof *call->scores);
 	if (!call) {
-		upload_free(&upload);
 		route_answer_error(response, 500, "no memory for the pictures; try again later");
-		return NULL;
+		goto answered;
 	}
 	call->api = api;
+	call->model = model;
 	call->explain = explain;
 	call->upload = upload;
 	call->job = (struct batcher_job){
-		.model = engine_model_ref(api->model->engine_model),
+		.model = model->engine_model,
 		.pixels = upload.pixels,
 		.scores = call->scores,
 		.n = upload.n_usable,
 		.deadline_us = batcher_now_us() + (int64_t)api->limits->deadline_ms * 1000,
 	};
 	return call;
+answered:
+	upload_free(&upload);
+	model_unref(model);
+	return NULL;
 }
 
 static void predict_compute(void *const *calls, int n)

@@ -5,7 +5,7 @@
 #include "server/direct.h"
 #include "server/health.h"
 #include "server/limits.h"
-#include "server/model.h"
+#include "server/models.h"
 #include "server/route.h"
 
 // What the routes are given as their context. Borrowed members; outlives the last call.
@@ -13,7 +13,7 @@ struct api {
 	const struct limits *limits;
 	struct batcher *batcher; // api_predict_batched's
 	struct direct *direct; // api_predict_direct's
-	const struct model *model;
+	struct models *models;
 	struct health *health; // /readyz says it
 };
 

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum kind { TEXT, NUMBER, SWITCH, LISTEN, DEVICE, ISA, ON_LOSS, LEVEL };
+enum kind { TEXT, MODEL, NUMBER, SWITCH, LISTEN, DEVICE, ISA, ON_LOSS, LEVEL };
 
 struct flag {
 	const char *name, *value; // value: what --help calls it; NULL for a switch
@@ -24,8 +24,9 @@ struct flag {
 #define AT(field) offsetof(struct config, field)
 
 static const struct flag flags[] = {
-	{ "model", "FILE", TEXT, AT(model), 0, 0, NULL, "lenet.bin to serve; without it the built-in model" },
+	{ "model", "[NAME=]FILE", MODEL, AT(models), 0, 0, NULL, "lenet.bin to serve; may come again; else the built-in model" },
 	{ "network", "NAME", TEXT, AT(network), 0, 0, NULL, "the network of a model file that does not say" },
+	{ "min-right", "N", NUMBER, AT(min_right), 0, 10, "7", "of ten built-in digits, else a model is refused" },
 	{ "listen", "ADDR:PORT", LISTEN, AT(host), 0, 0, "127.0.0.1:8080", "where; [v6]:PORT too, port 0 picks a free one" },
 	{ "device", "DEVICE", DEVICE, AT(engine.device), 0, 0, "auto", "what computes: auto, cpu, cuda or cuda:N" },
 	{ "cudnn", NULL, SWITCH, AT(engine.cudnn), 0, 0, NULL, "on a GPU, cuDNN instead of our own kernels" },
@@ -123,6 +124,28 @@ static int place(const char *value, const char *const *names)
 	return -1;
 }
 
+// Adds one: NAME=FILE, or a file that is its own name.
+static int read_model(const char *value, struct config *config, struct err *e)
+{
+	struct models_spec spec = { .file = value };
+	size_t n = strspn(value, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-");
+	if (n > 0 && n < MODELS_MAX_NAME && value[n] == '=') {
+		memcpy(spec.name, value, n);
+		spec.file = value + n + 1;
+	} else {
+		models_name_of(value, spec.name);
+	}
+	if (!*spec.file)
+		return err_set(e, "\"%.60s\" has no file behind the '='", value);
+	for (int i = 0; i < config->n_models; i++)
+		if (strcmp(config->models[i].name, spec.name) == 0)
+			return err_set(e, "a second model is called \"%s\": give it another name, as in --model NAME=%.60s", spec.name, spec.file);
+	if (config->n_models == MODELS_MAX)
+		return err_set(e, "more than %d models", MODELS_MAX);
+	config->models[config->n_models++] = spec;
+	return 0;
+}
+
 static int read_isa(const char *value, const char **isa, struct err *e)
 {
 	static const char *const names[] = { "avx512", "avx2", "portable", NULL };
@@ -161,6 +184,8 @@ static int set(const struct flag *flag, const char *value, struct config *config
 	case TEXT:
 		*(const char **)field = value;
 		return 0;
+	case MODEL:
+		return read_model(value, config, e);
 	case NUMBER:
 		return read_number(value, flag->min, flag->max, field, e);
 	case SWITCH:
@@ -232,8 +257,17 @@ int config_parse(int argc, char *const *argv, char *const *environ, struct confi
 	if (set_from_arguments(argc, argv, &c, e))
 		return -1;
 	if (!c.help && !c.version) {
-		if (set_from_environment(environ, &c, e) || set_from_arguments(argc, argv, &c, e))
+		c.n_models = 0;
+		if (set_from_environment(environ, &c, e))
 			return -1;
+		int n_models = c.n_models; // from there; models of the command line replace them
+		c.n_models = 0;
+		if (set_from_arguments(argc, argv, &c, e))
+			return -1;
+		if (c.n_models == 0)
+			c.n_models = n_models;
+		if (c.n_models == 0)
+			c.models[c.n_models++] = (struct models_spec){ "relu", NULL };
 		if (c.limits.queue < c.limits.max_pictures)
 			return err_set(e, "--queue %d is less than --max-pictures %d: a full request would never fit",
 				       c.limits.queue, c.limits.max_pictures);

@@ -6,14 +6,17 @@
 #include "core/log.h"
 #include "server/health.h"
 #include "server/limits.h"
+#include "server/models.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 
 struct config {
 	bool help, version; // asked for; nothing else counts then
-	const char *model; // a file, or NULL for the built-in one; strings are borrowed from argv and environ
+	struct models_spec models[MODELS_MAX]; // n_models, at least 1; strings are borrowed from argv and environ
+	int n_models;
 	const char *network; // of a file that does not say, or NULL
+	int min_right; // of ten built-in digits, that a model has to read
 	struct engine_choice engine;
 	enum health_on_loss on_loss;
 	char host[256]; // to listen on: a name, an IPv4 address or an IPv6 address without its brackets

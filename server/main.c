@@ -23,7 +23,7 @@ enum { LEAVE = SIGUSR1 };
 struct daemon {
 	struct health health;
 	struct engine *engine;
-	struct model model;
+	struct models *models;
 	struct work work;
 	struct batcher *batcher; // or
 	struct direct *direct;
@@ -53,19 +53,6 @@ static int raise_descriptor_limit(int n_connections, struct err *e)
 	return 0;
 }
 
-// One forward pass before anybody waits for it: it shows that the engine works, and pays for what only the first one costs.
-static int warm_up(struct daemon *d, struct err *e)
-{
-	static const float blank[LENET5_PIXELS];
-	float scores[LENET5_DIGITS];
-	struct engine_context *context;
-	if (engine_context_open(d->engine, 1, 1, &context, e))
-		return -1;
-	int failed = engine_forward(context, d->model.engine_model, blank, 1, scores, e);
-	engine_context_close(context);
-	return failed;
-}
-
 static int n_threads(const struct config *config)
 {
 	long n = config->http_threads ? config->http_threads : sysconf(_SC_NPROCESSORS_ONLN);
@@ -82,6 +69,7 @@ static void engine_lost_here(void *arg, const struct engine *engine, const struc
 
 static int open_all(struct daemon *d, const struct config *config, struct err *e)
 {
+	struct models_options models = { NULL, config->models, config->n_models, config->network, config->min_right };
 	char why[256], limits[512];
 	const struct standby_watch watch = { engine_lost_here, d };
 	const struct batcher_options gathering = { config->max_batch, config->max_delay_us, config->limits.queue, &d->work };
@@ -89,7 +77,8 @@ static int open_all(struct daemon *d, const struct config *config, struct err *e
 	    engine_open_with_standby(&config->engine, &watch, &d->engine, why, sizeof why, e))
 		return -1;
 	log_info("%s", why);
-	if (model_open(d->engine, config->model, config->network, &d->model, e) || warm_up(d, e) ||
+	models.engine = d->engine;
+	if (models_open(&models, &d->models, e) ||
 	    (d->engine->quick && !config->batch_on_cpu ? direct_open(d->engine, n_threads(config), &d->work, &d->direct, e)
 						       : batcher_open(d->engine, &gathering, &d->batcher, e)) ||
 	    listen_open(config->host, config->port, &d->listen_fd, d->address, e))
@@ -97,7 +86,7 @@ static int open_all(struct daemon *d, const struct config *config, struct err *e
 	d->api.limits = &config->limits;
 	d->api.batcher = d->batcher;
 	d->api.direct = d->direct;
-	d->api.model = &d->model;
+	d->api.models = d->models;
 	d->api.health = &d->health;
 	d->tables[0] = (struct route_table){ api_routes, api_n_routes, &d->api };
 	d->tables[1] = (struct route_table){ d->batcher ? &api_predict_batched : &api_predict_direct, 1, &d->api };
@@ -108,7 +97,9 @@ static int open_all(struct daemon *d, const struct config *config, struct err *e
 		return -1;
 	config_limits(config, d->batcher != NULL, limits, sizeof limits);
 	log_info("%s", limits);
-	log_info("listening on http://%s, model %s, engine %s", d->address, d->model.description, d->engine->name);
+	struct model *model = models_get(d->models, NULL);
+	log_info("listening on http://%s, model %s, engine %s", d->address, model->description, d->engine->name);
+	model_unref(model);
 	return 0;
 }
 
@@ -119,7 +110,7 @@ static void close_all(struct daemon *d)
 		close(d->listen_fd);
 	batcher_close(d->batcher);
 	direct_close(d->direct);
-	model_close(&d->model);
+	models_close(d->models);
 	engine_close(d->engine);
 }
 

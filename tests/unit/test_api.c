@@ -14,7 +14,8 @@
 
 static struct fake_engine fake;
 static struct limits limits;
-static struct model model;
+static struct models *models;
+static const struct models_spec specs[] = { { "first", NULL }, { "second", NULL } };
 static struct health health;
 static struct work work;
 static struct api api;
@@ -29,12 +30,13 @@ static void start(int queue)
 	const struct batcher_options options = { 8, 0, queue, &work };
 	fake_engine_init(&fake);
 	limits = (struct limits){ .max_body = 1 << 20, .max_pictures = 8, .max_pixels = 10000, .deadline_ms = 600000 };
-	snprintf(model.name, sizeof model.name, "a \"name\"");
-	fake_engine_model(&fake.engine, &model.engine_model);
+	const struct models_options serving = { &fake.engine, specs, 2, NULL, 0 };
+	CHECK_MSG(models_open(&serving, &models, &e) == 0, "%s", e.msg);
+	fake.n_calls = 0; // of the check
 	CHECK_MSG(batcher_open(&fake.engine, &options, &api.batcher, &e) == 0, "%s", e.msg);
 	CHECK_MSG(direct_open(&fake.engine, 1, &work, &api.direct, &e) == 0, "%s", e.msg);
 	api.limits = &limits;
-	api.model = &model;
+	api.models = models;
 	api.health = &health;
 	health = (struct health){ .open = true };
 }
@@ -45,7 +47,7 @@ static void stop(void)
 	answer = NULL;
 	batcher_close(api.batcher);
 	direct_close(api.direct);
-	model_close(&model);
+	models_close(models);
 	CHECK(fake.n_models == 0);
 }
 
@@ -161,7 +163,7 @@ BOTH_WAYS(api_predicts)
 {
 	start(64);
 	CHECK(ask("POST", "/predict", NULL, pictures("72")) == 200);
-	CHECK(strcmp(text_of(answer, "model"), "a \"name\"") == 0 && !cJSON_HasObjectItem(answer, "error"));
+	CHECK(strcmp(text_of(answer, "model"), "first") == 0 && !cJSON_HasObjectItem(answer, "error"));
 	CHECK(cJSON_GetArraySize(cJSON_GetObjectItem(answer, "predictions")) == 2);
 	for (int i = 0; i < 2; i++) {
 		const cJSON *p = prediction(i), *probabilities = cJSON_GetObjectItem(p, "probabilities");

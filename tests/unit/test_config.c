@@ -29,7 +29,7 @@ TEST(config_defaults)
 	struct err e;
 	CHECK_MSG(parse("", "", &c, &e) == 0, "%s", e.msg);
 	CHECK(strcmp(c.host, "127.0.0.1") == 0 && c.port == 8080);
-	CHECK(!c.model && !c.network && strcmp(c.engine.device, "auto") == 0);
+	CHECK(c.n_models == 1 && strcmp(c.models[0].name, "relu") == 0 && !c.models[0].file && !c.network && strcmp(c.engine.device, "auto") == 0);
 	CHECK(!c.engine.cudnn && !c.engine.tf32 && !c.engine.isa && c.on_loss == HEALTH_LOSS_CPU);
 	CHECK(c.max_batch == 64 && c.max_delay_us == 0 && c.http_threads == 0 && c.log_level == LOG_INFO);
 	CHECK(c.limits.max_body == 8 << 20 && c.limits.queue >= c.limits.max_pictures && c.limits.idle_timeout_s == 60);
@@ -41,11 +41,22 @@ TEST(config_flags_go_before_variables)
 	struct err e;
 	CHECK(parse("--max-body=5000 --model a.bin", "LENETD_MAX_BODY=6000 LENETD_MODEL=b.bin LENETD_QUEUE=999", &c, &e) ==
 	      0);
-	CHECK(c.limits.max_body == 5000 && strcmp(c.model, "a.bin") == 0 && c.limits.queue == 999);
+	CHECK(c.limits.max_body == 5000 && c.n_models == 1 && strcmp(c.models[0].file, "a.bin") == 0 && c.limits.queue == 999);
 	CHECK(parse("", "LENETD_PORT=tcp://10.0.0.1:80 LENETD_LOG_LEVEL=error LENETD_DEVICE=cuda:1", &c, &e) == 0);
 	CHECK(c.log_level == LOG_ERROR && strcmp(c.engine.device, "cuda:1") == 0);
 	CHECK(parse("--isa avx2", "LENETD_ISA=portable", &c, &e) == 0 && strcmp(c.engine.isa, "avx2") == 0);
 	CHECK(parse("", "LENETD_ISA=portable", &c, &e) == 0 && strcmp(c.engine.isa, "portable") == 0);
+}
+
+TEST(config_models)
+{
+	struct config c;
+	struct err e;
+	CHECK(parse("--model x=dir/a=b.bin --model=dir.d/c.bin --model ./a=b.bin", "LENETD_MODEL=z.bin", &c, &e) == 0 && c.n_models == 3);
+	CHECK(strcmp(c.models[0].name, "x") == 0 && strcmp(c.models[0].file, "dir/a=b.bin") == 0);
+	CHECK(strcmp(c.models[1].name, "c") == 0 && strcmp(c.models[1].file, "dir.d/c.bin") == 0);
+	CHECK(strcmp(c.models[2].name, "ab") == 0 && strcmp(c.models[2].file, "./a=b.bin") == 0);
+	CHECK(parse("", "LENETD_MODEL=one=z.bin", &c, &e) == 0 && c.n_models == 1 && strcmp(c.models[0].name, "one") == 0);
 }
 
 TEST(config_switches)
@@ -118,13 +129,15 @@ TEST(config_says_what_is_wrong)
 		{ "model.bin", "", "\"model.bin\" is no flag of lenetd" },
 		{ "--max", "", "\"--max\" is no flag of lenetd" },
 		{ "--", "", "\"--\" is no flag of lenetd" },
-		{ "--model", "", "--model needs a value: --model FILE" },
+		{ "--model", "", "--model needs a value: --model [NAME=]FILE" },
 		{ "--model=", "", "--model: has an empty value" },
 		{ "--max-batch 0", "", "--max-batch: \"0\" is not accepted: give a whole number from 1 to 4096" },
 		{ "--max-batch 4097", "", "from 1 to 4096" },
 		{ "--max-batch 99999999999999999999999", "", "from 1 to 4096" },
 		{ "--max-batch 0x10", "", "from 1 to 4096" },
 		{ "--queue -1", "", "--queue: " },
+		{ "--model a/x.bin --model b/x.bin", "", "a second model is called \"x\"" },
+		{ "--model x=", "", "no file behind" },
 		{ "--http-threads 1", "", "--http-threads: " },
 		{ "--device gpu", "", "give auto, cpu, cuda or cuda:N" },
 		{ "--device cuda:", "", "give auto, cpu, cuda or cuda:N" },
