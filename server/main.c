@@ -114,13 +114,31 @@ static void close_all(struct daemon *d)
 	engine_close(d->engine);
 }
 
+static void load_again(struct models *models)
+{
+	struct models_state state;
+	struct err e;
+	for (int i = 0; models_state(models, i, &state); i++)
+		if (models_load(models, state.name, &e))
+			log_error("SIGHUP: model %s stays as it is: %s", state.name, e.msg);
+		else
+			log_info("SIGHUP: model %s is loaded again", state.name);
+}
+
 // The reason to stop, for the log.
 static const char *await_stop(struct daemon *d, const sigset_t *signals)
 {
+	bool on_terminal = isatty(STDERR_FILENO);
 	for (;;) {
 		int number;
 		if (sigwait(signals, &number))
 			continue;
+		if (number == SIGHUP) {
+			if (on_terminal && !isatty(STDERR_FILENO))
+				return "SIGHUP, the terminal is gone";
+			load_again(d->models);
+			continue;
+		}
 		if (number != LEAVE)
 			return number == SIGTERM ? "SIGTERM" : "SIGINT";
 		if (health_must_exit(&d->health))
@@ -137,6 +155,7 @@ static int serve(const struct config *config)
 	sigaddset(&stop, SIGINT);
 	all = stop;
 	sigaddset(&all, LEAVE);
+	sigaddset(&all, SIGHUP);
 	pthread_sigmask(SIG_BLOCK, &all, NULL);
 	signal(SIGPIPE, SIG_IGN);
 
