@@ -93,7 +93,7 @@ $(B)/%.o: %.cu | $(B)/libraries
 
 # What is compiled in through .incbin.
 $(B)/core/builtin.o: models/relu.bin core/digits.bin
-$(B)/server/page.o: $(wildcard web/*)
+$(B)/server/page.o: $(wildcard web/*) docs/openapi.json
 
 $(LIB): $(LIB_OBJS)
 	@rm -f $@

@@ -35,6 +35,11 @@ static void put(struct text *t, const char *bytes, size_t n)
 	t->bytes[t->n] = 0;
 }
 
+void text_append_bytes(struct text *t, const void *bytes, size_t n)
+{
+	put(t, bytes, n);
+}
+
 void text_append(struct text *t, const char *s)
 {
 	put(t, s, strlen(s));

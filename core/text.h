@@ -21,6 +21,7 @@ void text_printf(struct text *t, const char *format, ...) __attribute__((format(
 void text_float(struct text *t, float value);
 
 void text_append(struct text *t, const char *s); // as it is
+void text_append_bytes(struct text *t, const void *bytes, size_t n); // the same, and zeros are nothing special
 
 // As printf's %.9g writes it: a float reads back as itself from so many digits.
 void text_float(struct text *t, float value);

@@ -5,20 +5,16 @@
 // hear of it than get an answer to another question.
 #include "server/api.h"
 
+#include "server/inference.h"
 #include "server/upload.h"
 
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 struct call {
-	const struct api *api;
-	struct model *model; // a reference
+	struct inference inference; // first: a call is one
 	bool explain;
 	struct upload upload;
-	struct batcher_job job;
-	void (*done)(void *);
-	void *done_arg;
 	float scores[]; // (upload.n_usable, 10)
 };
 
@@ -27,7 +23,7 @@ static void discard(void *arg)
 	struct call *call = arg;
 	if (!call)
 		return;
-	model_unref(call->model);
+	inference_fini(&call->inference);
 	upload_free(&call->upload);
 	free(call);
 }
@@ -107,55 +103,29 @@ static void answer(const struct model *model, const struct upload *upload, const
 	route_answer_json(response, status, &t);
 }
 
-static bool all_finite(const float *scores, int n)
-{
-	for (int i = 0; i < n; i++)
-		if (!isfinite(scores[i]))
-			return false;
-	return true;
-}
-
 static void predict_finish(void *arg, struct route_response *response)
 {
 	struct call *call = arg;
-	switch (call->job.result) {
-	case BATCHER_OK:
-		if (all_finite(call->scores, call->job.n * LENET5_DIGITS))
-			answer(call->model, &call->upload, call->scores, call->explain, response);
-		else
-			route_answer_error(response, 500, "the model's answer is not a number; its weights are no good");
+	if (!inference_succeeded(&call->inference, response))
 		return;
-	case BATCHER_FULL:
-		route_answer_error(response, 503, "too many pictures are waiting; try again in a second");
-		return;
-	case BATCHER_LATE:
-		route_answer_error(response, 503, "no answer within %d ms: too much to do; try again in a second",
-				   call->api->limits->deadline_ms);
-		return;
-	case BATCHER_STOPPED:
-		route_answer_error(response, 503, "the daemon is going down; try again");
-		return;
-	case BATCHER_FAILED:
-		route_answer_error(response, 500, "the engine failed: %s", call->job.error.msg);
-		return;
-	}
+	answer(call->inference.model, &call->upload, call->scores, call->explain, response);
+	inference_count_success(&call->inference);
 }
 
 static void *predict_start(void *context, const struct route_request *request, struct route_response *response)
 {
 	struct api *api = context;
 	struct err e;
+	int64_t started_us = batcher_now_us();
 	bool explain = false;
 	const char *name = NULL;
 	if (read_arguments(request, &explain, &name, &e)) {
 		route_answer_error(response, 400, "%s", e.msg);
 		return NULL;
 	}
-	struct model *model = models_get(api->models, name);
-	if (!model) {
-		route_answer_error(response, 404, "no model is called \"%.60s\"; GET /v2/repository/index lists them", name);
+	struct model *model = inference_model(api, name, response);
+	if (!model)
 		return NULL;
-	}
 	struct upload upload = { 0 };
 	struct call *call = NULL;
 	int status = upload_read(route_header(request, "Content-Type"), request->body, request->n_body, api->limits, &upload, &e);
@@ -172,49 +142,15 @@ static void *predict_start(void *context, const struct route_request *request, s
 		route_answer_error(response, 500, "no memory for the pictures; try again later");
 		goto answered;
 	}
-	call->api = api;
-	call->model = model;
 	call->explain = explain;
 	call->upload = upload;
-	call->job = (struct batcher_job){
-		.model = model->engine_model,
-		.pixels = upload.pixels,
-		.scores = call->scores,
-		.n = upload.n_usable,
-		.deadline_us = batcher_now_us() + (int64_t)api->limits->deadline_ms * 1000,
-	};
+	inference_init(&call->inference, api, model, upload.n_usable, NULL, upload.pixels, call->scores, started_us);
 	return call;
 answered:
+	inference_count_failure(model, started_us);
 	upload_free(&upload);
 	model_unref(model);
 	return NULL;
-}
-
-static void predict_compute(void *const *calls, int n)
-{
-	struct batcher_job *jobs[ROUTE_MAX_CALLS];
-	for (int i = 0; i < n; i++)
-		jobs[i] = &((struct call *)calls[i])->job;
-	direct_compute(((struct call *)calls[0])->api->direct, jobs, n);
-}
-
-static void job_done(struct batcher_job *job)
-{
-	struct call *call = (struct call *)((char *)job - offsetof(struct call, job));
-	call->done(call->done_arg);
-}
-
-static void predict_submit(void *arg, void (*done)(void *), void *done_arg)
-{
-	struct call *call = arg;
-	call->done = done;
-	call->done_arg = done_arg;
-	call->job.done = job_done;
-	enum batcher_result result = batcher_submit(call->api->batcher, &call->job);
-	if (result != BATCHER_OK) { // the job is still ours
-		call->job.result = result;
-		done(done_arg);
-	}
 }
 
 static void *health_start(void *context, const struct route_request *request, struct route_response *response)
@@ -243,8 +179,8 @@ static void *ready_start(void *context, const struct route_request *request, str
 	return NULL;
 }
 
-const struct route api_predict_batched = { "/predict", "POST", predict_start, predict_submit, NULL, predict_finish, discard };
-const struct route api_predict_direct = { "/predict", "POST", predict_start, NULL, predict_compute, predict_finish, discard };
+const struct route api_predict_batched = { "/predict", "POST", predict_start, inference_submit, NULL, predict_finish, discard };
+const struct route api_predict_direct = { "/predict", "POST", predict_start, NULL, inference_compute, predict_finish, discard };
 
 const struct route api_routes[] = {
 	{ "/healthz", "GET", health_start, NULL, NULL, NULL, NULL },

@@ -44,6 +44,15 @@ int64_t batcher_now_us(void)
 	return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
 }
 
+void batcher_job_ink(const struct batcher_job *job, int first, int n, float *ink)
+{
+	size_t at = (size_t)first * N_PIXELS, count = (size_t)n * N_PIXELS;
+	if (job->ink)
+		memcpy(ink, job->ink + at, count * sizeof *ink);
+	else
+		engine_ink_from_pixels(job->pixels + at, count, ink);
+}
+
 struct batcher_plan batcher_plan(const struct batcher_options *options, int n_queued, int64_t oldest_wait_us, bool stopping)
 {
 	if (n_queued == 0)
@@ -97,6 +106,8 @@ static bool take_batch(struct batcher *b, struct batcher_job **late)
 		}
 		if (b->n_pieces && job->model != b->pieces[0].job->model)
 			break;
+		if (job->n_taken == 0)
+			job->begun_us = now;
 		int room = plan.launch - b->n_batch, rest = job->n - job->n_taken;
 		struct piece piece = { job, job->n_taken, rest < room ? rest : room };
 		if (piece.n == rest)
@@ -122,15 +133,15 @@ static void compute_batch(struct batcher *b)
 	float *ink = b->ink;
 	for (int i = 0; i < b->n_pieces; i++) {
 		const struct piece *p = &b->pieces[i];
-		size_t n = (size_t)p->n * N_PIXELS;
-		engine_ink_from_pixels(p->job->pixels + (size_t)p->first * N_PIXELS, n, ink);
-		ink += n;
+		batcher_job_ink(p->job, p->first, p->n, ink);
+		ink += (size_t)p->n * N_PIXELS;
 	}
 
 	struct err e;
 	bool failed = engine_forward(b->context, b->pieces[0].job->model, b->ink, b->n_batch, b->scores, &e) != 0;
-	b->options.work->pictures += (uint64_t)b->n_batch;
-	b->options.work->passes++;
+	work_add(b->options.work, b->n_batch);
+	if (!failed && b->pieces[0].job->work)
+		work_add(b->pieces[0].job->work, b->n_batch);
 
 	const float *scores = b->scores;
 	for (int i = 0; i < b->n_pieces; i++) {

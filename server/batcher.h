@@ -22,6 +22,7 @@ enum batcher_result {
 // Some pictures of one request. The caller's memory, all of it, and untouchable between submit and done.
 struct batcher_job {
 	struct engine_model *model; // borrowed; the caller's reference holds it
+	const float *ink; // (n, 28, 28), finite; or NULL, and pixels count
 	const uint8_t *pixels; // (n, 28, 28)
 	float *scores; // (n, 10), written before done
 	int n; // at least 1
@@ -29,6 +30,8 @@ struct batcher_job {
 	void (*done)(struct batcher_job *); // once, on the batcher's thread, without locks; the job is the caller's again
 	enum batcher_result result; // for done
 	struct err error; // if BATCHER_FAILED
+	int64_t begun_us; // when its first picture was taken, on batcher_now_us's clock
+	struct work *work; // counts passes that did not fail; borrowed, or NULL
 
 	// The batcher's own.
 	int64_t arrival_us;
@@ -62,3 +65,6 @@ void batcher_stop(struct batcher *batcher);
 void batcher_close(struct batcher *batcher); // stops it first; nobody may submit any more; NULL is fine
 
 int64_t batcher_now_us(void); // CLOCK_MONOTONIC
+
+// The ink of a job's pictures first..first+n-1: (n, 28, 28).
+void batcher_job_ink(const struct batcher_job *job, int first, int n, float *ink);

@@ -70,8 +70,9 @@ static void compute(struct direct *d, struct engine_context *context, struct pas
 			pass->jobs[i]->error = e;
 		}
 	}
-	d->work->pictures += (uint64_t)pass->n;
-	d->work->passes++;
+	work_add(d->work, pass->n);
+	if (!failed && pass->jobs[0]->work)
+		work_add(pass->jobs[0]->work, pass->n);
 	pass->n = 0;
 }
 
@@ -82,11 +83,12 @@ void direct_compute(struct direct *d, struct batcher_job *const *jobs, int n)
 	struct pass pass = { .n = 0 };
 	for (int i = 0; i < n; i++) {
 		struct batcher_job *job = jobs[i];
-		job->result = job->deadline_us <= batcher_now_us() ? BATCHER_LATE : BATCHER_OK;
+		job->begun_us = batcher_now_us();
+		job->result = job->deadline_us <= job->begun_us ? BATCHER_LATE : BATCHER_OK;
 		for (int k = 0; k < job->n && job->result != BATCHER_LATE; k++) {
 			if (pass.n == PASS || (pass.n && pass.jobs[0]->model != job->model))
 				compute(d, context, &pass);
-			engine_ink_from_pixels(job->pixels + (size_t)k * LENET5_PIXELS, LENET5_PIXELS, ink + pass.n * LENET5_PIXELS);
+			batcher_job_ink(job, k, 1, ink + pass.n * LENET5_PIXELS);
 			pass.scores[pass.n] = job->scores + (size_t)k * LENET5_DIGITS;
 			pass.jobs[pass.n++] = job;
 		}

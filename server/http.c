@@ -148,7 +148,7 @@ static void read_head(struct exchange *x, const char *method, const char *url)
 			      &x->response);
 	if (!x->route)
 		return;
-	if (strcmp(method, "POST") == 0 && !length && !chunked) {
+	if (strcmp(method, "POST") == 0 && !length && !chunked && x->route->finish) {
 		route_answer_error(&x->response, 411, "the request has no Content-Length and no body; POST a picture");
 		x->route = NULL;
 	} else if (x->n_declared > (uint64_t)o->limits->max_body) {

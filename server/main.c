@@ -8,6 +8,7 @@
 #include "server/config.h"
 #include "server/http.h"
 #include "server/listen.h"
+#include "server/oip.h"
 #include "server/page.h"
 
 #include <errno.h>
@@ -28,7 +29,7 @@ struct daemon {
 	struct batcher *batcher; // or
 	struct direct *direct;
 	struct api api;
-	struct route_table tables[3];
+	struct route_table tables[5];
 	int listen_fd;
 	char address[LISTEN_MAX_ADDRESS];
 	struct http *http;
@@ -91,8 +92,10 @@ static int open_all(struct daemon *d, const struct config *config, struct err *e
 	d->tables[0] = (struct route_table){ api_routes, api_n_routes, &d->api };
 	d->tables[1] = (struct route_table){ d->batcher ? &api_predict_batched : &api_predict_direct, 1, &d->api };
 	d->tables[2] = (struct route_table){ page_routes, page_n_routes, NULL };
+	d->tables[3] = (struct route_table){ oip_routes, oip_n_routes, &d->api };
+	d->tables[4] = (struct route_table){ d->batcher ? oip_infer_batched : oip_infer_direct, OIP_N_INFER, &d->api };
 	atomic_store(&d->health.open, true);
-	const struct http_options serving = { d->listen_fd, n_threads(config), &config->limits, d->tables, 3 };
+	const struct http_options serving = { d->listen_fd, n_threads(config), &config->limits, d->tables, 5 };
 	if (http_open(&serving, &d->http, e))
 		return -1;
 	config_limits(config, d->batcher != NULL, limits, sizeof limits);

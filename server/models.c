@@ -16,6 +16,7 @@ struct entry {
 	const struct models_spec *spec;
 	struct model *model;       // lock; one reference
 	struct models_state state; // lock
+	struct models_statistics statistics;
 };
 
 struct models {
@@ -103,6 +104,8 @@ int models_load(struct models *models, const char *name, struct err *e)
 		return err_set(e, "no model is called \"%.60s\"", name);
 	pthread_mutex_lock(&models->loading);
 	int failed = load(models, entry->spec, &fresh, e);
+	if (!failed)
+		fresh->statistics = &entry->statistics;
 	pthread_mutex_lock(&models->lock);
 	if (failed) {
 		entry->state.n_failures++;

@@ -5,7 +5,9 @@
 
 #include "core/engine.h"
 #include "core/err.h"
+#include "server/work.h"
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -17,11 +19,20 @@ struct models_spec {
 	const char *file; // NULL: the built-in model
 };
 
+// What was asked of a name since the start, whichever model it stood for. Who answers adds; anybody may read.
+struct models_statistics {
+	struct work work; // of passes that did not fail
+	_Atomic uint64_t last_ms; // when the last request was answered, since 1970; 0: there was none
+	_Atomic uint64_t n_success, success_us, n_fail, fail_us; // requests, and their time from whole request to answer
+	_Atomic uint64_t input_us, queue_us, infer_us, output_us; // of those that succeeded: parsed, waited, computed, answer written
+};
+
 struct model {
 	char name[MODELS_MAX_NAME];
 	char description[256]; // for the log
 	struct engine_model *engine_model; // one reference
 	float mean, std; // of the input
+	struct models_statistics *statistics; // of its name; the models', and there for as long as they are
 	int references; // atomic
 };
 void model_unref(struct model *model); // NULL is fine

@@ -1,5 +1,5 @@
-// The assembler copies the files in; the Makefile knows that this object depends on them. An ETag is the hash of a file's
-// bytes, so a browser that has the page asks once and is told 304.
+// The page, and the description of the interface beside it. The assembler copies the files in; the Makefile knows that this object
+// depends on them. An ETag is the hash of a file's bytes, so a browser that has the page asks once and is told 304.
 
 #include "server/page.h"
 
@@ -22,6 +22,7 @@ EMBED(index, "web/index.html")
 EMBED(script, "web/app.js")
 EMBED(style, "web/style.css")
 EMBED(icon, "web/icon.svg")
+EMBED(openapi, "docs/openapi.json")
 
 static struct file {
 	const char *type, *begin, *end;
@@ -31,6 +32,7 @@ static struct file {
 	{ .type = "text/javascript; charset=utf-8", .begin = page_script_begin, .end = page_script_end },
 	{ .type = "text/css; charset=utf-8", .begin = page_style_begin, .end = page_style_end },
 	{ .type = "image/svg+xml", .begin = page_icon_begin, .end = page_icon_end },
+	{ .type = "application/json", .begin = page_openapi_begin, .end = page_openapi_end },
 };
 
 static void set_etags(void)
@@ -88,6 +90,7 @@ START(start_index, 0)
 START(start_script, 1)
 START(start_style, 2)
 START(start_icon, 3)
+START(start_openapi, 4)
 
 const struct route page_routes[] = {
 	{ "/", "GET", start_index, NULL, NULL, NULL, NULL },
@@ -96,5 +99,6 @@ const struct route page_routes[] = {
 	{ "/style.css", "GET", start_style, NULL, NULL, NULL, NULL },
 	{ "/icon.svg", "GET", start_icon, NULL, NULL, NULL, NULL },
 	{ "/favicon.ico", "GET", start_icon, NULL, NULL, NULL, NULL }, // what browsers ask for before they have read the page
+	{ "/openapi.json", "GET", start_openapi, NULL, NULL, NULL, NULL },
 };
 const int page_n_routes = sizeof page_routes / sizeof page_routes[0];

@@ -1,4 +1,4 @@
-// page: the files of web/, compiled in, and their routes.
+// page: the files of web/ and docs/openapi.json, compiled in, and their routes.
 #pragma once
 
 #include "server/route.h"

@@ -44,7 +44,7 @@ struct route_response {
 	size_t n_body;
 	char *owned; // what to free with the response: the body, or NULL if that is constant
 	int n_headers;
-	struct route_header headers[ROUTE_MAX_HEADERS]; // constant strings
+	struct route_header headers[ROUTE_MAX_HEADERS]; // constant strings, or the call's, which outlives its response
 };
 
 // A path that answers; a '*' stands for one part of it, not empty, as in /v2/models/*. GET stands for HEAD too.
@@ -53,7 +53,7 @@ struct route_response {
 // submit() hands it to somebody else and returns at once; done(arg) is called when it is through, once, on any thread, maybe
 // before submit() returns. compute() does it, with that of other calls of this route and context that came in meanwhile, 1 to
 // ROUTE_MAX_CALLS in all. After that finish() fills the response. discard() frees the call in any case, even before. A route whose
-// start() always answers leaves the other four NULL.
+// start() always answers leaves the other four NULL; a POST to it need not have a body.
 struct route {
 	const char *path, *method;
 	void *(*start)(void *context, const struct route_request *, struct route_response *);

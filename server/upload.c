@@ -1,13 +1,12 @@
 // Every form ends in add_png() or add_pixels(), so the same picture gives the same digit in all of them. A picture that is
 // bad gets its own error in its place; only a body that cannot be taken apart is an error of the whole request.
-// cJSON spends some 64 bytes on a number of two characters: what it would build is counted before it may build it.
 #include "server/upload.h"
 
 #include "core/digit.h"
 #include "core/image.h"
+#include "server/json.h"
 #include "server/multipart.h"
 
-#include <cjson/cJSON.h>
 #include <nettle/base64.h>
 #include <stdlib.h>
 #include <string.h>
@@ -213,22 +212,11 @@ static int read_json_items(const cJSON *root, const struct limits *limits, struc
 
 static int read_json(const char *body, size_t n, const struct limits *limits, struct upload *u, struct err *e)
 {
-	// A value more begins behind every one of these (and inside strings, where base64 has none of them).
-	size_t n_values = 0;
-	for (size_t i = 0; i < n; i++)
-		n_values += body[i] == ',' || body[i] == '[' || body[i] == '{' || body[i] == ':';
-	if (n_values > ((size_t)limits->max_pictures + 1) * (N_PIXELS + 1)) {
-		err_set(e, "the JSON has more values than %d pictures need; send fewer in one request",
-			limits->max_pictures);
-		return 413;
-	}
-	const char *stop = body;
-	cJSON *root = cJSON_ParseWithLengthOpts(body, n + 1, &stop, 1);
-	if (!root) {
-		err_set(e, "the JSON is malformed at byte %zu", (size_t)(stop - body));
-		return 400;
-	}
-	int status = read_json_items(root, limits, u, e);
+	cJSON *root;
+	int status = json_parse(body, n, limits->max_pictures, &root, e);
+	if (status)
+		return status;
+	status = read_json_items(root, limits, u, e);
 	cJSON_Delete(root);
 	return status;
 }

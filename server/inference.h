@@ -1,0 +1,39 @@
+// inference: what all routes share that have pictures computed: a call (route.h) around one job, the two ways to compute it, what
+// is answered when that fails, and what is counted. Knows neither bodies nor answers.
+#pragma once
+
+#include "server/api.h"
+#include "server/batcher.h"
+#include "server/models.h"
+#include "server/route.h"
+
+#include <stdbool.h>
+
+// A route's call begins with one. One thread at a time.
+struct inference {
+	const struct api *api;
+	struct model *model; // a reference, for as long as the call lives
+	struct batcher_job job;
+	int64_t started_us, submitted_us, computed_us; // on batcher_now_us's clock
+	void (*done)(void *);
+	void *done_arg;
+};
+
+// A reference to the model of that name (NULL: the first); or NULL, and the response says 404.
+struct model *inference_model(const struct api *api, const char *name, struct route_response *response);
+
+// Takes the reference over. n pictures, their ink or else their pixels, and room for their scores, all the call's.
+// started_us: when the request was there.
+void inference_init(struct inference *x, const struct api *api, struct model *model, int n, const float *ink, const uint8_t *pixels,
+		    float *scores, int64_t started_us);
+void inference_fini(struct inference *x);
+
+// A route's submit() and compute().
+void inference_submit(void *call, void (*done)(void *arg), void *arg);
+void inference_compute(void *const *calls, int n);
+
+// Whether there are scores, and all of them numbers. Otherwise the response says what went wrong, and that is counted.
+bool inference_succeeded(struct inference *x, struct route_response *response);
+
+void inference_count_success(const struct inference *x); // when the answer is written
+void inference_count_failure(const struct model *model, int64_t started_us); // of a request that named this model
