@@ -166,6 +166,32 @@ TEST(batcher_splits_a_big_job)
 	stop();
 }
 
+TEST(batcher_takes_ink_as_well_as_pixels)
+{
+	static float ink[3][LENET5_PIXELS];
+	for (int p = 0; p < 3; p++)
+		for (int d = 0; d < LENET5_DIGITS; d++)
+			ink[p][d] = (float)(100 * p + d) / 255; // more than a byte may say
+	start(2, 1000000, 100); // two batches: the second is half of one job and half of the other
+	struct work of_model = { 0 };
+	struct item *item = &items[0];
+	item->wait = &wait;
+	item->job = (struct batcher_job){ .model = model, .ink = ink[0], .scores = item->scores[0], .n = 3, .deadline_us = INT64_MAX,
+					  .done = done, .work = &of_model };
+	int64_t before_us = batcher_now_us();
+	CHECK(batcher_submit(batcher, &item->job) == BATCHER_OK);
+	submit(1, 1);
+	await(2);
+	check_batches(2, (int[]){ 2, 2 });
+	check_scores(1);
+	for (int p = 0; p < 3; p++)
+		for (int d = 0; d < LENET5_DIGITS; d++)
+			CHECK(item->scores[p][d] == ink[p][d] * 255);
+	CHECK(item->job.begun_us >= before_us && item->job.begun_us <= batcher_now_us());
+	CHECK(of_model.passes == 2 && of_model.pictures == 4); // a pass is the model's, whoever's job is its first
+	stop();
+}
+
 TEST(batcher_waits_for_company_only_until_a_batch_is_full)
 {
 	start(2, 1000000, 100); // had it not waited, there would be two batches

@@ -103,13 +103,41 @@ TEST(direct_does_not_mix_models)
 	stop();
 }
 
+TEST(direct_takes_ink_as_well_as_pixels)
+{
+	static float ink[18][LENET5_PIXELS];
+	struct work of_model = { 0 };
+	for (int p = 0; p < 18; p++)
+		for (int d = 0; d < LENET5_DIGITS; d++)
+			ink[p][d] = (float)(100 * p + d) / 255;
+	start();
+	add(0, model, 1);
+	add(1, model, 18);
+	jobs[1].pixels = NULL;
+	jobs[1].ink = ink[0];
+	jobs[0].work = jobs[1].work = &of_model;
+	int64_t before_us = batcher_now_us();
+	compute(2);
+	CHECK(fake.n_calls == 2 && fake.batches[0] == 16 && fake.batches[1] == 3);
+	CHECK((int)(scores[0][0][3] + 0.5f) == pixels[0][0][3] && jobs[0].result == BATCHER_OK && jobs[1].result == BATCHER_OK);
+	for (int p = 0; p < 18; p++)
+		for (int d = 0; d < LENET5_DIGITS; d++)
+			CHECK(scores[1][p][d] == ink[p][d] * 255);
+	CHECK(jobs[1].begun_us >= before_us && jobs[1].begun_us <= batcher_now_us());
+	CHECK(of_model.passes == 2 && of_model.pictures == 19);
+	stop();
+}
+
 TEST(direct_passes_an_error_on)
 {
 	start();
 	add(0, model, 3);
 	add(1, model, 1);
+	struct work of_model = { 0 };
+	jobs[0].work = &of_model;
 	fake_engine_fail(true);
 	compute(2);
+	CHECK(of_model.passes == 0 && work.passes == 1);
 	for (int i = 0; i < 2; i++)
 		CHECK(jobs[i].result == BATCHER_FAILED && strcmp(jobs[i].error.msg, "the fake has failed") == 0);
 	fake_engine_fail(false);
