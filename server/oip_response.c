@@ -16,7 +16,8 @@ static void values_of(const struct lenet5 *net, enum oip_output output, const fl
 }
 
 // The tensor of one picture: into the JSON, or behind it.
-static void write_values(const struct oip_wanted *wanted, const float values[LENET5_DIGITS], bool first, struct text *json, struct text *binary)
+static void write_values(const struct oip_wanted *wanted, const float values[LENET5_DIGITS], bool first, struct text *json,
+			 struct text *binary)
 {
 	if (wanted->binary) {
 		text_append_bytes(binary, values, LENET5_DIGITS * sizeof *values);
@@ -29,7 +30,8 @@ static void write_values(const struct oip_wanted *wanted, const float values[LEN
 }
 
 // The highest values, of equal ones the lower digit first. BYTES in binary are a length and so many bytes each.
-static void write_classes(const struct oip_wanted *wanted, const float values[LENET5_DIGITS], bool first, struct text *json, struct text *binary)
+static void write_classes(const struct oip_wanted *wanted, const float values[LENET5_DIGITS], bool first, struct text *json,
+			  struct text *binary)
 {
 	bool taken[LENET5_DIGITS] = { false };
 	for (int k = 0; k < wanted->n_classes; k++) {

@@ -13,6 +13,8 @@ import tempfile
 import time
 import zlib
 
+import openapi
+
 LENETD = os.environ.get('LENETD', 'build/release/lenetd')
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BOUNDARY = 'xxBOUNDARYxx'
@@ -92,7 +94,7 @@ class Daemon:
         return s
 
     def ask(self, method, path, body=None, content_type=None, headers=None, connection=None):
-        """One request: the response, with its body as .body and, where that is JSON, parsed as .json."""
+        """One request: the response, with its body as .body and, where that is JSON, parsed as .json. It has to be as described."""
         c = connection or self.connect()
         headers = dict(headers or {})
         if content_type:
@@ -103,6 +105,8 @@ class Daemon:
         r.json = json.loads(r.body) if r.getheader('Content-Type') == 'application/json' and r.body else None
         if not connection:
             c.close()
+        if method != 'HEAD':
+            openapi.check_answer(method, path, r.status, r.getheader('Content-Type'), r.json)
         return r
 
     def predict(self, body, content_type='image/png', query='', **more):
