@@ -95,7 +95,8 @@ size_t oip_response_write(const char *model, const struct lenet5 *net, const str
 	size_t n_json = body->n, n_binary;
 	body->failed |= binary.failed;
 	char *bytes = text_take(&binary, &n_binary);
-	text_append_bytes(body, bytes, bytes ? n_binary : 0);
+	if (bytes)
+		text_append_bytes(body, bytes, n_binary);
 	free(bytes);
 	return n_binary ? n_json : 0;
 }
