@@ -28,6 +28,17 @@ static void discard(void *arg)
 	free(call);
 }
 
+// As oip_request_read().
+static int read_request(const struct route_request *http, const struct limits *limits, struct oip_request *request, struct err *e)
+{
+	const char *encoding = route_header(http, "Content-Encoding"), *n_json = route_header(http, "Inference-Header-Content-Length");
+	if (encoding && strcasecmp(encoding, "identity") != 0) {
+		err_set(e, "the body's Content-Encoding is %.40s; send it as it is", encoding);
+		return 415;
+	}
+	return oip_request_read(n_json, http->body, http->n_body, limits, request, e);
+}
+
 static void *start(void *context, const struct route_request *http, struct route_response *response)
 {
 	const struct api *api = context;
@@ -37,24 +48,22 @@ static void *start(void *context, const struct route_request *http, struct route
 	struct model *model = oip_model(api, &http->parts, response);
 	if (!model)
 		return NULL;
-	const char *encoding = route_header(http, "Content-Encoding");
-	int status = encoding && strcasecmp(encoding, "identity") != 0
-			 ? (err_set(&e, "the body's Content-Encoding is %.40s; send it as it is", encoding), 415)
-			 : oip_request_read(route_header(http, "Inference-Header-Content-Length"), http->body, http->n_body, api->limits,
-					    &request, &e);
-	struct call *call = status == 200 ? malloc(sizeof *call + (size_t)request.n * LENET5_DIGITS * sizeof *call->scores) : NULL;
-	if (!call) {
-		if (status == 200)
-			status = 500, err_set(&e, "no memory for the answer; try again later");
-		route_answer_error(response, status, "%s", e.msg);
-		inference_count_failure(model, started_us);
-		oip_request_free(&request);
-		model_unref(model);
-		return NULL;
+	int status = read_request(http, api->limits, &request, &e);
+	if (status == 200) {
+		struct call *call = malloc(sizeof *call + (size_t)request.n * LENET5_DIGITS * sizeof *call->scores);
+		if (call) {
+			call->request = request;
+			inference_init(&call->inference, api, model, request.n, request.ink, request.pixels, call->scores, started_us);
+			return call;
+		}
+		status = 500;
+		err_set(&e, "no memory for the answer; try again later");
 	}
-	call->request = request;
-	inference_init(&call->inference, api, model, request.n, request.ink, request.pixels, call->scores, started_us);
-	return call;
+	route_answer_error(response, status, "%s", e.msg);
+	inference_count_failure(model, started_us);
+	oip_request_free(&request);
+	model_unref(model);
+	return NULL;
 }
 
 static void finish(void *arg, struct route_response *response)

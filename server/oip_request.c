@@ -32,6 +32,13 @@ void oip_request_free(struct oip_request *request)
 	*request = (struct oip_request){ 0 };
 }
 
+// null is as good as missing: there are clients that write every field that they know.
+static const cJSON *member(const cJSON *object, const char *name)
+{
+	const cJSON *item = cJSON_GetObjectItemCaseSensitive(object, name);
+	return cJSON_IsNull(item) ? NULL : item;
+}
+
 static int no_memory(struct err *e)
 {
 	err_set(e, "no memory for the request; try again later");
@@ -57,10 +64,10 @@ static int allocate(struct oip_request *r, int n, bool is_bytes, struct err *e)
 // *parameters: the object, or NULL where there is none.
 static int read_parameters(const cJSON *object, const char *where, const cJSON **parameters, struct err *e)
 {
-	*parameters = cJSON_GetObjectItemCaseSensitive(object, "parameters");
+	*parameters = member(object, "parameters");
 	if (*parameters && !cJSON_IsObject(*parameters))
 		return REFUSE(e, "%sparameters: must be an object", where);
-	if (cJSON_GetObjectItemCaseSensitive(*parameters, "shared_memory_region"))
+	if (member(*parameters, "shared_memory_region"))
 		return REFUSE(e, "%sparameters.shared_memory_region: shared memory is not supported; send the data in the body", where);
 	return 0;
 }
@@ -68,7 +75,7 @@ static int read_parameters(const cJSON *object, const char *where, const cJSON *
 // Leaves *value as it is where the parameter is missing.
 static int read_bool(const cJSON *parameters, const char *where, const char *name, bool *value, struct err *e)
 {
-	const cJSON *item = cJSON_GetObjectItemCaseSensitive(parameters, name);
+	const cJSON *item = member(parameters, name);
 	if (item && !cJSON_IsBool(item))
 		return REFUSE(e, "%sparameters.%s: must be true or false", where, name);
 	if (item)
@@ -88,7 +95,7 @@ static int read_wanted(const cJSON *item, int i, bool binary, struct oip_request
 	char where[32];
 	const cJSON *parameters;
 	snprintf(where, sizeof where, "outputs[%d].", i);
-	const char *name = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(item, "name"));
+	const char *name = cJSON_GetStringValue(member(item, "name"));
 	if (!name)
 		return REFUSE(e, "%sname: must be \"logits\" or \"probabilities\"", where);
 	struct oip_wanted wanted = { .output = OIP_N_OUTPUTS, .binary = binary };
@@ -103,7 +110,7 @@ static int read_wanted(const cJSON *item, int i, bool binary, struct oip_request
 	int status = read_parameters(item, where, &parameters, e);
 	if (status || (status = read_bool(parameters, where, "binary_data", &wanted.binary, e)))
 		return status;
-	const cJSON *classes = cJSON_GetObjectItemCaseSensitive(parameters, "classification");
+	const cJSON *classes = member(parameters, "classification");
 	int n = classes ? whole_number(classes, INT32_MAX) : 0;
 	if (n < 0)
 		return REFUSE(e, "%sparameters.classification: must be a whole number, how many of the ten digits", where);
@@ -114,7 +121,7 @@ static int read_wanted(const cJSON *item, int i, bool binary, struct oip_request
 
 static int read_outputs(const cJSON *root, struct oip_request *r, struct err *e)
 {
-	const cJSON *parameters, *item, *outputs = cJSON_GetObjectItemCaseSensitive(root, "outputs");
+	const cJSON *parameters, *item, *outputs = member(root, "outputs");
 	bool binary = false;
 	int i = 0, status = read_parameters(root, "", &parameters, e);
 	if (status || (status = read_bool(parameters, "", "binary_data_output", &binary, e)))
@@ -137,7 +144,7 @@ static int read_shape(const cJSON *input, const struct limits *limits, struct in
 	static const struct {
 		int n_dims, shape[MAX_DIMS];
 	} taken[] = { { 4, { 0, 1, SIDE, SIDE } }, { 3, { 0, SIDE, SIDE } }, { 2, { 0, N_PIXELS } } };
-	const cJSON *dim, *shape = cJSON_GetObjectItemCaseSensitive(input, "shape");
+	const cJSON *dim, *shape = member(input, "shape");
 	bool ok = cJSON_IsArray(shape);
 	in->n_dims = 0;
 	cJSON_ArrayForEach(dim, shape)
@@ -161,7 +168,7 @@ static int read_shape(const cJSON *input, const struct limits *limits, struct in
 
 static int read_datatype(const cJSON *input, struct input *in, struct err *e)
 {
-	const char *datatype = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(input, "datatype"));
+	const char *datatype = cJSON_GetStringValue(member(input, "datatype"));
 	in->is_bytes = datatype && strcmp(datatype, "UINT8") == 0;
 	if (!in->is_bytes && (!datatype || strcmp(datatype, "FP32") != 0))
 		return REFUSE(e, "inputs[0].datatype: must be \"FP32\" (0 ground to 1 ink) or \"UINT8\" (0 to 255), not \"%.20s\"",
@@ -176,8 +183,8 @@ static int read_place(const cJSON *input, const uint8_t *binary, size_t n, struc
 	int status = read_parameters(input, "inputs[0].", &parameters, e);
 	if (status)
 		return status;
-	const cJSON *size = cJSON_GetObjectItemCaseSensitive(parameters, "binary_data_size");
-	in->data = cJSON_GetObjectItemCaseSensitive(input, "data");
+	const cJSON *size = member(parameters, "binary_data_size");
+	in->data = member(input, "data");
 	if (size && in->data)
 		return REFUSE(e, "inputs[0]: has both \"data\" and binary_data_size; send it once");
 	if (size && (whole_number(size, INT32_MAX) < 0 || (size_t)whole_number(size, INT32_MAX) != n))
@@ -247,11 +254,11 @@ static int take_array(const struct input *in, const cJSON *array, int depth, siz
 static int read_input(const cJSON *root, const uint8_t *binary, size_t n, const struct limits *limits, struct oip_request *r,
 		      struct err *e)
 {
-	const cJSON *inputs = cJSON_GetObjectItemCaseSensitive(root, "inputs");
+	const cJSON *inputs = member(root, "inputs");
 	if (!cJSON_IsArray(inputs) || cJSON_GetArraySize(inputs) != 1)
 		return REFUSE(e, "inputs: must be an array of one, the input \"input\"");
 	const cJSON *input = inputs->child;
-	const char *name = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(input, "name"));
+	const char *name = cJSON_GetStringValue(member(input, "name"));
 	if (!name || strcmp(name, "input") != 0)
 		return REFUSE(e, "inputs[0].name: there is no input \"%.40s\"; there is \"input\"", name ? name : "");
 	struct input in;
@@ -270,7 +277,7 @@ static int read_input(const cJSON *root, const uint8_t *binary, size_t n, const 
 
 static int read_id(const cJSON *root, struct oip_request *r, struct err *e)
 {
-	const cJSON *id = cJSON_GetObjectItemCaseSensitive(root, "id");
+	const cJSON *id = member(root, "id");
 	if (id && !cJSON_IsString(id))
 		return REFUSE(e, "id: must be a string");
 	if (id && !(r->id = strdup(id->valuestring)))

@@ -124,6 +124,10 @@ TEST(oip_request_reads_binary_data)
 	CHECK(request.pixels && memcmp(request.pixels, pixels, sizeof pixels) == 0);
 	CHECK(request.n_wanted == 1 && request.wanted[0].n_classes == 10);
 
+	CHECK(read_parts("{\"id\":null,\"outputs\":null,\"parameters\":null,\"inputs\":[{\"name\":\"input\",\"datatype\":\"UINT8\",\"shape\":[1,784],"
+			 "\"data\":null,\"parameters\":{\"binary_data_size\":784}}]}", pixels, sizeof pixels) == 200);
+	CHECK(!request.id && request.n_wanted == 2);
+
 	add(ink, sizeof ink);
 	CHECK(read_body("0") == 200);
 	check_ink(2);
