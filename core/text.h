@@ -17,9 +17,6 @@ struct text {
 
 void text_printf(struct text *t, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-// A number as printf's %.9g has it, which a float survives: so many digits that it reads back as itself.
-void text_float(struct text *t, float value);
-
 void text_append(struct text *t, const char *s); // as it is
 void text_append_bytes(struct text *t, const void *bytes, size_t n); // the same, and zeros are nothing special
 

@@ -15,6 +15,7 @@ struct model {
 	struct engine_model base;
 	float mean, scale;
 	struct isa_params params;
+	struct isa_winograd winograd;
 };
 
 struct context {
@@ -51,6 +52,7 @@ static int model_new(struct engine *engine, const struct engine_network *network
 	m->mean = network->mean;
 	m->scale = 1 / network->std;
 	cpu_pack(network->net, network->params, &m->params);
+	cpu_isa(engine)->winograd(&m->params, &m->winograd);
 	*out = &m->base;
 	return 0;
 }
@@ -63,7 +65,7 @@ static void model_free(struct engine_model *model)
 static struct isa_network network_of(const struct engine_model *model)
 {
 	const struct model *m = (const struct model *)model;
-	return (struct isa_network){ m->base.net, m->mean, m->scale, &m->params };
+	return (struct isa_network){ m->base.net, m->mean, m->scale, &m->params, &m->winograd };
 }
 
 static int context_open(struct engine *engine, int max_batch, int n_threads, struct engine_context **out, struct err *e)
@@ -129,7 +131,7 @@ static void engine_free(struct engine *engine)
 	{ #set, title, \
 	  { isa_forward_##set, isa_trace_##set, isa_learn_##set, isa_update_##set, NULL }, \
 	  { isa_1998_forward_##set, isa_1998_trace_##set, isa_1998_learn_##set, isa_1998_update_##set, isa_1998_curve_##set }, \
-	  isa_peak_##set }
+	  isa_winograd_##set, isa_peak_##set }
 
 static const struct isa isas[] = { // the best first
 #ifdef __x86_64__

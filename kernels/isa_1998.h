@@ -10,9 +10,8 @@ enum { C3_PIXELS = 100, S4_PIXELS = 25 };
 // A picture's maps, after their activations. Lanes 14 and 15 of a row hold anything finite.
 struct isa_1998_maps {
 	float input[LENET5_PADDED * 32 + 16]; // as in struct isa_maps
-	float c1[N_MAPS1][28][2][16]; // [map][y][even or odd columns][column/2]
+	struct isa_pixels pixels;
 	float s2[N_MAPS1][14][16];
-	float c3[C3_PIXELS][N_MAPS3];
 	float s4[S4_PIXELS][N_MAPS3];
 } __attribute__((aligned(64)));
 
@@ -40,46 +39,29 @@ ALWAYS_INLINE vf add_c3(const float c3[C3_PIXELS][N_MAPS3], int pixel, int map)
 	return (vf_load(&corner[0][map]) + vf_load(&corner[1][map])) + (vf_load(&corner[10][map]) + vf_load(&corner[11][map]));
 }
 
-static inline void forward_c1_s2(const struct isa_params *w, struct isa_1998_maps *maps)
+static inline void forward_c1_s2(const struct isa_network *n, struct isa_1998_maps *maps, struct isa_points *points)
 {
-	for (int y = 0; y < 14; y++)
-	VF_EACH(lane, 16)
-	for (int map = 0; map < N_MAPS1; map += C1_BLOCK) {
-		vf sums[C1_BLOCK][4];
-		convolve_c1(w, maps->input, y, lane, map, sums);
-		UNROLL(3)
-		for (int m = 0; m < C1_BLOCK; m++)
-			UNROLL(4)
-			for (int i = 0; i < 4; i++)
-				vf_store(&maps->c1[map + m][2 * y + (i >> 1)][i & 1][lane], sums[m][i]);
-	}
-	squash_row(maps->c1[0][0][0], N_MAPS1 * 28 * 32);
+	const struct isa_params *w = n->params;
+	input_points(maps->input, points);
+	c1_pixels(n, points, maps->pixels.c1);
+	squash_row(maps->pixels.c1[0][0][0], N_MAPS1 * 28 * 32);
 	for (int map = 0; map < N_MAPS1; map++)
 		for (int y = 0; y < 14; y++)
 			VF_EACH(lane, 16)
-				vf_store(&maps->s2[map][y][lane], vf_fma(add_c1(maps->c1[map], y, lane),
+				vf_store(&maps->s2[map][y][lane], vf_fma(add_c1(maps->pixels.c1[map], y, lane),
 									 vf_set1(w->s2_weight[map]), vf_set1(w->s2_bias[map])));
 	squash_row(maps->s2[0][0], N_MAPS1 * 14 * 16);
 }
 
-static inline void forward_c3_s4(const struct isa_params *w, struct isa_1998_maps *maps)
+static inline void forward_c3_s4(const struct isa_network *n, struct isa_1998_maps *maps, struct isa_points *points)
 {
-	for (int y = 0; y < 5; y++)
-	for (int x = 0; x < 10; x += C3_BLOCK) {
-		vf sums[C3_BLOCK / 2][C3_VECTORS][4];
-		convolve_c3(w, maps->s2, y, x, sums, NULL);
-		UNROLL(5)
-		for (int c = 0; c < C3_BLOCK / 2; c++)
-		UNROLL(4)
-		for (int v = 0; v < C3_VECTORS; v++)
-			UNROLL(4)
-			for (int i = 0; i < 4; i++)
-				vf_store(&maps->c3[(2 * y + (i >> 1)) * 10 + x + 2 * c + (i & 1)][v * VF_LANES], sums[c][v][i]);
-	}
-	squash_row(maps->c3[0], C3_PIXELS * N_MAPS3);
+	const struct isa_params *w = n->params;
+	s2_points(maps->s2, points);
+	c3_pixels(n, points, maps->pixels.c3);
+	squash_row(maps->pixels.c3[0], C3_PIXELS * N_MAPS3);
 	for (int pixel = 0; pixel < S4_PIXELS; pixel++)
 		VF_EACH(map, N_MAPS3)
-			vf_store(&maps->s4[pixel][map], vf_fma(add_c3(maps->c3, pixel, map),
+			vf_store(&maps->s4[pixel][map], vf_fma(add_c3(maps->pixels.c3, pixel, map),
 							       vf_load(&w->s4_weight[map]), vf_load(&w->s4_bias[map])));
 	squash_row(maps->s4[0], S4_PIXELS * N_MAPS3);
 }

@@ -12,9 +12,10 @@ enum { ROW_STRIDE = sizeof(struct row) / sizeof(float) };
 
 static void forward_maps(const struct isa_network *n, const float *ink, struct isa_1998_maps *maps, struct row *row)
 {
+	struct isa_points points;
 	lay_out_input(n, ink, maps->input);
-	forward_c1_s2(n->params, maps);
-	forward_c3_s4(n->params, maps);
+	forward_c1_s2(n, maps, &points);
+	forward_c3_s4(n, maps, &points);
 	memcpy(row->s4, maps->s4, sizeof row->s4);
 }
 
@@ -44,20 +45,7 @@ void ISA_NAME(isa_1998_trace)(const struct isa_network *n, const float *ink, str
 	struct row row;
 	forward_maps(n, ink, &maps, &row);
 	forward_rows(n, &row, 1);
-	for (int i = 0; i < 32 * 32; i++)
-		t->input[i] = maps.input[i / 32 * 32 + i % 2 * 16 + i % 32 / 2];
-	for (int map = 0; map < N_MAPS1; map++) {
-		for (int i = 0; i < 28 * 28; i++)
-			t->c1[map * 28 * 28 + i] = maps.c1[map][i / 28][i % 2][i % 28 / 2];
-		for (int i = 0; i < 14 * 14; i++)
-			t->s2[map * 14 * 14 + i] = maps.s2[map][i / 14][i % 14];
-	}
-	for (int map = 0; map < N_MAPS3; map++) {
-		for (int i = 0; i < C3_PIXELS; i++)
-			t->c3[map * C3_PIXELS + i] = maps.c3[i][map];
-		for (int i = 0; i < S4_PIXELS; i++)
-			t->s4[map * S4_PIXELS + i] = maps.s4[i][map];
-	}
+	trace_maps(maps.input, &maps.pixels, maps.s2, row.s4, t);
 	memcpy(t->c5, row.c5, sizeof t->c5);
 	memcpy(t->f6, row.f6, sizeof t->f6);
 	memcpy(t->output, row.penalties, sizeof t->output);

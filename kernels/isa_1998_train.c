@@ -15,6 +15,7 @@
 
 // C3's gradients with their frame: column x lies at x + FRAME, so that each of a filter's columns is a vector of 16.
 enum { FRAME = 4, FRAMED = 24 };
+enum { MAP_VECTORS = N_MAPS3 / VF_LANES }; // C3's maps
 
 #if defined __AVX512F__
 enum { TAP_ROWS = 5 }; // rows of C3's filters whose sums are in registers together
@@ -104,12 +105,12 @@ ALWAYS_INLINE void backward_s4(const struct isa_params *w, const struct isa_1998
 		vf dweight = vf_load(&gradient->s4_weight[map]), dbias = vf_load(&gradient->s4_bias[map]);
 		for (int pixel = 0; pixel < S4_PIXELS; pixel++) {
 			vf d = vf_load(&ds4[pixel * N_MAPS3 + map]);
-			dweight = vf_fma(d, square_if(squares, add_c3(maps->c3, pixel, map)), dweight);
+			dweight = vf_fma(d, square_if(squares, add_c3(maps->pixels.c3, pixel, map)), dweight);
 			dbias += d;
 			d = d * vf_load(&w->s4_weight[map]);
 			for (int i = 0; i < 4; i++) {
 				int at = c3_corner(pixel) + pixels[i];
-				vf_store(&b->dc3[at][map], derive_or_square(LENET5_SQUASH, vf_load(&maps->c3[at][map]), d, squares));
+				vf_store(&b->dc3[at][map], derive_or_square(LENET5_SQUASH, vf_load(&maps->pixels.c3[at][map]), d, squares));
 			}
 		}
 		vf_store(&gradient->s4_weight[map], dweight);
@@ -122,30 +123,30 @@ static void backward_c3_weights(float (*s2)[14][16], float (*dc3)[N_MAPS3], stru
 {
 	for (int map = 0; map < N_MAPS1; map++)
 	for (int ky = 0; ky < 5; ky += TAP_ROWS) {
-		vf sums[TAP_ROWS * 5][C3_VECTORS];
+		vf sums[TAP_ROWS * 5][MAP_VECTORS];
 		UNROLL(25)
 		for (int tap = 0; tap < TAP_ROWS * 5; tap++)
 			UNROLL(4)
-			for (int v = 0; v < C3_VECTORS; v++)
+			for (int v = 0; v < MAP_VECTORS; v++)
 				sums[tap][v] = vf_load(&gradient->c3_weight[map][ky * 5 + tap][v * VF_LANES]);
 		for (int y = 0; y < 10; y++)
 		for (int x = 0; x < 10; x++) {
-			vf d[C3_VECTORS];
+			vf d[MAP_VECTORS];
 			UNROLL(4)
-			for (int v = 0; v < C3_VECTORS; v++)
+			for (int v = 0; v < MAP_VECTORS; v++)
 				d[v] = vf_load(&dc3[y * 10 + x][v * VF_LANES]);
 			UNROLL(25)
 			for (int tap = 0; tap < TAP_ROWS * 5; tap++) {
 				vf in = vf_set1(s2[map][y + ky + tap / 5][x + tap % 5]);
 				UNROLL(4)
-				for (int v = 0; v < C3_VECTORS; v++)
+				for (int v = 0; v < MAP_VECTORS; v++)
 					sums[tap][v] = vf_fma(in, d[v], sums[tap][v]);
 			}
 		}
 		UNROLL(25)
 		for (int tap = 0; tap < TAP_ROWS * 5; tap++)
 			UNROLL(4)
-			for (int v = 0; v < C3_VECTORS; v++)
+			for (int v = 0; v < MAP_VECTORS; v++)
 				vf_store(&gradient->c3_weight[map][ky * 5 + tap][v * VF_LANES], sums[tap][v]);
 	}
 	VF_EACH(map, N_MAPS3) {
@@ -196,11 +197,11 @@ ALWAYS_INLINE void backward_s2(const struct isa_params *w, const struct isa_1998
 		vf dweight = vf_load(&gradient->s2_weight[map][lane]), dbias = vf_load(&gradient->s2_bias[map][lane]);
 		for (int y = 0; y < 14; y++) {
 			vf d = vf_load(&b->ds2[map][y][lane]);
-			dweight = vf_fma(d, square_if(squares, add_c1(maps->c1[map], y, lane)), dweight);
+			dweight = vf_fma(d, square_if(squares, add_c1(maps->pixels.c1[map], y, lane)), dweight);
 			dbias += d;
 			d = d * vf_set1(w->s2_weight[map]);
 			for (int i = 0; i < 4; i++) {
-				vf c1 = vf_load(&maps->c1[map][2 * y + (i >> 1)][i & 1][lane]);
+				vf c1 = vf_load(&maps->pixels.c1[map][2 * y + (i >> 1)][i & 1][lane]);
 				vf_store(&b->dc1[map][2 * y + (i >> 1)][i & 1][lane], derive_or_square(LENET5_SQUASH, c1, d, squares));
 			}
 		}
@@ -212,33 +213,34 @@ ALWAYS_INLINE void backward_s2(const struct isa_params *w, const struct isa_1998
 // gradient of C1 += dc1 · the input, by column. Three maps share each load of the input, which seldom is aligned.
 static void backward_c1(const float *input, float (*dc1)[28][2][16], struct isa_1998_gradient *gradient)
 {
-	for (int map = 0; map < N_MAPS1; map += C1_BLOCK)
+	enum { MAPS = 3 };
+	for (int map = 0; map < N_MAPS1; map += MAPS)
 	VF_EACH(lane, 16)
 	for (int ky = 0; ky < 5; ky++) {
-		vf sums[C1_BLOCK][5];
+		vf sums[MAPS][5];
 		UNROLL(3)
-		for (int m = 0; m < C1_BLOCK; m++)
+		for (int m = 0; m < MAPS; m++)
 			UNROLL(5)
 			for (int kx = 0; kx < 5; kx++)
 				sums[m][kx] = vf_load(&gradient->c1_weight[map + m][ky * 5 + kx][lane]);
 		for (int y = 0; y < 28; y++)
 		UNROLL(2)
 		for (int odd = 0; odd < 2; odd++) {
-			vf d[C1_BLOCK];
+			vf d[MAPS];
 			UNROLL(3)
-			for (int m = 0; m < C1_BLOCK; m++)
+			for (int m = 0; m < MAPS; m++)
 				d[m] = vf_load(&dc1[map + m][y][odd][lane]);
 			UNROLL(5)
 			for (int kx = 0; kx < 5; kx++) {
 				int column = odd + kx;
 				vf in = vf_load(&input[(y + ky) * 32 + column % 2 * 16 + column / 2 + lane]);
 				UNROLL(3)
-				for (int m = 0; m < C1_BLOCK; m++)
+				for (int m = 0; m < MAPS; m++)
 					sums[m][kx] = vf_fma(d[m], in, sums[m][kx]);
 			}
 		}
 		UNROLL(3)
-		for (int m = 0; m < C1_BLOCK; m++)
+		for (int m = 0; m < MAPS; m++)
 			UNROLL(5)
 			for (int kx = 0; kx < 5; kx++)
 				vf_store(&gradient->c1_weight[map + m][ky * 5 + kx][lane], sums[m][kx]);
@@ -280,6 +282,7 @@ ALWAYS_INLINE void pass(const struct isa_network *n, const struct isa_transposed
 {
 	struct isa_1998_maps maps[GROUP];
 	float ds4[GROUP][N_S4] __attribute__((aligned(64)));
+	struct isa_points points;
 	struct back back;
 	memset(back.framed, 0, sizeof back.framed);
 	memset(gradient, 0, sizeof *gradient);
@@ -288,8 +291,8 @@ ALWAYS_INLINE void pass(const struct isa_network *n, const struct isa_transposed
 		const int pictures = lesson->n - first < GROUP ? lesson->n - first : GROUP;
 		for (int p = 0; p < pictures; p++) {
 			lay_out_pixels(n, lesson->pixels[first + p], maps[p].input);
-			forward_c1_s2(n->params, &maps[p]);
-			forward_c3_s4(n->params, &maps[p]);
+			forward_c1_s2(n, &maps[p], &points);
+			forward_c3_s4(n, &maps[p], &points);
 			memcpy(f[p].s4, maps[p].s4, sizeof f[p].s4);
 		}
 #define CALL(count) forward_hidden(n, count, FEATURES_STRIDE, f->s4, f->c5, f->f6)

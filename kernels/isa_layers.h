@@ -1,51 +1,46 @@
 // isa_layers: the forward pass as inline functions, shared by inference (isa_forward.c) and training (isa_train.c).
 //
-// Each output is one chain of fused multiply-adds that starts at the bias and takes its inputs in a fixed order. Vectors
-// run across outputs, never along a sum; blocks only decide which chains are in registers together. So a picture's result
-// does not depend on what is computed beside it.
+// Each output is made of chains of fused multiply-adds that take their inputs in a fixed order: a full layer's is one, which starts at
+// the bias; C1's and C3's are put together from a few (isa_winograd.h). Vectors run across outputs, never along a sum; blocks only
+// decide which chains are in registers together. So a picture's result does not depend on what is computed beside it.
 //
 //   C1+S2  lanes are columns. Even and odd columns of the input are stored apart, so that the two columns of a pooling
 //          window are two vectors and the maximum needs no shuffle.
-//   C3+S4  lanes are the 16 maps: a pixel of S2 is broadcast and multiplied with a vector of weights.
+//   C3+S4  lanes are the 16 maps: a value of S2 is broadcast and multiplied with a vector of weights.
 //   full   lanes are units; GROUP pictures share each load of the weights.
 //
 // What was tried, and what it gave: network relu, one core of an AMD EPYC (Zen 4) whose AVX-512 peak was 118 GFLOP/s, the
-// least of 400 to 600 timings; µs.
+// least of 400 to 6,000 timings; µs.
 //
-//   AVX-512, C3 of a picture: a pixel broadcast for one weight (21 loads for 20 multiply-adds)        4.73
-//     for the five of a row (33 for 100), GCC's predictive commoning spilling sums                    4.16
-//     the same, all pixels of a row before the next row's                                             4.08
-//     the same without predictive commoning (AVX2: 4.55 → 4.39, and with five weights it would spill) 4.08
-//   AVX-512, C1 of a picture: three maps at once 2.29 (the peak: 14 of 16 lanes count); six spill     2.39 to 2.48
-//   AVX-512, a picture alone: C5 after C3                                                             8.87
-//     C5 row by row behind C3; 0, 4, 8, 12, 16 lines of its weights fetched in each round of C3       8.81 8.66 8.50 8.40 8.58
-//   All of it: AVX-512 alone 9.54 → 8.50, in a batch 8.38 → 7.73; AVX2 11.31 → 9.94 and 10.20 → 9.04
+//   AVX-512, C3 of a picture, 10 multiplications for two outputs: a value broadcast for one weight
+//     (21 loads for 20 multiply-adds); for the five of a row (33 for 100)                             4.73 4.08
+//     6 (isa_winograd.h; the peak for the multiply-adds left: 2.44)                                   2.66
+//   AVX-512, C1 of a picture, 10 multiplications for two outputs (the peak: 14 of 16 lanes count)     2.29
+//     6: the sums at a point of all maps at once, through memory to the outputs                       1.99
+//     the sums at all points of two maps at once, point by point; row of the filter by row            1.91 2.02
+//     the sums at 0 and ∞ started at what the others make of the outputs                              1.76
+//     points 0 ±1 ±1/2 ∞, of which an input's values take 12 operations, not 16: no quicker
+//   AVX-512, a picture alone: C5 row by row behind C3; 0, 5, 6, 7, 8, 9, 10, 12, 14 lines of its weights fetched in each
+//     round of C3                                                    6.88 6.62 6.58 6.58 6.54 6.52 6.55 6.67 6.82
+//   Without GCC's predictive commoning, which spills sums (C3 by 10 multiplications, AVX2: 4.55 → 4.39)
+//   From 10 multiplications to 6: AVX-512 alone 8.48 → 6.52, in a batch 7.72 → 5.67; AVX2 9.88 → 7.62 and 9.07 → 6.26;
+//   portable 29.4 → 18.5 and 28.9 → 18.4; C1 and C3 of AVX2 3.09 → 2.06 and 4.45 → 2.85, portable 13.7 → 6.7 and 11.7 → 7.8
 #pragma once
 
-#include "kernels/isa.h"
-#include "kernels/simd.h"
+#include "kernels/isa_winograd.h"
 
 #include <stdbool.h>
 
-#define ALWAYS_INLINE static inline __attribute__((always_inline))
-#define UNROLL(n) _Pragma(UNROLL_TEXT(GCC unroll n))
-#define UNROLL_TEXT(text) #text
-
-// How much fits the registers: maps of C1 at once, columns of C3 and weights of a row, vectors of a full layer for p pictures.
-// C3_LINES: what the first-level cache takes of C5's weights beside C3's.
-enum { C1_BLOCK = 3 };
+// How much fits the registers: vectors of a full layer for p pictures.
 #if defined __AVX512F__
-enum { C3_BLOCK = 10, C3_TAPS = 5, C3_LINES = 12 };
 #define C5_BLOCK(p) ((p) == 4 ? 4 : 8)
 #define F6_BLOCK(p) 6
 #define S4_BLOCK(p) 5
 #else
-enum { C3_BLOCK = 2, C3_TAPS = 1, C3_LINES = VF_LANES == 8 ? 2 : 0 };
 #define C5_BLOCK(p) ((p) == 1 ? 8 : (p) == 2 ? 4 : 2)
 #define F6_BLOCK(p) ((p) == 1 ? 6 : (p) == 2 ? 4 : 2)
 #define S4_BLOCK(p) ((p) == 1 ? 10 : 2)
 #endif
-enum { LINE = 16 }; // floats of a cache line
 enum { SCORES_BLOCK = SCORES_STRIDE / VF_LANES };
 
 // What the convolutions of one picture produce on the way. Columns 14 and 15 of s2 hold anything finite.
@@ -114,130 +109,107 @@ static inline void lay_out_input(const struct isa_network *n, const float *ink, 
 		input[32 * 32 + i] = 0;
 }
 
-// C1 before pooling: maps map..map + C1_BLOCK, a row of S2's windows, 16 columns from `lane` on. sums[map][pixel of the window].
-ALWAYS_INLINE void convolve_c1(const struct isa_params *w, const float *input, int y, int lane, int map, vf sums[C1_BLOCK][4])
-{
-	UNROLL(3)
-	for (int m = 0; m < C1_BLOCK; m++)
-		UNROLL(4)
-		for (int i = 0; i < 4; i++)
-			sums[m][i] = vf_set1(w->c1_bias[map + m]);
-	UNROLL(5)
-	for (int ky = 0; ky < 5; ky++)
-	UNROLL(5)
-	for (int kx = 0; kx < 5; kx++)
-	UNROLL(4)
-	for (int i = 0; i < 4; i++) {
-		int column = kx + (i & 1);
-		vf in = vf_load(&input[(2 * y + ky + (i >> 1)) * 32 + (column & 1) * 16 + column / 2 + lane]);
-		UNROLL(3)
-		for (int m = 0; m < C1_BLOCK; m++)
-			sums[m][i] = vf_fma(in, vf_set1(w->c1_weight[map + m][ky][kx]), sums[m][i]);
-	}
-}
-
 // C1 and S2, into maps->s2.
-ALWAYS_INLINE void forward_c1(const struct isa_network *n, struct isa_maps *maps, bool training)
+ALWAYS_INLINE void forward_c1(const struct isa_network *n, struct isa_maps *maps, struct isa_points *points, bool training)
 {
 	static const int32_t offsets[4] = { 0, 1, S2_FROM_ROW, S2_FROM_ROW + 1 };
 	enum lenet5_activation activation = n->net->activation[LENET5_S2];
+	input_points(maps->input, points);
 	for (int y = 0; y < 14; y++)
 	VF_EACH(lane, 16)
-	for (int map = 0; map < N_MAPS1; map += C1_BLOCK) {
-		vf sums[C1_BLOCK][4];
-		convolve_c1(n->params, maps->input, y, lane, map, sums);
-		UNROLL(3)
-		for (int m = 0; m < C1_BLOCK; m++) {
+	for (int map = 0; map < N_MAPS1; map += C1_MAPS) {
+		vf windows[C1_MAPS][4];
+		convolve_c1(n, points, y, lane, map, windows);
+		UNROLL(2)
+		for (int m = 0; m < C1_MAPS; m++) {
 			vf from;
-			vf_store(&maps->s2[map + m][y][lane], activate(activation, pool(sums[m], offsets, &from)));
+			vf_store(&maps->s2[map + m][y][lane], activate(activation, pool(windows[m], offsets, &from)));
 			if (training)
 				vf_store(&maps->s2_from[map + m][y][lane], from);
 		}
 	}
 }
 
-enum { C3_VECTORS = N_MAPS3 / VF_LANES };
-
-// To the sums of convolve_c3, what row ky of the weights of map `map` of S2 adds. A pixel is broadcast once for C3_TAPS weights.
-ALWAYS_INLINE void convolve_c3_row(const struct isa_params *w, const float (*s2)[14][16], int map, int ky, int y, int x,
-				   vf sums[C3_BLOCK / 2][C3_VECTORS][4])
-{
-	UNROLL(5)
-	for (int kx = 0; kx < 5; kx += C3_TAPS) {
-		vf weights[C3_TAPS][C3_VECTORS];
-		UNROLL(5)
-		for (int t = 0; t < C3_TAPS; t++)
-			UNROLL(4)
-			for (int v = 0; v < C3_VECTORS; v++)
-				weights[t][v] = vf_load(&w->c3_weight[map][ky * 5 + kx + t][v * VF_LANES]);
-		UNROLL(2)
-		for (int row = 0; row < 2; row++)
-		UNROLL(14)
-		for (int from = 0; from < C3_BLOCK + C3_TAPS - 1; from++) {
-			vf in = vf_set1(s2[map][2 * y + ky + row][x + kx + from]);
-			UNROLL(5)
-			for (int t = 0; t < C3_TAPS; t++) {
-				int to = from - t;
-				if (to < 0 || to >= C3_BLOCK)
-					continue;
-				UNROLL(4)
-				for (int v = 0; v < C3_VECTORS; v++) {
-					vf *sum = &sums[to / 2][v][2 * row + to % 2];
-					*sum = vf_fma(in, weights[t][v], *sum);
-				}
-			}
-		}
-	}
-}
-
-// C3 before pooling: C3_BLOCK / 2 of S4's windows side by side, from column x of C3 on. sums[window][map][pixel of the window].
-// ahead: 30·C3_LINES cache lines that are fetched meanwhile, or NULL.
-ALWAYS_INLINE void convolve_c3(const struct isa_params *w, const float (*s2)[14][16], int y, int x,
-			       vf sums[C3_BLOCK / 2][C3_VECTORS][4], const float *ahead)
-{
-	UNROLL(5)
-	for (int c = 0; c < C3_BLOCK / 2; c++)
-		UNROLL(4)
-		for (int v = 0; v < C3_VECTORS; v++)
-			UNROLL(4)
-			for (int i = 0; i < 4; i++)
-				sums[c][v][i] = vf_load(&w->c3_bias[v * VF_LANES]);
-	for (int map = 0; map < N_MAPS1; map++)
-	for (int ky = 0; ky < 5; ky++) {
-		UNROLL(12)
-		for (int line = 0; ahead && line < C3_LINES; line++)
-			__builtin_prefetch(ahead + ((map * 5 + ky) * C3_LINES + line) * LINE);
-		convolve_c3_row(w, s2, map, ky, y, x, sums);
-	}
-}
-
-// Row y of S4, into s4 (25, 16), through C3. ahead: 30·C3_LINES·10/C3_BLOCK cache lines, or NULL.
-ALWAYS_INLINE void forward_c3_row(const struct isa_network *n, struct isa_maps *maps, int y, float *s4, bool training,
-				  const float *ahead)
+// Row y of S4, into s4 (25, 16), through C3. ahead: as sum_c3's.
+ALWAYS_INLINE void forward_c3_row(const struct isa_network *n, struct isa_maps *maps, struct isa_points *points, int y, float *s4,
+				  bool training, const float *ahead)
 {
 	static const int32_t offsets[4] = { 0, 8, S4_FROM_ROW, S4_FROM_ROW + 8 };
 	enum lenet5_activation activation = n->net->activation[LENET5_S4];
-	for (int x = 0; x < 10; x += C3_BLOCK) {
-		vf sums[C3_BLOCK / 2][C3_VECTORS][4];
-		convolve_c3(n->params, maps->s2, y, x, sums, ahead ? ahead + x / C3_BLOCK * 30 * C3_LINES * LINE : NULL);
-		UNROLL(5)
-		for (int c = 0; c < C3_BLOCK / 2; c++)
-		UNROLL(4)
-		for (int v = 0; v < C3_VECTORS; v++) {
-			vf from;
-			int pixel = y * 5 + x / 2 + c;
-			vf_store(&s4[pixel * N_MAPS3 + v * VF_LANES], activate(activation, pool(sums[c][v], offsets, &from)));
+	sum_c3(n->winograd, points, y, ahead);
+	UNROLL(5)
+	for (int x = 0; x < 5; x++)
+		VF_EACH(map, N_MAPS3) {
+			vf window[4], from;
+			c3_window(n, points, x, map, window);
+			vf_store(&s4[(y * 5 + x) * N_MAPS3 + map], activate(activation, pool(window, offsets, &from)));
 			if (training)
-				vf_store(&maps->s4_from[pixel][v * VF_LANES], from);
+				vf_store(&maps->s4_from[y * 5 + x][map], from);
 		}
-	}
 }
 
 // C3 and S4, into s4 (25, 16).
-ALWAYS_INLINE void forward_c3(const struct isa_network *n, struct isa_maps *maps, float *s4, bool training)
+ALWAYS_INLINE void forward_c3(const struct isa_network *n, struct isa_maps *maps, struct isa_points *points, float *s4, bool training)
 {
+	s2_points(maps->s2, points);
 	for (int y = 0; y < 5; y++)
-		forward_c3_row(n, maps, y, s4, training, NULL);
+		forward_c3_row(n, maps, points, y, s4, training, NULL);
+}
+
+// All pixels of C1 and C3, before their activations. Lanes 14 and 15 of C1 hold anything finite.
+struct isa_pixels {
+	float c1[N_MAPS1][28][2][16]; // [map][y][even or odd columns][column/2]
+	float c3[100][N_MAPS3]; // [pixel][map]
+} __attribute__((aligned(64)));
+
+static inline void c1_pixels(const struct isa_network *n, struct isa_points *points, float c1[N_MAPS1][28][2][16])
+{
+	for (int y = 0; y < 14; y++)
+	VF_EACH(lane, 16)
+	for (int map = 0; map < N_MAPS1; map += C1_MAPS) {
+		vf windows[C1_MAPS][4];
+		convolve_c1(n, points, y, lane, map, windows);
+		UNROLL(2)
+		for (int m = 0; m < C1_MAPS; m++)
+			UNROLL(4)
+			for (int i = 0; i < 4; i++)
+				vf_store(&c1[map + m][2 * y + (i >> 1)][i & 1][lane], windows[m][i]);
+	}
+}
+
+static inline void c3_pixels(const struct isa_network *n, struct isa_points *points, float c3[100][N_MAPS3])
+{
+	for (int y = 0; y < 5; y++) {
+		sum_c3(n->winograd, points, y, NULL);
+		for (int x = 0; x < 5; x++)
+			VF_EACH(map, N_MAPS3) {
+				vf window[4];
+				c3_window(n, points, x, map, window);
+				UNROLL(4)
+				for (int i = 0; i < 4; i++)
+					vf_store(&c3[(2 * y + (i >> 1)) * 10 + 2 * x + (i & 1)][map], window[i]);
+			}
+	}
+}
+
+// What a look inside shows of the maps; s4 (25, 16).
+static inline void trace_maps(const float *input, const struct isa_pixels *pixels, const float s2[N_MAPS1][14][16], const float *s4,
+			      struct engine_trace *t)
+{
+	for (int i = 0; i < 32 * 32; i++)
+		t->input[i] = input[i / 32 * 32 + i % 2 * 16 + i % 32 / 2];
+	for (int map = 0; map < N_MAPS1; map++) {
+		for (int i = 0; i < 28 * 28; i++)
+			t->c1[map * 28 * 28 + i] = pixels->c1[map][i / 28][i % 2][i % 28 / 2];
+		for (int i = 0; i < 14 * 14; i++)
+			t->s2[map * 14 * 14 + i] = s2[map][i / 14][i % 14];
+	}
+	for (int map = 0; map < N_MAPS3; map++) {
+		for (int i = 0; i < 100; i++)
+			t->c3[map * 100 + i] = pixels->c3[i][map];
+		for (int i = 0; i < 25; i++)
+			t->s4[map * 25 + i] = s4[i * N_MAPS3 + map];
+	}
 }
 
 // A full layer for `pictures` pictures, `block` vectors of units at once; both are constants after inlining.

@@ -42,9 +42,10 @@ static double softmax_loss(float scores[SCORES_STRIDE], const float target[16], 
 
 static void forward_maps(const struct isa_network *n, const uint8_t *pixels, struct isa_maps *maps, float *s4)
 {
+	struct isa_points points;
 	lay_out_pixels(n, pixels, maps->input);
-	forward_c1(n, maps, true);
-	forward_c3(n, maps, s4, true);
+	forward_c1(n, maps, &points, true);
+	forward_c3(n, maps, &points, s4, true);
 }
 
 // Full layers of `pictures` pictures there and back: features[].s4 → losses and ds4 (pictures, 400).

@@ -91,6 +91,10 @@ typedef vf vh;
 #define vh_fma vf_fma
 #endif
 
+#define ALWAYS_INLINE static inline __attribute__((always_inline))
+#define UNROLL(n) _Pragma(UNROLL_TEXT(GCC unroll n))
+#define UNROLL_TEXT(text) #text
+
 #define VF_EACH(i, n) for (int i = 0; i < (n); i += VF_LANES) // i: the first lane of each vector of n floats
 
 // eˣ within 2 ulp: x = n·ln 2 + r, |r| ≤ ln 2 / 2, Cephes' polynomial for eʳ. Arguments outside ±87 are clamped.

@@ -11,7 +11,7 @@ struct work {
 };
 struct work work_of_layer(const struct lenet5 *net, enum lenet5_layer layer);
 
-// Floating-point operations a picture: two a multiply-add. A training step is the forward pass, the gradient of the weights
-// and the gradient of the layer's input, which the first layer needs not.
+// Floating-point operations a picture as the layers are defined, two a multiply-add; an engine may do with fewer. A training step is
+// the forward pass, the gradient of the weights and the gradient of the layer's input, which the first layer needs not.
 double work_forward(const struct lenet5 *net);
 double work_training(const struct lenet5 *net);

@@ -16,10 +16,12 @@ static const struct {
 	const char *what;
 	double bound; // of the golden README
 } bounds[] = {
-	{ "step0", 1e-5 }, // the worst tensor, network and instruction set here: 1.2e-6
+	{ "step0", 1e-5 }, // the worst tensor, network and instruction set here: 1.1e-6
 	{ "after1", 1e-6 }, // 4.3e-7
-	{ "after100", 2e-4 }, // 5.6e-5
-	{ "after400", 5e-5 }, // of 1998: 2.0e-6
+	// 8.3e-6. Two runs whose sums are rounded differently stay together until a rounding decides something, such as which of
+	// two all but equal pixels a pooling window takes: seen at step 90 (5.6e-5 in the end), and once at step 30 (1.2e-2).
+	{ "after100", 2e-4 },
+	{ "after400", 5e-5 }, // of 1998: 1.8e-6
 	// Of 1998 all penalties are near 84 at first, so 84 is taken off; what the file itself loses by rounding is 2.7e-4 of
 	// the rest.
 	{ "step0 penalties", 5e-3 }, // 1.6e-3
@@ -348,7 +350,7 @@ TEST(engine_bits_with_any_threads)
 // AVX2 and AVX-512 both fuse multiply and add, and no sum runs across lanes.
 TEST(cpu_bits_of_avx2_are_avx512s)
 {
-	static float other[N_PARAMS];
+	static float other[N_PARAMS], scores[5 * 10], other_scores[5 * 10];
 	struct engine *avx2, *avx512;
 	struct err e;
 	if (cpu_engine_open("avx512", &avx512, &e)) {
@@ -356,14 +358,25 @@ TEST(cpu_bits_of_avx2_are_avx512s)
 		return;
 	}
 	CHECK(cpu_engine_open("avx2", &avx2, &e) == 0);
+	struct idx test = load(IDX_TEST);
+	float *ink = ink_of(&test, 5);
 	for (int k = 0; lenet5_at(k); k++) {
 		const struct lenet5 *net = lenet5_at(k);
 		train(avx2, net, last_run(net), 20, 1, params, NULL, losses);
 		train(avx512, net, last_run(net), 20, 1, other, NULL, losses);
 		CHECK_MSG(memcmp(params, other, net->n_params * sizeof *params) == 0, "%s", net->name);
+		struct engine_network n = network(net, params);
+		struct setup a = set_up(avx2, &n, 1), b = set_up(avx512, &n, 1);
+		forward(&a, ink, 5, scores); // a group, and one alone
+		forward(&b, ink, 5, other_scores);
+		CHECK_MSG(memcmp(scores, other_scores, sizeof scores) == 0, "%s", net->name);
+		tear_down(&a);
+		tear_down(&b);
 	}
 	engine_close(avx2);
 	engine_close(avx512);
+	free(ink);
+	idx_free(&test);
 }
 
 TEST(engine_trace_has_the_bits_of_forward)
