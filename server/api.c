@@ -5,6 +5,7 @@
 // hear of it than get an answer to another question.
 #include "server/api.h"
 
+#include "server/clock.h"
 #include "server/upload.h"
 
 #include <math.h>
@@ -17,6 +18,7 @@ struct call {
 	bool explain;
 	struct upload upload;
 	struct batcher_job job;
+	int64_t ready_ns; // when its pictures were decoded
 	void (*done)(void *);
 	void *done_arg;
 	float scores[]; // (upload.n_usable, 10)
@@ -72,7 +74,7 @@ static void write_input(struct text *t, const uint8_t *pixels)
 }
 
 // The answer: `error` before the predictions if none of the pictures could be used. scores: of the usable ones.
-static void answer(const struct model *model, const struct upload *upload, const float *scores, bool explain,
+static void answer(const struct api *api, const struct model *model, const struct upload *upload, const float *scores, bool explain,
 		   struct route_response *response)
 {
 	const struct lenet5 *net = model->engine_model->net;
@@ -94,12 +96,14 @@ static void answer(const struct model *model, const struct upload *upload, const
 		if (picture->status == 200) {
 			struct lenet5_prediction p = lenet5_predict(net, scores + usable * LENET5_DIGITS);
 			write_prediction(&t, &p);
+			metrics_prediction(api->metrics, p.digit);
 			if (explain)
 				write_input(&t, upload->pixels + usable * LENET5_PIXELS);
 			usable++;
 		} else {
 			text_printf(&t, "{\"digit\": null, \"%s\": ", picture->refused ? "reason" : "error");
 			text_quote(&t, picture->error.msg);
+			metrics_prediction(api->metrics, picture->refused ? METRICS_REFUSED : METRICS_UNREADABLE);
 		}
 		text_append(&t, "}");
 	}
@@ -118,25 +122,34 @@ static bool all_finite(const float *scores, int n)
 static void predict_finish(void *arg, struct route_response *response)
 {
 	struct call *call = arg;
-	switch (call->job.result) {
+	const struct batcher_job *job = &call->job;
+	struct metrics *metrics = call->api->metrics;
+	if (job->started_ns)
+		route_account_add(&response->account, ROUTE_QUEUE, job->started_ns - call->ready_ns);
+	if (job->finished_ns)
+		route_account_add(&response->account, ROUTE_COMPUTE, job->finished_ns - job->started_ns);
+	switch (job->result) {
 	case BATCHER_OK:
-		if (all_finite(call->scores, call->job.n * LENET5_DIGITS))
-			answer(call->model, &call->upload, call->scores, call->explain, response);
+		if (all_finite(call->scores, job->n * LENET5_DIGITS))
+			answer(call->api, call->model, &call->upload, call->scores, call->explain, response);
 		else
 			route_answer_error(response, 500, "the model's answer is not a number; its weights are no good");
 		return;
 	case BATCHER_FULL:
 		route_answer_error(response, 503, "too many pictures are waiting; try again in a second");
+		metrics_reject(metrics, METRICS_QUEUE_FULL);
 		return;
 	case BATCHER_LATE:
 		route_answer_error(response, 503, "no answer within %d ms: too much to do; try again in a second",
 				   call->api->limits->deadline_ms);
+		metrics_reject(metrics, METRICS_LATE);
 		return;
 	case BATCHER_STOPPED:
 		route_answer_error(response, 503, "the daemon is going down; try again");
+		metrics_reject(metrics, METRICS_STOPPING);
 		return;
 	case BATCHER_FAILED:
-		route_answer_error(response, 500, "the engine failed: %s", call->job.error.msg);
+		route_answer_error(response, 500, "the engine failed: %s", job->error.msg);
 		return;
 	}
 }
@@ -158,13 +171,18 @@ static void *predict_start(void *context, const struct route_request *request, s
 	}
 	struct upload upload = { 0 };
 	struct call *call = NULL;
+	int64_t came_ns = clock_now_ns();
 	int status = upload_read(route_header(request, "Content-Type"), request->body, request->n_body, api->limits, &upload, &e);
+	int64_t ready_ns = clock_now_ns();
+	strcpy(response->account.model, model->name);
+	response->account.n_pictures = upload.n;
+	route_account_add(&response->account, ROUTE_DECODE, ready_ns - came_ns);
 	if (status != 200) {
 		route_answer_error(response, status, "%s", e.msg);
 		goto answered;
 	}
 	if (upload.n_usable == 0) {
-		answer(model, &upload, NULL, explain, response);
+		answer(api, model, &upload, NULL, explain, response);
 		goto answered;
 	}
 	call = malloc(sizeof *call + (size_t)upload.n_usable * LENET5_DIGITS * sizeof *call->scores);
@@ -176,12 +194,13 @@ static void *predict_start(void *context, const struct route_request *request, s
 	call->model = model;
 	call->explain = explain;
 	call->upload = upload;
+	call->ready_ns = ready_ns;
 	call->job = (struct batcher_job){
 		.model = model->engine_model,
 		.pixels = upload.pixels,
 		.scores = call->scores,
 		.n = upload.n_usable,
-		.deadline_us = batcher_now_us() + (int64_t)api->limits->deadline_ms * 1000,
+		.deadline_us = ready_ns / 1000 + (int64_t)api->limits->deadline_ms * 1000,
 	};
 	return call;
 answered:

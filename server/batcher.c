@@ -3,6 +3,8 @@
 // Only the head can be partly taken. A batch is remembered as pieces of jobs; its ink and scores have buffers of their own.
 #include "server/batcher.h"
 
+#include "server/clock.h"
+
 #include <assert.h>
 #include <errno.h>
 #include <pthread.h>
@@ -39,9 +41,7 @@ struct batcher {
 
 int64_t batcher_now_us(void)
 {
-	struct timespec t;
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
+	return clock_now_ns() / 1000;
 }
 
 struct batcher_plan batcher_plan(const struct batcher_options *options, int n_queued, int64_t oldest_wait_us, bool stopping)
@@ -91,6 +91,7 @@ static bool take_batch(struct batcher *b, struct batcher_job **late)
 		struct batcher_job *job = b->head;
 		if (job->n_taken == 0 && job->deadline_us <= now) {
 			pop(b);
+			job->started_ns = now * 1000;
 			job->next = *late;
 			*late = job;
 			continue;
@@ -120,6 +121,7 @@ static void finish(struct batcher_job *job, enum batcher_result result)
 static void compute_batch(struct batcher *b)
 {
 	float *ink = b->ink;
+	int64_t started_ns = clock_now_ns();
 	for (int i = 0; i < b->n_pieces; i++) {
 		const struct piece *p = &b->pieces[i];
 		size_t n = (size_t)p->n * N_PIXELS;
@@ -129,8 +131,8 @@ static void compute_batch(struct batcher *b)
 
 	struct err e;
 	bool failed = engine_forward(b->context, b->pieces[0].job->model, b->ink, b->n_batch, b->scores, &e) != 0;
-	b->options.work->pictures += (uint64_t)b->n_batch;
-	b->options.work->passes++;
+	int64_t finished_ns = clock_now_ns();
+	metrics_pass(b->options.metrics, b->n_batch);
 
 	const float *scores = b->scores;
 	for (int i = 0; i < b->n_pieces; i++) {
@@ -139,6 +141,9 @@ static void compute_batch(struct batcher *b)
 		memcpy(job->scores + (size_t)p->first * N_SCORES, scores, (size_t)p->n * N_SCORES * sizeof *scores);
 		scores += p->n * N_SCORES;
 		job->n_scored += p->n;
+		if (!job->started_ns)
+			job->started_ns = started_ns;
+		job->finished_ns = finished_ns;
 		if (failed) {
 			if (job->n_taken < job->n) { // the rest of it still is the head
 				pthread_mutex_lock(&b->lock);
@@ -219,6 +224,7 @@ enum batcher_result batcher_submit(struct batcher *b, struct batcher_job *job)
 {
 	assert(job->n > 0);
 	job->n_taken = job->n_scored = 0;
+	job->started_ns = job->finished_ns = 0;
 	job->next = NULL;
 	job->arrival_us = batcher_now_us();
 	pthread_mutex_lock(&b->lock);
@@ -235,6 +241,14 @@ enum batcher_result batcher_submit(struct batcher *b, struct batcher_job *job)
 	}
 	pthread_mutex_unlock(&b->lock);
 	return result;
+}
+
+int batcher_depth(struct batcher *b)
+{
+	pthread_mutex_lock(&b->lock);
+	int n = b->n_queued;
+	pthread_mutex_unlock(&b->lock);
+	return n;
 }
 
 void batcher_stop(struct batcher *b)

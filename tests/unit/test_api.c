@@ -17,7 +17,7 @@ static struct limits limits;
 static struct models *models;
 static const struct models_spec specs[] = { { "first", NULL }, { "second", NULL } };
 static struct health health;
-static struct work work;
+static struct metrics *metrics;
 static struct api api;
 static struct route_response response;
 static cJSON *answer; // of the last request
@@ -27,17 +27,19 @@ static bool batched = true; // by which of the two ways predictions go
 static void start(int queue)
 {
 	struct err e;
-	const struct batcher_options options = { 8, 0, queue, &work };
+	metrics = metrics_new();
+	const struct batcher_options options = { 8, 0, queue, metrics };
 	fake_engine_init(&fake);
 	limits = (struct limits){ .max_body = 1 << 20, .max_pictures = 8, .max_pixels = 10000, .deadline_ms = 600000 };
 	const struct models_options serving = { &fake.engine, specs, 2, NULL, 0 };
 	CHECK_MSG(models_open(&serving, &models, &e) == 0, "%s", e.msg);
 	fake.n_calls = 0; // of the check
 	CHECK_MSG(batcher_open(&fake.engine, &options, &api.batcher, &e) == 0, "%s", e.msg);
-	CHECK_MSG(direct_open(&fake.engine, 1, &work, &api.direct, &e) == 0, "%s", e.msg);
+	CHECK_MSG(direct_open(&fake.engine, 1, metrics, &api.direct, &e) == 0, "%s", e.msg);
 	api.limits = &limits;
 	api.models = models;
 	api.health = &health;
+	api.metrics = metrics;
 	health = (struct health){ .open = true };
 }
 
@@ -48,6 +50,7 @@ static void stop(void)
 	batcher_close(api.batcher);
 	direct_close(api.direct);
 	models_close(models);
+	metrics_free(metrics);
 	CHECK(fake.n_models == 0);
 }
 

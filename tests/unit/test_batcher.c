@@ -27,7 +27,7 @@ struct item {
 
 static struct fake_engine fake;
 static struct engine_model *model;
-static struct work work;
+static struct metrics *metrics;
 static struct batcher *batcher;
 static struct item items[MAX_JOBS];
 static struct wait wait = { PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, 0 };
@@ -56,8 +56,8 @@ static void start_over(struct engine *engine, int max_batch, int max_delay_us, i
 	fake_engine_model(engine, &model);
 	memset(items, 0, sizeof items);
 	wait.n_done = 0;
-	const struct batcher_options options = { max_batch, max_delay_us, queue, &work };
-	work = (struct work){ 0 };
+	metrics = metrics_new();
+	const struct batcher_options options = { max_batch, max_delay_us, queue, metrics };
 	CHECK_MSG(batcher_open(engine, &options, &batcher, &e) == 0, "%s", e.msg);
 }
 
@@ -70,6 +70,7 @@ static void start(int max_batch, int max_delay_us, int queue)
 static void stop(void)
 {
 	batcher_close(batcher);
+	metrics_free(metrics);
 	engine_model_unref(model);
 	CHECK(fake.n_contexts == 0 && fake.n_models == 0);
 }
@@ -110,11 +111,12 @@ static void check_calls(int n, const int *batches)
 
 static void check_batches(int n, const int *batches)
 {
-	uint64_t pictures = 0;
+	uint64_t pictures = 0, counted_passes, counted_pictures;
 	check_calls(n, batches);
 	for (int i = 0; i < n; i++)
 		pictures += (uint64_t)batches[i];
-	CHECK(work.passes == (uint64_t)n && work.pictures == pictures);
+	metrics_passes(metrics, &counted_passes, &counted_pictures);
+	CHECK(counted_passes == (uint64_t)n && counted_pictures == pictures);
 }
 
 TEST(batcher_plan_decides)
