@@ -57,7 +57,7 @@ static double ms(int64_t ns)
 	return (double)ns / 1e6;
 }
 
-static void format_text(const struct record *r, const char *client, const char *time, char *line, int *n)
+static void format_text(const struct note *r, const char *client, const char *time, char *line, int *n)
 {
 	const struct route_account *a = &r->account;
 	char status[16] = "-";
@@ -69,14 +69,14 @@ static void format_text(const struct record *r, const char *client, const char *
 		put(line, n, " ms=%.3f", ms(r->took_ns));
 	for (int i = 0; i < ROUTE_N_STAGES; i++)
 		if (a->stages & 1u << i)
-			put(line, n, " %s=%.3f", record_stages[i], ms(a->ns[i]));
+			put(line, n, " %s=%.3f", note_stages[i], ms(a->ns[i]));
 	if (*a->model)
 		put(line, n, " model=%s pictures=%d", a->model, a->n_pictures);
 	put(line, n, " id=%s%s%s\n", r->id, *r->trace_id ? " trace=" : "", r->trace_id);
 }
 
 // No string in it needs escaping: methods and paths are encoded, ids were looked at, models have names without quotes.
-static void format_json(const struct record *r, const char *client, const char *time, char *line, int *n)
+static void format_json(const struct note *r, const char *client, const char *time, char *line, int *n)
 {
 	const struct route_account *a = &r->account;
 	put(line, n, "{\"time\": \"%s\", \"client\": \"%s\", \"method\": \"%s\", \"path\": \"%s\", \"status\": ", time, client, r->method,
@@ -88,7 +88,7 @@ static void format_json(const struct record *r, const char *client, const char *
 	put(line, n, ", \"bytes_in\": %llu, \"bytes_out\": %llu", (unsigned long long)r->n_in, (unsigned long long)r->n_out);
 	for (int i = 0; i < ROUTE_N_STAGES; i++)
 		if (a->stages & 1u << i)
-			put(line, n, ", \"%s_ms\": %.3f", record_stages[i], ms(a->ns[i]));
+			put(line, n, ", \"%s_ms\": %.3f", note_stages[i], ms(a->ns[i]));
 	if (*a->model)
 		put(line, n, ", \"model\": \"%s\", \"pictures\": %d", a->model, a->n_pictures);
 	put(line, n, ", \"request_id\": \"%s\"", r->id);
@@ -97,7 +97,7 @@ static void format_json(const struct record *r, const char *client, const char *
 	put(line, n, "}\n");
 }
 
-int access_format(enum access_form form, const struct record *record, const char *client, const struct timespec *now,
+int access_format(enum access_form form, const struct note *note, const char *client, const struct timespec *now,
 		  char line[ACCESS_MAX_LINE])
 {
 	char time[64];
@@ -106,7 +106,7 @@ int access_format(enum access_form form, const struct record *record, const char
 	gmtime_r(&now->tv_sec, &utc);
 	size_t at = strftime(time, sizeof time, "%Y-%m-%dT%H:%M:%S", &utc);
 	snprintf(time + at, sizeof time - at, ".%03dZ", (int)(now->tv_nsec / 1000000));
-	(form == ACCESS_JSON ? format_json : format_text)(record, client, time, line, &n);
+	(form == ACCESS_JSON ? format_json : format_text)(note, client, time, line, &n);
 	return n;
 }
 
@@ -124,13 +124,13 @@ static void name_client(const struct sockaddr *address, char client[ACCESS_MAX_C
 		inet_ntop(address->sa_family, bytes, client, ACCESS_MAX_CLIENT);
 }
 
-void access_write(struct access *a, const struct record *record, const struct sockaddr *address)
+void access_write(struct access *a, const struct note *note, const struct sockaddr *address)
 {
 	char line[ACCESS_MAX_LINE], client[ACCESS_MAX_CLIENT];
 	struct timespec now;
 	clock_gettime(CLOCK_REALTIME, &now);
 	name_client(address, client);
-	size_t n = (size_t)access_format(a->form, record, client, &now, line);
+	size_t n = (size_t)access_format(a->form, note, client, &now, line);
 
 	pthread_mutex_lock(&a->lock);
 	if (n <= BUFFER - a->n_filling) {

@@ -3,7 +3,7 @@
 #pragma once
 
 #include "core/err.h"
-#include "server/record.h"
+#include "server/note.h"
 
 #include <stdint.h>
 #include <time.h>
@@ -22,10 +22,10 @@ int access_open(enum access_form form, int fd, struct access **access, struct er
 void access_close(struct access *access);
 
 // The request has ended. client: its address, NULL if that is not known. Any thread; never waits for the reader.
-void access_write(struct access *access, const struct record *record, const struct sockaddr *client);
+void access_write(struct access *access, const struct note *note, const struct sockaddr *client);
 
 uint64_t access_dropped(struct access *access); // lines, since the start; any thread
 
 // One line with its newline, a function of these alone. client: printed as it is. Returns its length.
-int access_format(enum access_form form, const struct record *record, const char *client, const struct timespec *now,
+int access_format(enum access_form form, const struct note *note, const char *client, const struct timespec *now,
 		  char line[ACCESS_MAX_LINE]);

@@ -15,7 +15,7 @@
 #include "server/http.h"
 
 #include "core/log.h"
-#include "server/record.h"
+#include "server/note.h"
 #include "server/sweep.h"
 
 #include <errno.h>
@@ -68,7 +68,7 @@ struct exchange {
 struct client {
 	struct sweep_entry deadline;
 	struct exchange exchange;
-	struct record record; // of the exchange
+	struct note note; // of the exchange
 	char body[SMALL_BODY];
 };
 
@@ -116,9 +116,9 @@ static void refuse_too_large(struct exchange *x)
 static enum MHD_Result answer(struct exchange *x)
 {
 	struct route_response *r = &x->response;
-	struct record *record = &x->client->record;
-	char timing[RECORD_MAX_TIMING];
-	record_answer(record, x->http->options.metrics, x->found, r);
+	struct note *note = &x->client->note;
+	char timing[NOTE_MAX_TIMING];
+	note_answer(note, x->http->options.metrics, x->found, r);
 	struct MHD_Response *out = MHD_create_response_from_buffer(
 	    r->n_body, (void *)(uintptr_t)r->body, r->owned ? MHD_RESPMEM_MUST_FREE : MHD_RESPMEM_PERSISTENT);
 	if (!out)
@@ -126,8 +126,8 @@ static enum MHD_Result answer(struct exchange *x)
 	r->owned = NULL;
 	MHD_add_response_header(out, "Content-Type", r->content_type);
 	MHD_add_response_header(out, "X-Content-Type-Options", "nosniff");
-	MHD_add_response_header(out, "X-Request-Id", record->id);
-	if (record_server_timing(&r->account, timing))
+	MHD_add_response_header(out, "X-Request-Id", note->id);
+	if (note_server_timing(&r->account, timing))
 		MHD_add_response_header(out, "Server-Timing", timing);
 	for (int i = 0; i < r->n_headers; i++)
 		MHD_add_response_header(out, r->headers[i].name, r->headers[i].value);
@@ -152,7 +152,7 @@ static void read_head(struct exchange *x, const char *method, const char *url)
 	const char *length = find_header(x, "Content-Length");
 	bool chunked = find_header(x, "Transfer-Encoding") != NULL;
 	const struct route_request head = { .find_header = find_header, .headers = x };
-	record_begin(&x->client->record, &head, method, url, o->access != NULL);
+	note_begin(&x->client->note, &head, method, url, o->access != NULL);
 	for (const char *c = length ? length : ""; *c >= '0' && *c <= '9' && x->n_declared < UINT64_MAX / 100; c++)
 		x->n_declared = x->n_declared * 10 + (uint64_t)(*c - '0');
 
@@ -194,7 +194,7 @@ static enum MHD_Result receive(struct exchange *x, const char *data, size_t n)
 {
 	const struct limits *limits = x->http->options.limits;
 	size_t max = (size_t)limits->max_body;
-	x->client->record.n_in += n;
+	x->client->note.n_in += n;
 	if (x->route && n > max - x->n_body) {
 		refuse_too_large(x);
 		x->route = NULL;
@@ -335,15 +335,15 @@ static enum MHD_Result handle(void *arg, struct MHD_Connection *connection, cons
 }
 
 // The exchange is over: answered, or left by its client.
-static void note_end(struct exchange *x)
+static void conclude(struct exchange *x)
 {
 	const struct http_options *o = &x->http->options;
-	const struct record *record = &x->client->record;
-	if (!record->status)
+	const struct note *note = &x->client->note;
+	if (!note->status)
 		metrics_unanswered(o->metrics);
 	if (o->access) {
 		const union MHD_ConnectionInfo *info = MHD_get_connection_info(x->connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
-		access_write(o->access, record, info ? info->client_addr : NULL);
+		access_write(o->access, note, info ? info->client_addr : NULL);
 	}
 }
 
@@ -354,7 +354,7 @@ static void complete(void *arg, struct MHD_Connection *connection, void **state,
 	(void)connection, (void)code;
 	if (!x)
 		return;
-	note_end(x);
+	conclude(x);
 	if (x->gathered)
 		ungather(x);
 	if (x->call)

@@ -1,5 +1,5 @@
-// record: what is told of a request beside its answer: its id, its times and sizes. http.c fills one a request; metrics, the
-// answer's headers and the access log are made of it. Knows no sockets; a record belongs to its request.
+// note: what is told of a request beside its answer: its id, its times and sizes. http.c fills one a request; metrics, the
+// answer's headers and the access log are made of it. Knows no sockets; a note belongs to its request.
 #pragma once
 
 #include "server/metrics.h"
@@ -9,9 +9,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { RECORD_MAX_METHOD = 16, RECORD_MAX_PATH = 256, RECORD_MAX_TIMING = 128 };
+enum { NOTE_MAX_METHOD = 16, NOTE_MAX_PATH = 256, NOTE_MAX_TIMING = 128 };
 
-struct record {
+struct note {
 	int64_t began_ns, took_ns; // until the answer was handed over
 	int status; // 0: no answer yet
 	uint64_t n_in, n_out; // bytes of the bodies
@@ -20,20 +20,20 @@ struct record {
 
 	// For the access log; "" without one.
 	char trace_id[TRACE_ID + 1];
-	char method[RECORD_MAX_METHOD], path[RECORD_MAX_PATH]; // as record_encode writes them
+	char method[NOTE_MAX_METHOD], path[NOTE_MAX_PATH]; // as note_encode writes them
 };
 
 // A request begins. logged: it will be in the access log. Of its URL the path alone is taken: a query may hold what is no log's
 // business.
-void record_begin(struct record *r, const struct route_request *request, const char *method, const char *path, bool logged);
+void note_begin(struct note *r, const struct route_request *request, const char *method, const char *path, bool logged);
 
 // It has its answer: counts it. route: NULL if there was none.
-void record_answer(struct record *r, struct metrics *metrics, const struct route *route, const struct route_response *response);
+void note_answer(struct note *r, struct metrics *metrics, const struct route *route, const struct route_response *response);
 
 // The value of a Server-Timing header (https://www.w3.org/TR/server-timing/), in milliseconds. False: there is nothing to say.
-bool record_server_timing(const struct route_account *account, char timing[RECORD_MAX_TIMING]);
+bool note_server_timing(const struct route_account *account, char timing[NOTE_MAX_TIMING]);
 
 // s as a URL has it: what is not printable ASCII, and quotes, backslash and %, as %XX. Cut to n - 1 bytes, then with "..." at its end.
-void record_encode(const char *s, char *encoded, size_t n);
+void note_encode(const char *s, char *encoded, size_t n);
 
-extern const char *const record_stages[ROUTE_N_STAGES];
+extern const char *const note_stages[ROUTE_N_STAGES];

@@ -1,13 +1,13 @@
 // Printing is by hand where every request comes by: printf takes longer than all that it would print took to find out.
-#include "server/record.h"
+#include "server/note.h"
 
 #include "server/clock.h"
 
 #include <string.h>
 
-const char *const record_stages[ROUTE_N_STAGES] = { "decode", "queue", "compute" };
+const char *const note_stages[ROUTE_N_STAGES] = { "decode", "queue", "compute" };
 
-void record_begin(struct record *r, const struct route_request *request, const char *method, const char *path, bool logged)
+void note_begin(struct note *r, const struct route_request *request, const char *method, const char *path, bool logged)
 {
 	const char *id = route_header(request, "X-Request-Id");
 	r->began_ns = clock_now_ns();
@@ -25,11 +25,11 @@ void record_begin(struct record *r, const struct route_request *request, const c
 	const char *parent = route_header(request, "traceparent");
 	if (parent)
 		trace_read_parent(parent, r->trace_id);
-	record_encode(method, r->method, sizeof r->method);
-	record_encode(path, r->path, sizeof r->path);
+	note_encode(method, r->method, sizeof r->method);
+	note_encode(path, r->path, sizeof r->path);
 }
 
-void record_answer(struct record *r, struct metrics *metrics, const struct route *route, const struct route_response *response)
+void note_answer(struct note *r, struct metrics *metrics, const struct route *route, const struct route_response *response)
 {
 	r->took_ns = clock_now_ns() - r->began_ns;
 	r->status = response->status;
@@ -54,20 +54,20 @@ static char *put_ms(char *c, int64_t us)
 	return c;
 }
 
-bool record_server_timing(const struct route_account *account, char timing[RECORD_MAX_TIMING])
+bool note_server_timing(const struct route_account *account, char timing[NOTE_MAX_TIMING])
 {
 	char *c = timing;
 	for (int stage = 0; stage < ROUTE_N_STAGES; stage++) {
 		if (!(account->stages & 1u << stage))
 			continue;
-		c = stpcpy(stpcpy(stpcpy(c, c == timing ? "" : ", "), record_stages[stage]), ";dur=");
+		c = stpcpy(stpcpy(stpcpy(c, c == timing ? "" : ", "), note_stages[stage]), ";dur=");
 		c = put_ms(c, account->ns[stage] / 1000);
 	}
 	*c = 0;
 	return c != timing;
 }
 
-void record_encode(const char *s, char *encoded, size_t n)
+void note_encode(const char *s, char *encoded, size_t n)
 {
 	static const char hex[] = "0123456789ABCDEF";
 	size_t at = 0;
