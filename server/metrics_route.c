@@ -8,28 +8,42 @@
 
 #include <inttypes.h>
 
+static uint64_t loads(const struct models_state *s)
+{
+	return s->n_loads;
+}
+
+static uint64_t failures(const struct models_state *s)
+{
+	return s->n_failures;
+}
+
+static uint64_t is_well(const struct models_state *s)
+{
+	return !*s->failure.msg;
+}
+
 static void write_models(struct models *models, struct text *t)
 {
 	static const struct {
 		const char *name, *type, *help;
+		uint64_t (*value)(const struct models_state *);
 	} families[] = {
-		{ "lenet_model_info", "gauge", "Models that are served, 1 each." },
-		{ "lenet_model_loads_total", "counter", "Loads of a model that went well." },
-		{ "lenet_model_load_failures_total", "counter", "Loads of a model that failed: the old one stayed." },
-		{ "lenet_model_last_load_successful", "gauge", "1 if the last load of a model went well, else 0." },
+		{ "lenet_model_loads_total", "counter", "Loads of a model that went well.", loads },
+		{ "lenet_model_load_failures_total", "counter", "Loads of a model that failed: the old one stayed.", failures },
+		{ "lenet_model_last_load_successful", "gauge", "1 if the last load of a model went well, else 0.", is_well },
 	};
 	struct models_state state;
-	for (int f = 0; f < 4; f++) {
+	for (size_t f = 0; f < sizeof families / sizeof families[0]; f++) {
 		exposition_family(t, families[f].name, families[f].type, families[f].help);
-		for (int i = 0; models_state(models, i, &state); i++) {
-			struct model *model = models_get(models, state.name);
-			const uint64_t values[] = { 1, state.n_loads, state.n_failures, !*state.failure.msg };
-			text_printf(t, "%s{model=\"%s\"", families[f].name, state.name);
-			if (f == 0)
-				text_printf(t, ",network=\"%s\"", model->engine_model->net->name);
-			text_printf(t, "} %" PRIu64 "\n", values[f]);
-			model_unref(model);
-		}
+		for (int i = 0; models_state(models, i, &state); i++)
+			text_printf(t, "%s{model=\"%s\"} %" PRIu64 "\n", families[f].name, state.name, families[f].value(&state));
+	}
+	exposition_family(t, "lenet_model_info", "gauge", "What is served, 1.");
+	for (int i = 0; models_state(models, i, &state); i++) {
+		struct model *model = models_get(models, state.name);
+		text_printf(t, "lenet_model_info{model=\"%s\",network=\"%s\"} 1\n", state.name, model->engine_model->net->name);
+		model_unref(model);
 	}
 }
 

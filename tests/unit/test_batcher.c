@@ -187,10 +187,10 @@ TEST(batcher_refuses_when_the_queue_is_full)
 	CHECK(submit(1, 2) == BATCHER_OK);
 	CHECK(submit(2, 3) == BATCHER_FULL);
 	CHECK(submit(3, 2) == BATCHER_OK);
-	CHECK(submit(4, 1) == BATCHER_FULL);
+	CHECK(submit(4, 1) == BATCHER_FULL && batcher_depth(batcher) == 4);
 	fake_engine_release();
 	await(3);
-	CHECK(!items[2].done && !items[4].done);
+	CHECK(!items[2].done && !items[4].done && batcher_depth(batcher) == 0);
 	CHECK(submit(5, 4) == BATCHER_OK); // and there is room again
 	await(4);
 	check_scores(5);
@@ -211,6 +211,8 @@ TEST(batcher_does_not_compute_what_is_late)
 	fake_engine_release();
 	await(4);
 	CHECK(items[1].job.result == BATCHER_LATE && items[3].job.result == BATCHER_LATE);
+	CHECK(items[1].job.started_ns && !items[1].job.finished_ns); // its turn came
+	CHECK(items[2].job.started_ns && items[2].job.finished_ns >= items[2].job.started_ns);
 	check_scores(2);
 	check_batches(2, (int[]){ 1, 2 });
 	stop();
