@@ -21,7 +21,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-enum { BUFFER = 256 << 10, GRACE_MS = 1000 };
+enum { BUFFER = 256 << 10, GRACE_MS = 1000, GATHER_MS = 5 };
 
 struct access {
 	enum access_form form;
@@ -202,6 +202,15 @@ static void report(struct access *a, uint64_t n_dropped)
 	a->n_reported = n_dropped;
 }
 
+// Lets more lines come, without the lock: to wake up for each would cost every request a switch of threads.
+static void gather(struct access *a)
+{
+	const struct timespec time = { 0, GATHER_MS * 1000000 };
+	pthread_mutex_unlock(&a->lock);
+	nanosleep(&time, NULL);
+	pthread_mutex_lock(&a->lock);
+}
+
 static void *run(void *arg)
 {
 	struct access *a = arg;
@@ -209,6 +218,8 @@ static void *run(void *arg)
 		pthread_mutex_lock(&a->lock);
 		while (a->n_filling == 0 && !a->stopping)
 			pthread_cond_wait(&a->changed, &a->lock);
+		if (!a->stopping)
+			gather(a);
 		char *full = a->filling;
 		size_t n = a->n_filling;
 		a->filling = a->writing;

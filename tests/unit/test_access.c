@@ -6,6 +6,7 @@
 
 #include <arpa/inet.h>
 #include <cjson/cJSON.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <netinet/in.h>
 #include <pthread.h>
@@ -81,14 +82,17 @@ struct reader {
 	int fd;
 	size_t n, capacity;
 	char *bytes;
+	int n_torn; // writes that did not end with a line
 };
 
 static void *read_all(void *arg)
 {
 	struct reader *r = arg;
 	ssize_t n;
-	while ((n = read(r->fd, r->bytes + r->n, r->capacity - r->n)) > 0)
+	while ((n = read(r->fd, r->bytes + r->n, r->capacity - r->n)) > 0) {
 		r->n += (size_t)n;
+		r->n_torn += r->bytes[r->n - 1] != '\n';
+	}
 	return NULL;
 }
 
@@ -107,13 +111,14 @@ static void *write_some(void *arg)
 	return NULL;
 }
 
+// The pipe keeps writes apart (pipe(2), O_DIRECT), so that it shows whether each ends with a line.
 TEST(access_lines_arrive_whole_and_in_order)
 {
 	int fds[2], writers[N_WRITERS], next[N_WRITERS] = { 0 };
 	pthread_t threads[N_WRITERS], reading;
 	struct err e;
-	CHECK(pipe(fds) == 0);
-	struct reader r = { fds[0], 0, 1 << 20, malloc(1 << 20) };
+	CHECK(pipe2(fds, O_DIRECT) == 0);
+	struct reader r = { .fd = fds[0], .capacity = 1 << 20, .bytes = malloc(1 << 20) };
 	CHECK(access_open(ACCESS_JSON, fds[1], &access_log, &e) == 0);
 	pthread_create(&reading, NULL, read_all, &r);
 	for (int i = 0; i < N_WRITERS; i++) {
@@ -139,6 +144,7 @@ TEST(access_lines_arrive_whole_and_in_order)
 		cJSON_Delete(json);
 	}
 	CHECK_MSG(n_lines == N_WRITERS * N_LINES, "%d lines", n_lines);
+	CHECK(r.n_torn == 0);
 	free(r.bytes);
 }
 
