@@ -5,6 +5,7 @@
 // hear of it than get an answer to another question.
 #include "server/api.h"
 
+#include "server/clock.h"
 #include "server/inference.h"
 #include "server/upload.h"
 
@@ -68,7 +69,7 @@ static void write_input(struct text *t, const uint8_t *pixels)
 }
 
 // The answer: `error` before the predictions if none of the pictures could be used. scores: of the usable ones.
-static void answer(const struct model *model, const struct upload *upload, const float *scores, bool explain,
+static void answer(const struct api *api, const struct model *model, const struct upload *upload, const float *scores, bool explain,
 		   struct route_response *response)
 {
 	const struct lenet5 *net = model->engine_model->net;
@@ -90,12 +91,14 @@ static void answer(const struct model *model, const struct upload *upload, const
 		if (picture->status == 200) {
 			struct lenet5_prediction p = lenet5_predict(net, scores + usable * LENET5_DIGITS);
 			write_prediction(&t, &p);
+			metrics_prediction(api->metrics, p.digit);
 			if (explain)
 				write_input(&t, upload->pixels + usable * LENET5_PIXELS);
 			usable++;
 		} else {
 			text_printf(&t, "{\"digit\": null, \"%s\": ", picture->refused ? "reason" : "error");
 			text_quote(&t, picture->error.msg);
+			metrics_prediction(api->metrics, picture->refused ? METRICS_REFUSED : METRICS_UNREADABLE);
 		}
 		text_append(&t, "}");
 	}
@@ -108,7 +111,7 @@ static void predict_finish(void *arg, struct route_response *response)
 	struct call *call = arg;
 	if (!inference_succeeded(&call->inference, response))
 		return;
-	answer(call->inference.model, &call->upload, call->scores, call->explain, response);
+	answer(call->inference.api, call->inference.model, &call->upload, call->scores, call->explain, response);
 	inference_count_success(&call->inference);
 }
 
@@ -116,7 +119,7 @@ static void *predict_start(void *context, const struct route_request *request, s
 {
 	struct api *api = context;
 	struct err e;
-	int64_t started_us = batcher_now_us();
+	int64_t came_ns = clock_now_ns();
 	bool explain = false;
 	const char *name = NULL;
 	if (read_arguments(request, &explain, &name, &e)) {
@@ -129,12 +132,13 @@ static void *predict_start(void *context, const struct route_request *request, s
 	struct upload upload = { 0 };
 	struct call *call = NULL;
 	int status = upload_read(route_header(request, "Content-Type"), request->body, request->n_body, api->limits, &upload, &e);
+	inference_account(model, upload.n, came_ns, response);
 	if (status != 200) {
 		route_answer_error(response, status, "%s", e.msg);
 		goto answered;
 	}
 	if (upload.n_usable == 0) {
-		answer(model, &upload, NULL, explain, response);
+		answer(api, model, &upload, NULL, explain, response);
 		goto answered;
 	}
 	call = malloc(sizeof *call + (size_t)upload.n_usable * LENET5_DIGITS * sizeof *call->scores);
@@ -144,10 +148,10 @@ static void *predict_start(void *context, const struct route_request *request, s
 	}
 	call->explain = explain;
 	call->upload = upload;
-	inference_init(&call->inference, api, model, upload.n_usable, NULL, upload.pixels, call->scores, started_us);
+	inference_init(&call->inference, api, model, upload.n_usable, NULL, upload.pixels, call->scores, came_ns);
 	return call;
 answered:
-	inference_count_failure(model, started_us);
+	inference_count_failure(model, came_ns);
 	upload_free(&upload);
 	model_unref(model);
 	return NULL;

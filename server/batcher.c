@@ -3,6 +3,8 @@
 // Only the head can be partly taken. A batch is remembered as pieces of jobs; its ink and scores have buffers of their own.
 #include "server/batcher.h"
 
+#include "server/clock.h"
+
 #include <assert.h>
 #include <errno.h>
 #include <pthread.h>
@@ -39,9 +41,7 @@ struct batcher {
 
 int64_t batcher_now_us(void)
 {
-	struct timespec t;
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
+	return clock_now_ns() / 1000;
 }
 
 void batcher_job_ink(const struct batcher_job *job, int first, int n, float *ink)
@@ -100,14 +100,13 @@ static bool take_batch(struct batcher *b, struct batcher_job **late)
 		struct batcher_job *job = b->head;
 		if (job->n_taken == 0 && job->deadline_us <= now) {
 			pop(b);
+			job->started_ns = now * 1000;
 			job->next = *late;
 			*late = job;
 			continue;
 		}
 		if (b->n_pieces && job->model != b->pieces[0].job->model)
 			break;
-		if (job->n_taken == 0)
-			job->begun_us = now;
 		int room = plan.launch - b->n_batch, rest = job->n - job->n_taken;
 		struct piece piece = { job, job->n_taken, rest < room ? rest : room };
 		if (piece.n == rest)
@@ -131,6 +130,7 @@ static void finish(struct batcher_job *job, enum batcher_result result)
 static void compute_batch(struct batcher *b)
 {
 	float *ink = b->ink;
+	int64_t started_ns = clock_now_ns();
 	for (int i = 0; i < b->n_pieces; i++) {
 		const struct piece *p = &b->pieces[i];
 		batcher_job_ink(p->job, p->first, p->n, ink);
@@ -139,7 +139,8 @@ static void compute_batch(struct batcher *b)
 
 	struct err e;
 	bool failed = engine_forward(b->context, b->pieces[0].job->model, b->ink, b->n_batch, b->scores, &e) != 0;
-	work_add(b->options.work, b->n_batch);
+	int64_t finished_ns = clock_now_ns();
+	metrics_pass(b->options.metrics, b->n_batch);
 	if (!failed && b->pieces[0].job->work)
 		work_add(b->pieces[0].job->work, b->n_batch);
 
@@ -150,6 +151,9 @@ static void compute_batch(struct batcher *b)
 		memcpy(job->scores + (size_t)p->first * N_SCORES, scores, (size_t)p->n * N_SCORES * sizeof *scores);
 		scores += p->n * N_SCORES;
 		job->n_scored += p->n;
+		if (!job->started_ns)
+			job->started_ns = started_ns;
+		job->finished_ns = finished_ns;
 		if (failed) {
 			if (job->n_taken < job->n) { // the rest of it still is the head
 				pthread_mutex_lock(&b->lock);
@@ -230,6 +234,7 @@ enum batcher_result batcher_submit(struct batcher *b, struct batcher_job *job)
 {
 	assert(job->n > 0);
 	job->n_taken = job->n_scored = 0;
+	job->started_ns = job->finished_ns = 0;
 	job->next = NULL;
 	job->arrival_us = batcher_now_us();
 	pthread_mutex_lock(&b->lock);
@@ -246,6 +251,14 @@ enum batcher_result batcher_submit(struct batcher *b, struct batcher_job *job)
 	}
 	pthread_mutex_unlock(&b->lock);
 	return result;
+}
+
+int batcher_depth(struct batcher *b)
+{
+	pthread_mutex_lock(&b->lock);
+	int n = b->n_queued;
+	pthread_mutex_unlock(&b->lock);
+	return n;
 }
 
 void batcher_stop(struct batcher *b)

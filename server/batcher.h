@@ -5,6 +5,7 @@
 #include "core/engine.h"
 #include "core/err.h"
 #include "server/work.h"
+#include "server/metrics.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -30,7 +31,7 @@ struct batcher_job {
 	void (*done)(struct batcher_job *); // once, on the batcher's thread, without locks; the job is the caller's again
 	enum batcher_result result; // for done
 	struct err error; // if BATCHER_FAILED
-	int64_t begun_us; // when its first picture was taken, on batcher_now_us's clock
+	int64_t started_ns, finished_ns; // clock_now_ns when its turn came and when its last pass was through; 0: that was not
 	struct work *work; // counts passes that did not fail; borrowed, or NULL
 
 	// The batcher's own.
@@ -43,7 +44,7 @@ struct batcher_options {
 	int max_batch; // pictures in a forward pass; jobs with more are split
 	int max_delay_us; // how long a picture waits for company while the engine is idle
 	int queue; // pictures that may wait
-	struct work *work; // counts; borrowed
+	struct metrics *metrics; // borrowed
 };
 
 // The decision, apart from the thread that acts on it.
@@ -58,6 +59,8 @@ int batcher_open(struct engine *engine, const struct batcher_options *options, s
 
 // BATCHER_OK: done will be called, maybe before this returns. BATCHER_FULL, BATCHER_STOPPED: it will not. Any thread.
 enum batcher_result batcher_submit(struct batcher *batcher, struct batcher_job *job);
+
+int batcher_depth(struct batcher *batcher); // pictures that wait now; any thread
 
 // Computes what is queued, then ends the thread. From here on submit says BATCHER_STOPPED.
 void batcher_stop(struct batcher *batcher);

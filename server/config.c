@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum kind { TEXT, MODEL, NUMBER, SWITCH, LISTEN, DEVICE, ISA, ON_LOSS, LEVEL };
+enum kind { TEXT, MODEL, NUMBER, SWITCH, LISTEN, DEVICE, ISA, ON_LOSS, LEVEL, ACCESS };
 
 struct flag {
 	const char *name, *value; // value: what --help calls it; NULL for a switch
@@ -52,6 +52,7 @@ static const struct flag flags[] = {
 	  "at once; more wait to be accepted" },
 	{ "http-threads", "N", NUMBER, AT(http_threads), 2, 64, NULL, "without it one a processor, at least 2" },
 	{ "log-level", "LEVEL", LEVEL, AT(log_level), 0, 0, "info", "debug, info, warning or error" },
+	{ "access-log", "FORM", ACCESS, AT(access_log), 0, 0, "off", "a line a request to standard output: off, text or json" },
 };
 enum { N_FLAGS = sizeof flags / sizeof flags[0] };
 
@@ -175,6 +176,16 @@ static int read_level(const char *value, enum log_level *level, struct err *e)
 	return 0;
 }
 
+static int read_access(const char *value, enum access_form *form, struct err *e)
+{
+	static const char *const names[] = { "off", "text", "json", NULL };
+	int i = place(value, names);
+	if (i < 0)
+		return err_set(e, "\"%.60s\" is not accepted: give off, text or json", value);
+	*form = (enum access_form)i;
+	return 0;
+}
+
 static int set(const struct flag *flag, const char *value, struct config *config, struct err *e)
 {
 	void *field = (char *)config + flag->offset;
@@ -200,6 +211,8 @@ static int set(const struct flag *flag, const char *value, struct config *config
 		return read_on_loss(value, field, e);
 	case LEVEL:
 		return read_level(value, field, e);
+	case ACCESS:
+		return read_access(value, field, e);
 	}
 	assert(!"a kind without a reader");
 	return -1;

@@ -4,6 +4,7 @@
 #include "core/engine.h"
 #include "core/err.h"
 #include "core/log.h"
+#include "server/access.h"
 #include "server/health.h"
 #include "server/limits.h"
 #include "server/models.h"
@@ -26,6 +27,7 @@ struct config {
 	int max_delay_us; // how long a picture waits for company while the engine is idle
 	int http_threads; // 0: one a processor, at least 2
 	enum log_level log_level;
+	enum access_form access_log;
 	struct limits limits;
 };
 

@@ -1,6 +1,8 @@
 // The idle contexts are a stack: the one that was used last has its memory still in a cache.
 #include "server/direct.h"
 
+#include "server/clock.h"
+
 #include <assert.h>
 #include <pthread.h>
 #include <stdlib.h>
@@ -9,19 +11,19 @@
 enum { PASS = 16 }; // pictures; as fast as more, and a caller's memory stays small
 
 struct direct {
-	struct work *work;
+	struct metrics *metrics;
 	pthread_mutex_t lock;
 	int n_idle;                    // lock
 	struct engine_context *idle[]; // lock
 };
 
-int direct_open(struct engine *engine, int n_callers, struct work *work, struct direct **direct, struct err *e)
+int direct_open(struct engine *engine, int n_callers, struct metrics *metrics, struct direct **direct, struct err *e)
 {
 	struct direct *d = calloc(1, sizeof *d + (size_t)n_callers * sizeof(struct engine_context *));
 	if (!d)
 		return err_set(e, "no memory for %d callers", n_callers);
 	pthread_mutex_init(&d->lock, NULL);
-	d->work = work;
+	d->metrics = metrics;
 	while (d->n_idle < n_callers) {
 		if (engine_context_open(engine, PASS, 1, &d->idle[d->n_idle], e)) {
 			direct_close(d);
@@ -62,15 +64,21 @@ static void compute(struct direct *d, struct engine_context *context, struct pas
 	struct err e;
 	if (pass->n == 0)
 		return;
+	int64_t started_ns = clock_now_ns();
 	bool failed = engine_forward(context, pass->jobs[0]->model, engine_context_ink(context), pass->n, scores, &e) != 0;
+	int64_t finished_ns = clock_now_ns();
 	for (int i = 0; i < pass->n; i++) {
+		struct batcher_job *job = pass->jobs[i];
 		memcpy(pass->scores[i], &scores[i * LENET5_DIGITS], LENET5_DIGITS * sizeof *scores);
+		if (!job->started_ns)
+			job->started_ns = started_ns;
+		job->finished_ns = finished_ns;
 		if (failed) {
-			pass->jobs[i]->result = BATCHER_FAILED;
-			pass->jobs[i]->error = e;
+			job->result = BATCHER_FAILED;
+			job->error = e;
 		}
 	}
-	work_add(d->work, pass->n);
+	metrics_pass(d->metrics, pass->n);
 	if (!failed && pass->jobs[0]->work)
 		work_add(pass->jobs[0]->work, pass->n);
 	pass->n = 0;
@@ -83,9 +91,12 @@ void direct_compute(struct direct *d, struct batcher_job *const *jobs, int n)
 	struct pass pass = { .n = 0 };
 	for (int i = 0; i < n; i++) {
 		struct batcher_job *job = jobs[i];
-		job->begun_us = batcher_now_us();
-		job->result = job->deadline_us <= job->begun_us ? BATCHER_LATE : BATCHER_OK;
-		for (int k = 0; k < job->n && job->result != BATCHER_LATE; k++) {
+		int64_t now_ns = clock_now_ns();
+		bool late = job->deadline_us <= now_ns / 1000;
+		job->result = late ? BATCHER_LATE : BATCHER_OK;
+		job->started_ns = late ? now_ns : 0;
+		job->finished_ns = 0;
+		for (int k = 0; k < job->n && !late; k++) {
 			if (pass.n == PASS || (pass.n && pass.jobs[0]->model != job->model))
 				compute(d, context, &pass);
 			batcher_job_ink(job, k, 1, ink + pass.n * LENET5_PIXELS);

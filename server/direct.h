@@ -9,11 +9,11 @@
 
 struct direct;
 
-// Opens n_callers contexts of `engine`. It and `work`, which counts, are borrowed and have to outlive this.
-int direct_open(struct engine *engine, int n_callers, struct work *work, struct direct **direct, struct err *e);
+// Opens n_callers contexts of `engine`. It and the metrics are borrowed and have to outlive this.
+int direct_open(struct engine *engine, int n_callers, struct metrics *metrics, struct direct **direct, struct err *e);
 
-// Computes jobs as the batcher does, but returns when it is through and calls nobody: each job's scores and result, error if that
-// is BATCHER_FAILED. A job that is late when its turn comes is not computed. Any thread, n_callers at a time at most.
+// Computes jobs as the batcher does, but returns when it is through and calls nobody: each job's scores, times and result, error
+// if that is BATCHER_FAILED. A job that is late when its turn comes is not computed. Any thread, n_callers at a time at most.
 void direct_compute(struct direct *direct, struct batcher_job *const *jobs, int n);
 
 void direct_close(struct direct *direct); // nobody may be computing; NULL is fine

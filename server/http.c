@@ -15,6 +15,7 @@
 #include "server/http.h"
 
 #include "core/log.h"
+#include "server/note.h"
 #include "server/sweep.h"
 
 #include <errno.h>
@@ -50,7 +51,8 @@ struct exchange {
 	struct http *http;
 	struct MHD_Connection *connection;
 	struct client *client;
-	const struct route *route; // NULL: the response is there already, and says no
+	const struct route *found; // NULL: there is none
+	const struct route *route; // the same; NULL: the response is there already, and says no
 	void *context;
 	struct route_parts parts;
 	char *body; // client->body, or if there is a capacity memory of that size, counted in http->n_buffered
@@ -66,6 +68,7 @@ struct exchange {
 struct client {
 	struct sweep_entry deadline;
 	struct exchange exchange;
+	struct note note; // of the exchange
 	char body[SMALL_BODY];
 };
 
@@ -107,11 +110,15 @@ static void refuse_too_large(struct exchange *x)
 {
 	route_answer_error(&x->response, 413, "the body has more than %d bytes; send a smaller picture, or fewer at once",
 			   x->http->options.limits->max_body);
+	metrics_reject(x->http->options.metrics, METRICS_BODY_TOO_LARGE);
 }
 
 static enum MHD_Result answer(struct exchange *x)
 {
 	struct route_response *r = &x->response;
+	struct note *note = &x->client->note;
+	char timing[NOTE_MAX_TIMING];
+	note_answer(note, x->http->options.metrics, x->found, r);
 	struct MHD_Response *out = MHD_create_response_from_buffer(
 	    r->n_body, (void *)(uintptr_t)r->body, r->owned ? MHD_RESPMEM_MUST_FREE : MHD_RESPMEM_PERSISTENT);
 	if (!out)
@@ -119,6 +126,9 @@ static enum MHD_Result answer(struct exchange *x)
 	r->owned = NULL;
 	MHD_add_response_header(out, "Content-Type", r->content_type);
 	MHD_add_response_header(out, "X-Content-Type-Options", "nosniff");
+	MHD_add_response_header(out, "X-Request-Id", note->id);
+	if (note_server_timing(&r->account, timing))
+		MHD_add_response_header(out, "Server-Timing", timing);
 	for (int i = 0; i < r->n_headers; i++)
 		MHD_add_response_header(out, r->headers[i].name, r->headers[i].value);
 	if (atomic_load(&x->http->draining))
@@ -135,17 +145,18 @@ static const char *find_header(const void *arg, const char *name)
 	return MHD_lookup_connection_value(x->connection, MHD_HEADER_KIND, name);
 }
 
-// Fills in what the headers alone decide: route or refusal, and the size that is to come.
+// Fills in what the headers alone decide: id, route or refusal, and the size that is to come.
 static void read_head(struct exchange *x, const char *method, const char *url)
 {
 	const struct http_options *o = &x->http->options;
 	const char *length = find_header(x, "Content-Length");
 	bool chunked = find_header(x, "Transfer-Encoding") != NULL;
+	const struct route_request head = { .find_header = find_header, .headers = x };
+	note_begin(&x->client->note, &head, method, url, o->access != NULL);
 	for (const char *c = length ? length : ""; *c >= '0' && *c <= '9' && x->n_declared < UINT64_MAX / 100; c++)
 		x->n_declared = x->n_declared * 10 + (uint64_t)(*c - '0');
 
-	x->route = route_find(o->tables, o->n_tables, method, url, &x->context, &x->parts,
-			      &x->response);
+	x->found = x->route = route_find(o->tables, o->n_tables, method, url, &x->context, &x->parts, &x->response);
 	if (!x->route)
 		return;
 	if (strcmp(method, "POST") == 0 && !length && !chunked && x->route->finish) {
@@ -183,6 +194,7 @@ static enum MHD_Result receive(struct exchange *x, const char *data, size_t n)
 {
 	const struct limits *limits = x->http->options.limits;
 	size_t max = (size_t)limits->max_body;
+	x->client->note.n_in += n;
 	if (x->route && n > max - x->n_body) {
 		refuse_too_large(x);
 		x->route = NULL;
@@ -194,6 +206,7 @@ static enum MHD_Result receive(struct exchange *x, const char *data, size_t n)
 		if (!body_resize(x, (capacity < expected ? capacity : expected) + 1)) {
 			route_answer_error(&x->response, 503,
 					   "no memory for the body: too much is coming in; try again in a second");
+			metrics_reject(x->http->options.metrics, METRICS_NO_BUFFER);
 			x->route = NULL;
 		}
 	}
@@ -321,6 +334,19 @@ static enum MHD_Result handle(void *arg, struct MHD_Connection *connection, cons
 	return answer(x);
 }
 
+// The exchange is over: answered, or left by its client.
+static void conclude(struct exchange *x)
+{
+	const struct http_options *o = &x->http->options;
+	const struct note *note = &x->client->note;
+	if (!note->status)
+		metrics_unanswered(o->metrics);
+	if (o->access) {
+		const union MHD_ConnectionInfo *info = MHD_get_connection_info(x->connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+		access_write(o->access, note, info ? info->client_addr : NULL);
+	}
+}
+
 static void complete(void *arg, struct MHD_Connection *connection, void **state, enum MHD_RequestTerminationCode code)
 {
 	struct http *http = arg;
@@ -328,6 +354,7 @@ static void complete(void *arg, struct MHD_Connection *connection, void **state,
 	(void)connection, (void)code;
 	if (!x)
 		return;
+	conclude(x);
 	if (x->gathered)
 		ungather(x);
 	if (x->call)
@@ -365,8 +392,11 @@ static void connection_changed(void *arg, struct MHD_Connection *connection, voi
 			sweep_join(http->sweep, &client->deadline, fd);
 		else
 			shutdown(fd, SHUT_RDWR); // without a deadline it may not stay
-	} else if (client) {
-		sweep_leave(http->sweep, &client->deadline);
+		metrics_connection(http->options.metrics, true);
+	} else {
+		metrics_connection(http->options.metrics, false);
+		if (client)
+			sweep_leave(http->sweep, &client->deadline);
 		free(client);
 		*context = NULL;
 	}

@@ -2,7 +2,9 @@
 #pragma once
 
 #include "core/err.h"
+#include "server/access.h"
 #include "server/limits.h"
+#include "server/metrics.h"
 #include "server/route.h"
 
 struct http;
@@ -14,6 +16,8 @@ struct http_options {
 	const struct limits *limits;
 	const struct route_table *tables;
 	int n_tables;
+	struct metrics *metrics; // knows the tables
+	struct access *access; // NULL: no access log
 };
 
 // Starts to answer.

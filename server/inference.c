@@ -1,10 +1,11 @@
-// The clock has whole microseconds. A picture's share of them is short, but what the floor takes from one sum it gives to the next,
-// so that sums and their means are right.
 #include "server/inference.h"
+
+#include "server/clock.h"
 
 #include <assert.h>
 #include <math.h>
 #include <stddef.h>
+#include <string.h>
 #include <time.h>
 
 struct model *inference_model(const struct api *api, const char *name, struct route_response *response)
@@ -15,18 +16,25 @@ struct model *inference_model(const struct api *api, const char *name, struct ro
 	return model;
 }
 
-void inference_init(struct inference *x, const struct api *api, struct model *model, int n, const float *ink, const uint8_t *pixels,
-		    float *scores, int64_t started_us)
+void inference_account(const struct model *model, int n, int64_t came_ns, struct route_response *response)
 {
-	int64_t now = batcher_now_us();
-	*x = (struct inference){ .api = api, .model = model, .started_us = started_us, .submitted_us = now };
+	memcpy(response->account.model, model->name, sizeof model->name);
+	response->account.n_pictures = n;
+	route_account_add(&response->account, ROUTE_DECODE, clock_now_ns() - came_ns);
+}
+
+void inference_init(struct inference *x, const struct api *api, struct model *model, int n, const float *ink, const uint8_t *pixels,
+		    float *scores, int64_t came_ns)
+{
+	int64_t now_ns = clock_now_ns();
+	*x = (struct inference){ .api = api, .model = model, .came_ns = came_ns, .ready_ns = now_ns };
 	x->job.model = model->engine_model;
 	x->job.work = &model->statistics->work;
 	x->job.ink = ink;
 	x->job.pixels = pixels;
 	x->job.scores = scores;
 	x->job.n = n;
-	x->job.deadline_us = now + (int64_t)api->limits->deadline_ms * 1000;
+	x->job.deadline_us = now_ns / 1000 + (int64_t)api->limits->deadline_ms * 1000;
 }
 
 void inference_fini(struct inference *x)
@@ -41,15 +49,11 @@ void inference_compute(void *const *calls, int n)
 	for (int i = 0; i < n; i++)
 		jobs[i] = &((struct inference *)calls[i])->job;
 	direct_compute(((struct inference *)calls[0])->api->direct, jobs, n);
-	int64_t now = batcher_now_us();
-	for (int i = 0; i < n; i++)
-		((struct inference *)calls[i])->computed_us = now;
 }
 
 static void job_done(struct batcher_job *job)
 {
 	struct inference *x = (struct inference *)((char *)job - offsetof(struct inference, job));
-	x->computed_us = batcher_now_us();
 	x->done(x->done_arg);
 }
 
@@ -76,27 +80,36 @@ static bool all_finite(const float *scores, int n)
 
 bool inference_succeeded(struct inference *x, struct route_response *response)
 {
-	switch (x->job.result) {
+	const struct batcher_job *job = &x->job;
+	struct metrics *metrics = x->api->metrics;
+	if (job->started_ns)
+		route_account_add(&response->account, ROUTE_QUEUE, job->started_ns - x->ready_ns);
+	if (job->finished_ns)
+		route_account_add(&response->account, ROUTE_COMPUTE, job->finished_ns - job->started_ns);
+	switch (job->result) {
 	case BATCHER_OK:
-		if (all_finite(x->job.scores, x->job.n * LENET5_DIGITS))
+		if (all_finite(job->scores, job->n * LENET5_DIGITS))
 			return true;
 		route_answer_error(response, 500, "the model's answer is not a number; its weights are no good");
 		break;
 	case BATCHER_FULL:
 		route_answer_error(response, 503, "too many pictures are waiting; try again in a second");
+		metrics_reject(metrics, METRICS_QUEUE_FULL);
 		break;
 	case BATCHER_LATE:
 		route_answer_error(response, 503, "no answer within %d ms: too much to do; try again in a second",
 				   x->api->limits->deadline_ms);
+		metrics_reject(metrics, METRICS_LATE);
 		break;
 	case BATCHER_STOPPED:
 		route_answer_error(response, 503, "the daemon is going down; try again");
+		metrics_reject(metrics, METRICS_STOPPING);
 		break;
 	case BATCHER_FAILED:
-		route_answer_error(response, 500, "the engine failed: %s", x->job.error.msg);
+		route_answer_error(response, 500, "the engine failed: %s", job->error.msg);
 		break;
 	}
-	inference_count_failure(x->model, x->started_us);
+	inference_count_failure(x->model, x->came_ns);
 	return false;
 }
 
@@ -115,20 +128,20 @@ static void stamp(struct models_statistics *s)
 void inference_count_success(const struct inference *x)
 {
 	struct models_statistics *s = x->model->statistics;
-	int64_t now = batcher_now_us();
+	int64_t now_ns = clock_now_ns();
 	add(&s->n_success, 1);
-	add(&s->success_us, now - x->started_us);
-	add(&s->input_us, x->submitted_us - x->started_us);
-	add(&s->queue_us, x->job.begun_us - x->submitted_us);
-	add(&s->infer_us, x->computed_us - x->job.begun_us);
-	add(&s->output_us, now - x->computed_us);
+	add(&s->success_ns, now_ns - x->came_ns);
+	add(&s->input_ns, x->ready_ns - x->came_ns);
+	add(&s->queue_ns, x->job.started_ns - x->ready_ns);
+	add(&s->infer_ns, x->job.finished_ns - x->job.started_ns);
+	add(&s->output_ns, now_ns - x->job.finished_ns);
 	stamp(s);
 }
 
-void inference_count_failure(const struct model *model, int64_t started_us)
+void inference_count_failure(const struct model *model, int64_t came_ns)
 {
 	struct models_statistics *s = model->statistics;
 	add(&s->n_fail, 1);
-	add(&s->fail_us, batcher_now_us() - started_us);
+	add(&s->fail_ns, clock_now_ns() - came_ns);
 	stamp(s);
 }

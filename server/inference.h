@@ -14,7 +14,7 @@ struct inference {
 	const struct api *api;
 	struct model *model; // a reference, for as long as the call lives
 	struct batcher_job job;
-	int64_t started_us, submitted_us, computed_us; // on batcher_now_us's clock
+	int64_t came_ns, ready_ns; // clock_now_ns when the request was there, and when its pictures were read
 	void (*done)(void *);
 	void *done_arg;
 };
@@ -22,18 +22,22 @@ struct inference {
 // A reference to the model of that name (NULL: the first); or NULL, and the response says 404.
 struct model *inference_model(const struct api *api, const char *name, struct route_response *response);
 
+// What the response's account is told once a request is read: its model, its n pictures, and the time that it took.
+void inference_account(const struct model *model, int n, int64_t came_ns, struct route_response *response);
+
 // Takes the reference over. n pictures, their ink or else their pixels, and room for their scores, all the call's.
-// started_us: when the request was there.
+// came_ns: when the request was there.
 void inference_init(struct inference *x, const struct api *api, struct model *model, int n, const float *ink, const uint8_t *pixels,
-		    float *scores, int64_t started_us);
+		    float *scores, int64_t came_ns);
 void inference_fini(struct inference *x);
 
 // A route's submit() and compute().
 void inference_submit(void *call, void (*done)(void *arg), void *arg);
 void inference_compute(void *const *calls, int n);
 
-// Whether there are scores, and all of them numbers. Otherwise the response says what went wrong, and that is counted.
+// Whether there are scores, and all of them numbers. Otherwise the response says what went wrong, and that is counted. Tells the
+// response's account what time was spent.
 bool inference_succeeded(struct inference *x, struct route_response *response);
 
 void inference_count_success(const struct inference *x); // when the answer is written
-void inference_count_failure(const struct model *model, int64_t started_us); // of a request that named this model
+void inference_count_failure(const struct model *model, int64_t came_ns); // of a request that named this model

@@ -4,10 +4,12 @@
 #include "core/log.h"
 #include "core/version.h"
 #include "kernels/engines.h"
+#include "server/access.h"
 #include "server/api.h"
 #include "server/config.h"
 #include "server/http.h"
 #include "server/listen.h"
+#include "server/metrics_route.h"
 #include "server/oip.h"
 #include "server/page.h"
 
@@ -19,17 +21,19 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-enum { LEAVE = SIGUSR1 };
+enum { LEAVE = SIGUSR1, N_TABLES = 6 };
 
 struct daemon {
 	struct health health;
 	struct engine *engine;
 	struct models *models;
-	struct work work;
+	struct metrics *metrics;
+	struct access *access; // NULL: no access log
 	struct batcher *batcher; // or
 	struct direct *direct;
 	struct api api;
-	struct route_table tables[5];
+	struct metrics_sources sources;
+	struct route_table tables[N_TABLES];
 	int listen_fd;
 	char address[LISTEN_MAX_ADDRESS];
 	struct http *http;
@@ -68,19 +72,29 @@ static void engine_lost_here(void *arg, const struct engine *engine, const struc
 		kill(getpid(), LEAVE);
 }
 
+static int open_observers(struct daemon *d, const struct config *config, struct err *e)
+{
+	d->metrics = metrics_new();
+	if (!d->metrics)
+		return err_set(e, "no memory for metrics");
+	return config->access_log == ACCESS_OFF ? 0 : access_open(config->access_log, STDOUT_FILENO, &d->access, e);
+}
+
 static int open_all(struct daemon *d, const struct config *config, struct err *e)
 {
 	struct models_options models = { NULL, config->models, config->n_models, config->network, config->min_right };
 	char why[256], limits[512];
 	const struct standby_watch watch = { engine_lost_here, d };
-	const struct batcher_options gathering = { config->max_batch, config->max_delay_us, config->limits.queue, &d->work };
+	if (open_observers(d, config, e))
+		return -1;
+	const struct batcher_options gathering = { config->max_batch, config->max_delay_us, config->limits.queue, d->metrics };
 	if (raise_descriptor_limit(config->limits.max_connections, e) ||
 	    engine_open_with_standby(&config->engine, &watch, &d->engine, why, sizeof why, e))
 		return -1;
 	log_info("%s", why);
 	models.engine = d->engine;
 	if (models_open(&models, &d->models, e) ||
-	    (d->engine->quick && !config->batch_on_cpu ? direct_open(d->engine, n_threads(config), &d->work, &d->direct, e)
+	    (d->engine->quick && !config->batch_on_cpu ? direct_open(d->engine, n_threads(config), d->metrics, &d->direct, e)
 						       : batcher_open(d->engine, &gathering, &d->batcher, e)) ||
 	    listen_open(config->host, config->port, &d->listen_fd, d->address, e))
 		return -1;
@@ -89,13 +103,17 @@ static int open_all(struct daemon *d, const struct config *config, struct err *e
 	d->api.direct = d->direct;
 	d->api.models = d->models;
 	d->api.health = &d->health;
+	d->api.metrics = d->metrics;
+	d->sources = (struct metrics_sources){ d->metrics, &config->limits, d->batcher, d->models, &d->health, d->engine, d->access };
 	d->tables[0] = (struct route_table){ api_routes, api_n_routes, &d->api };
 	d->tables[1] = (struct route_table){ d->batcher ? &api_predict_batched : &api_predict_direct, 1, &d->api };
 	d->tables[2] = (struct route_table){ page_routes, page_n_routes, NULL };
 	d->tables[3] = (struct route_table){ oip_routes, oip_n_routes, &d->api };
 	d->tables[4] = (struct route_table){ d->batcher ? oip_infer_batched : oip_infer_direct, OIP_N_INFER, &d->api };
+	d->tables[5] = (struct route_table){ &metrics_route, 1, &d->sources };
+	metrics_set_routes(d->metrics, d->tables, N_TABLES);
 	atomic_store(&d->health.open, true);
-	const struct http_options serving = { d->listen_fd, n_threads(config), &config->limits, d->tables, 5 };
+	const struct http_options serving = { d->listen_fd, n_threads(config), &config->limits, d->tables, N_TABLES, d->metrics, d->access };
 	if (http_open(&serving, &d->http, e))
 		return -1;
 	config_limits(config, d->batcher != NULL, limits, sizeof limits);
@@ -109,6 +127,7 @@ static int open_all(struct daemon *d, const struct config *config, struct err *e
 static void close_all(struct daemon *d)
 {
 	http_close(d->http);
+	access_close(d->access);
 	if (d->listen_fd >= 0)
 		close(d->listen_fd);
 	batcher_close(d->batcher);
@@ -175,9 +194,12 @@ static int serve(const struct config *config)
 		http_drain(d.http);
 	}
 	close_all(&d);
-	if (!failed)
-		log_info("done: %llu pictures in %llu passes", (unsigned long long)d.work.pictures,
-			 (unsigned long long)d.work.passes);
+	if (!failed) {
+		uint64_t n_passes, n_pictures;
+		metrics_passes(d.metrics, &n_passes, &n_pictures);
+		log_info("done: %llu pictures in %llu passes", (unsigned long long)n_pictures, (unsigned long long)n_passes);
+	}
+	metrics_free(d.metrics);
 	return failed || health_must_exit(&d.health) ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 

@@ -133,9 +133,9 @@ static void *config_start(void *context, const struct route_request *request, st
 	return NULL;
 }
 
-static void write_duration(struct text *t, const char *name, uint64_t n, uint64_t us)
+static void write_duration(struct text *t, const char *name, uint64_t n, uint64_t ns)
 {
-	text_printf(t, "\"%s\": {\"count\": %llu, \"ns\": %llu}, ", name, (unsigned long long)n, (unsigned long long)us * 1000);
+	text_printf(t, "\"%s\": {\"count\": %llu, \"ns\": %llu}, ", name, (unsigned long long)n, (unsigned long long)ns);
 }
 
 static void write_statistics(struct text *t, const struct model *model)
@@ -147,12 +147,12 @@ static void write_statistics(struct text *t, const struct model *model)
 	text_printf(t, ", \"version\": \"" OIP_VERSION "\", \"last_inference\": %llu, \"inference_count\": %llu, \"execution_count\": %llu, "
 		       "\"inference_stats\": {", (unsigned long long)s->last_ms, (unsigned long long)s->work.pictures,
 		    (unsigned long long)s->work.passes);
-	write_duration(t, "success", n, s->success_us);
-	write_duration(t, "fail", s->n_fail, s->fail_us);
-	write_duration(t, "queue", n, s->queue_us);
-	write_duration(t, "compute_input", n, s->input_us);
-	write_duration(t, "compute_infer", n, s->infer_us);
-	write_duration(t, "compute_output", n, s->output_us);
+	write_duration(t, "success", n, s->success_ns);
+	write_duration(t, "fail", s->n_fail, s->fail_ns);
+	write_duration(t, "queue", n, s->queue_ns);
+	write_duration(t, "compute_input", n, s->input_ns);
+	write_duration(t, "compute_infer", n, s->infer_ns);
+	write_duration(t, "compute_output", n, s->output_ns);
 	text_append(t, "\"cache_hit\": {\"count\": 0, \"ns\": 0}, \"cache_miss\": {\"count\": 0, \"ns\": 0}}, \"batch_stats\": []}");
 }
 

@@ -2,6 +2,7 @@
 // are: a client of this protocol has prepared them, and is not second-guessed.
 #include "server/oip.h"
 
+#include "server/clock.h"
 #include "server/inference.h"
 #include "server/oip_request.h"
 #include "server/oip_response.h"
@@ -42,25 +43,26 @@ static int read_request(const struct route_request *http, const struct limits *l
 static void *start(void *context, const struct route_request *http, struct route_response *response)
 {
 	const struct api *api = context;
-	int64_t started_us = batcher_now_us();
+	int64_t came_ns = clock_now_ns();
 	struct oip_request request = { 0 };
 	struct err e;
 	struct model *model = oip_model(api, &http->parts, response);
 	if (!model)
 		return NULL;
 	int status = read_request(http, api->limits, &request, &e);
+	inference_account(model, request.n, came_ns, response);
 	if (status == 200) {
 		struct call *call = malloc(sizeof *call + (size_t)request.n * LENET5_DIGITS * sizeof *call->scores);
 		if (call) {
 			call->request = request;
-			inference_init(&call->inference, api, model, request.n, request.ink, request.pixels, call->scores, started_us);
+			inference_init(&call->inference, api, model, request.n, request.ink, request.pixels, call->scores, came_ns);
 			return call;
 		}
 		status = 500;
 		err_set(&e, "no memory for the answer; try again later");
 	}
 	route_answer_error(response, status, "%s", e.msg);
-	inference_count_failure(model, started_us);
+	inference_count_failure(model, came_ns);
 	oip_request_free(&request);
 	model_unref(model);
 	return NULL;
@@ -73,6 +75,9 @@ static void finish(void *arg, struct route_response *response)
 	if (!inference_succeeded(&call->inference, response))
 		return;
 	const struct model *model = call->inference.model;
+	for (int i = 0; i < call->request.n; i++)
+		metrics_prediction(call->inference.api->metrics,
+				   lenet5_predict(model->engine_model->net, call->scores + (size_t)i * LENET5_DIGITS).digit);
 	size_t n_json = oip_response_write(model->name, model->engine_model->net, &call->request, call->scores, &body);
 	route_answer_json(response, 200, &body);
 	if (response->status == 200 && n_json) {

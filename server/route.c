@@ -54,7 +54,7 @@ const struct route *route_find(const struct route_table *tables, int n_tables, c
 		route_header_add(response, "Allow", allowed);
 	} else {
 		route_answer_error(response, 404,
-				   "nothing is at %.100s; there are / (the page), POST /predict, /healthz, /readyz and /v2; "
+				   "nothing is at %.100s; there are / (the page), POST /predict, /healthz, /readyz, /metrics and /v2; "
 				   "/openapi.json describes them",
 				   path);
 	}
@@ -64,6 +64,12 @@ const struct route *route_find(const struct route_table *tables, int n_tables, c
 const char *route_header(const struct route_request *request, const char *name)
 {
 	return request->find_header ? request->find_header(request->headers, name) : NULL;
+}
+
+void route_account_add(struct route_account *account, enum route_stage stage, int64_t ns)
+{
+	account->stages |= 1u << stage;
+	account->ns[stage] = ns;
 }
 
 void route_header_add(struct route_response *response, const char *name, const char *value)

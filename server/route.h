@@ -6,6 +6,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 enum { ROUTE_MAX_ARGUMENTS = 16, ROUTE_MAX_HEADERS = 12, ROUTE_MAX_CALLS = 64, ROUTE_MAX_PARTS = 2, ROUTE_MAX_PART = 64 };
 
@@ -36,6 +37,18 @@ struct route_header {
 	const char *name, *value;
 };
 
+// The stages of what a request with pictures goes through. A route that has them says so, for metrics, Server-Timing and the
+// access log.
+enum route_stage { ROUTE_DECODE, ROUTE_QUEUE, ROUTE_COMPUTE, ROUTE_N_STAGES };
+struct route_account {
+	char model[64]; // its name, "" where none is meant
+	int n_pictures; // that came
+	unsigned stages; // 1 << stage: it went through that
+	int64_t ns[ROUTE_N_STAGES];
+};
+
+void route_account_add(struct route_account *account, enum route_stage stage, int64_t ns);
+
 // Zero-initialise. status 0: not filled yet.
 struct route_response {
 	int status;
@@ -45,6 +58,7 @@ struct route_response {
 	char *owned; // what to free with the response: the body, or NULL if that is constant
 	int n_headers;
 	struct route_header headers[ROUTE_MAX_HEADERS]; // constant strings, or the call's, which outlives its response
+	struct route_account account;
 };
 
 // A path that answers; a '*' stands for one part of it, not empty, as in /v2/models/*. GET stands for HEAD too.

@@ -1,4 +1,4 @@
-// work: what an engine was given since the start. Who gives it something adds; anybody may read.
+// work: what an engine was given for a model since the start. Who gives it something adds; anybody may read.
 #pragma once
 
 #include <stdatomic.h>

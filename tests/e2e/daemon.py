@@ -54,9 +54,10 @@ def clean_environment(**more):
 class Daemon:
     """A lenetd of our own, up until stop() or the end of the with block."""
 
-    def __init__(self, *flags, listen='127.0.0.1:0', program=LENETD, **env):
+    def __init__(self, *flags, listen='127.0.0.1:0', program=LENETD, stdout=None, **env):
         self.log = tempfile.TemporaryFile()
-        self.process = subprocess.Popen([program, '--listen', listen, *flags], stderr=self.log, env=clean_environment(**env))
+        self.process = subprocess.Popen([program, '--listen', listen, *flags], stdout=stdout, stderr=self.log,
+                                        env=clean_environment(**env))
         end = time.monotonic() + PATIENCE
         while not (found := re.search(r'listening on http://(\S+):(\d+), model (\S+) .*, engine (.*)', self.text())):
             if self.process.poll() is not None or time.monotonic() > end:

@@ -17,7 +17,7 @@ static struct limits limits;
 static struct models *models;
 static const struct models_spec specs[] = { { "first", NULL }, { "second", NULL } };
 static struct health health;
-static struct work work;
+static struct metrics *metrics;
 static struct api api;
 static struct route_response response;
 static cJSON *answer; // of the last request
@@ -27,17 +27,19 @@ static bool batched = true; // by which of the two ways predictions go
 static void start(int queue)
 {
 	struct err e;
-	const struct batcher_options options = { 8, 0, queue, &work };
+	metrics = metrics_new();
+	const struct batcher_options options = { 8, 0, queue, metrics };
 	fake_engine_init(&fake);
 	limits = (struct limits){ .max_body = 1 << 20, .max_pictures = 8, .max_pixels = 10000, .deadline_ms = 600000 };
 	const struct models_options serving = { &fake.engine, specs, 2, NULL, 0 };
 	CHECK_MSG(models_open(&serving, &models, &e) == 0, "%s", e.msg);
 	fake.n_calls = 0; // of the check
 	CHECK_MSG(batcher_open(&fake.engine, &options, &api.batcher, &e) == 0, "%s", e.msg);
-	CHECK_MSG(direct_open(&fake.engine, 1, &work, &api.direct, &e) == 0, "%s", e.msg);
+	CHECK_MSG(direct_open(&fake.engine, 1, metrics, &api.direct, &e) == 0, "%s", e.msg);
 	api.limits = &limits;
 	api.models = models;
 	api.health = &health;
+	api.metrics = metrics;
 	health = (struct health){ .open = true };
 }
 
@@ -48,6 +50,7 @@ static void stop(void)
 	batcher_close(api.batcher);
 	direct_close(api.direct);
 	models_close(models);
+	metrics_free(metrics);
 	CHECK(fake.n_models == 0);
 }
 
@@ -165,6 +168,9 @@ BOTH_WAYS(api_predicts)
 	CHECK(ask("POST", "/predict", NULL, pictures("72")) == 200);
 	CHECK(strcmp(text_of(answer, "model"), "first") == 0 && !cJSON_HasObjectItem(answer, "error"));
 	CHECK(cJSON_GetArraySize(cJSON_GetObjectItem(answer, "predictions")) == 2);
+	CHECK(strcmp(response.account.model, "first") == 0 && response.account.n_pictures == 2);
+	for (int stage = 0; stage < ROUTE_N_STAGES; stage++)
+		CHECK(response.account.stages & 1u << stage && response.account.ns[stage] >= 0);
 	for (int i = 0; i < 2; i++) {
 		const cJSON *p = prediction(i), *probabilities = cJSON_GetObjectItem(p, "probabilities");
 		int digit = i ? 2 : 7;
@@ -224,17 +230,34 @@ BOTH_WAYS(api_errors)
 	stop();
 }
 
+static bool counts_rejection(const char *reason, int n)
+{
+	char line[128];
+	struct text t = { 0 };
+	size_t n_text;
+	snprintf(line, sizeof line, "\nlenet_rejections_total{reason=\"%s\"} %d\n", reason, n);
+	metrics_write(metrics, &t);
+	char *text = text_take(&t, &n_text);
+	bool found = strstr(text, line) != NULL;
+	free(text);
+	return found;
+}
+
 TEST(api_says_when_to_come_back)
 {
 	start(8);
 	limits.max_pictures = 9;
 	CHECK(ask("POST", "/predict", NULL, pictures("123456789")) == 503 && strcmp(header("Retry-After"), "1") == 0);
+	CHECK(counts_rejection("queue_full", 1) && counts_rejection("late", 0) && counts_rejection("stopping", 0));
+	CHECK(response.account.n_pictures == 9 && response.account.stages == 1u << ROUTE_DECODE);
 	limits.deadline_ms = 0;
 	CHECK(ask("POST", "/predict", NULL, pictures("1")) == 503 && strcmp(header("Retry-After"), "1") == 0);
 	CHECK(strstr(text_of(answer, "error"), "within 0 ms") && fake.n_calls == 0);
+	CHECK(counts_rejection("late", 1) && response.account.stages == (1u << ROUTE_DECODE | 1u << ROUTE_QUEUE));
 	limits.deadline_ms = 600000;
 	batcher_stop(api.batcher);
 	CHECK(ask("POST", "/predict", NULL, pictures("1")) == 503 && strstr(text_of(answer, "error"), "going down"));
+	CHECK(counts_rejection("stopping", 1) && counts_rejection("queue_full", 1));
 	stop();
 }
 

@@ -31,7 +31,7 @@ TEST(config_defaults)
 	CHECK(strcmp(c.host, "127.0.0.1") == 0 && c.port == 8080);
 	CHECK(c.n_models == 1 && strcmp(c.models[0].name, "relu") == 0 && !c.models[0].file && !c.network && strcmp(c.engine.device, "auto") == 0);
 	CHECK(!c.engine.cudnn && !c.engine.tf32 && !c.engine.isa && c.on_loss == HEALTH_LOSS_CPU);
-	CHECK(c.max_batch == 64 && c.max_delay_us == 0 && c.http_threads == 0 && c.log_level == LOG_INFO);
+	CHECK(c.max_batch == 64 && c.max_delay_us == 0 && c.http_threads == 0 && c.log_level == LOG_INFO && c.access_log == ACCESS_OFF);
 	CHECK(c.limits.max_body == 8 << 20 && c.limits.queue >= c.limits.max_pictures && c.limits.idle_timeout_s == 60);
 }
 
@@ -46,6 +46,8 @@ TEST(config_flags_go_before_variables)
 	CHECK(c.log_level == LOG_ERROR && strcmp(c.engine.device, "cuda:1") == 0);
 	CHECK(parse("--isa avx2", "LENETD_ISA=portable", &c, &e) == 0 && strcmp(c.engine.isa, "avx2") == 0);
 	CHECK(parse("", "LENETD_ISA=portable", &c, &e) == 0 && strcmp(c.engine.isa, "portable") == 0);
+	CHECK(parse("--access-log text", "LENETD_ACCESS_LOG=json", &c, &e) == 0 && c.access_log == ACCESS_TEXT);
+	CHECK(parse("", "LENETD_ACCESS_LOG=json", &c, &e) == 0 && c.access_log == ACCESS_JSON);
 }
 
 TEST(config_models)

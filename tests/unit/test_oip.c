@@ -3,6 +3,7 @@
 
 #include "server/api.h"
 #include "server/oip_response.h"
+#include "server/metrics_route.h"
 #include "server/page.h"
 #include "tests/unit/test.h"
 
@@ -138,7 +139,7 @@ TEST(openapi_describes_every_route_and_no_other)
 {
 	const struct route_table tables[] = { { api_routes, api_n_routes, NULL }, { &api_predict_direct, 1, NULL },
 					      { page_routes, page_n_routes, NULL }, { oip_routes, oip_n_routes, NULL },
-					      { oip_infer_direct, OIP_N_INFER, NULL } };
+					      { oip_infer_direct, OIP_N_INFER, NULL }, { &metrics_route, 1, NULL } };
 	size_t n;
 	int n_described = 0, n_routes = 0;
 	char *text = (char *)test_file("docs/openapi.json", &n);

@@ -1,0 +1,147 @@
+// Ids, traces and what is told of a request.
+#include "server/note.h"
+
+#include "tests/unit/test.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define TRACE_HEX "0af7651916cd43dd8448eb211c80319c"
+
+TEST(trace_takes_sane_ids_only)
+{
+	char longest[TRACE_MAX_ID + 2] = "";
+	memset(longest, 'x', TRACE_MAX_ID);
+	CHECK(trace_id_is_sane("a") && trace_id_is_sane("req-1/2:3;4=5~!") && trace_id_is_sane(longest));
+	strcat(longest, "x");
+	const char *bad[] = { "", longest, "a b", "a\"", "'a", "a\\", "a\n", "\x7f", "\xc3\xa9", "a\tb" };
+	for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
+		CHECK_MSG(!trace_id_is_sane(bad[i]), "%s is taken", bad[i]);
+}
+
+TEST(trace_makes_ids_of_its_own)
+{
+	char ids[64][TRACE_ID + 1];
+	for (int i = 0; i < 64; i++) {
+		trace_make_id(ids[i]);
+		CHECK(strlen(ids[i]) == TRACE_ID && strspn(ids[i], "0123456789abcdef") == TRACE_ID);
+		for (int k = 0; k < i; k++)
+			CHECK(strcmp(ids[i], ids[k]) != 0);
+	}
+}
+
+TEST(trace_reads_parents)
+{
+	static const char *const good[] = {
+		"00-" TRACE_HEX "-b7ad6b7169203331-01",
+		"00-" TRACE_HEX "-b7ad6b7169203331-ff",
+		"cc-" TRACE_HEX "-b7ad6b7169203331-01",
+		"01-" TRACE_HEX "-b7ad6b7169203331-01-what-comes-later",
+	};
+	static const char *const bad[] = {
+		"",
+		"00",
+		"00-" TRACE_HEX "-b7ad6b7169203331-0",
+		"00-" TRACE_HEX "-b7ad6b7169203331-01-",
+		"00-" TRACE_HEX "-b7ad6b7169203331-011",
+		"01-" TRACE_HEX "-b7ad6b7169203331-01.more",
+		"ff-" TRACE_HEX "-b7ad6b7169203331-01",
+		"0x-" TRACE_HEX "-b7ad6b7169203331-01",
+		"00-" TRACE_HEX "-b7ad6b7169203331-0A",
+		"00-0AF7651916CD43DD8448EB211C80319C-b7ad6b7169203331-01",
+		"00-00000000000000000000000000000000-b7ad6b7169203331-01",
+		"00-" TRACE_HEX "-0000000000000000-01",
+		"00_" TRACE_HEX "-b7ad6b7169203331-01",
+		"00-" TRACE_HEX "_b7ad6b7169203331-01",
+		"00-" TRACE_HEX "-b7ad6b7169203331_01",
+		" 00-" TRACE_HEX "-b7ad6b7169203331-01",
+	};
+	char id[TRACE_ID + 1];
+	for (size_t i = 0; i < sizeof good / sizeof good[0]; i++) {
+		strcpy(id, "untouched");
+		CHECK_MSG(trace_read_parent(good[i], id) && strcmp(id, TRACE_HEX) == 0, "%s: %s", good[i], id);
+	}
+	strcpy(id, "untouched");
+	for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
+		CHECK_MSG(!trace_read_parent(bad[i], id) && strcmp(id, "untouched") == 0, "%s is taken", bad[i]);
+}
+
+TEST(note_encodes_what_clients_send)
+{
+	static const struct {
+		const char *in, *out;
+	} cases[] = {
+		{ "", "" },
+		{ "/predict", "/predict" },
+		{ "/a b\n\"", "/a%20b%0A%22" },
+		{ "'\\%", "%27%5C%25" },
+		{ "\xc3\xa9\x7f\x1b[", "%C3%A9%7F%1B[" },
+		{ "12345678901234567", "123456789012..." },
+		{ "12345678901234\n", "123456789012..." },
+		{ "\n\n\n\n\n", "%0A%0A%0A%0A%0A" },
+		{ "\n\n\n\n\n\n", "%0A%0A%0A%0A..." },
+	};
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		char encoded[16];
+		note_encode(cases[i].in, encoded, sizeof encoded);
+		CHECK_MSG(strcmp(encoded, cases[i].out) == 0, "%s → %s", cases[i].out, encoded);
+	}
+}
+
+TEST(note_tells_times)
+{
+	struct route_account account = { 0 };
+	char timing[NOTE_MAX_TIMING];
+	CHECK(!note_server_timing(&account, timing) && !*timing);
+	route_account_add(&account, ROUTE_QUEUE, 5999);
+	CHECK(note_server_timing(&account, timing) && strcmp(timing, "queue;dur=0.005") == 0);
+	route_account_add(&account, ROUTE_DECODE, 12345678999);
+	route_account_add(&account, ROUTE_COMPUTE, 0);
+	note_server_timing(&account, timing);
+	CHECK_MSG(strcmp(timing, "decode;dur=12345.678, queue;dur=0.005, compute;dur=0.000") == 0, "%s", timing);
+	for (int stage = 0; stage < ROUTE_N_STAGES; stage++)
+		route_account_add(&account, stage, INT64_MAX);
+	CHECK(note_server_timing(&account, timing) && strlen(timing) < sizeof timing);
+}
+
+static const char *sent_id, *sent_parent;
+
+static const char *find_header(const void *headers, const char *name)
+{
+	(void)headers;
+	return strcmp(name, "X-Request-Id") == 0 ? sent_id : strcmp(name, "traceparent") == 0 ? sent_parent : NULL;
+}
+
+TEST(note_begins_and_ends)
+{
+	static const struct route route = { "/predict", "POST", NULL, NULL, NULL, NULL, NULL };
+	const struct route_table table = { &route, 1, NULL };
+	const struct route_request request = { .find_header = find_header };
+	struct metrics *metrics = metrics_new();
+	struct note note;
+	metrics_set_routes(metrics, &table, 1);
+	sent_id = "mine";
+	sent_parent = "00-" TRACE_HEX "-b7ad6b7169203331-01";
+	note_begin(&note, &request, "HEAD", "/a b", true);
+	CHECK(strcmp(note.id, "mine") == 0 && strcmp(note.trace_id, TRACE_HEX) == 0 && strcmp(note.path, "/a%20b") == 0);
+	const struct route_response response = { .status = 200, .n_body = 5, .account.n_pictures = 3 };
+	note_answer(&note, metrics, &route, &response);
+	CHECK(note.status == 200 && note.n_out == 0 && note.account.n_pictures == 3 && note.took_ns >= 0);
+
+	sent_id = "not sane";
+	sent_parent = "nonsense";
+	note_begin(&note, &request, "POST", "/predict", true);
+	CHECK(note.status == 0 && note.account.n_pictures == 0 && strlen(note.id) == TRACE_ID && !*note.trace_id);
+	note_answer(&note, metrics, &route, &response);
+	CHECK(note.n_out == 5);
+	note_begin(&note, &request, "POST", "/predict", false);
+	CHECK(!*note.path && !*note.method);
+
+	struct text t = { 0 };
+	size_t n;
+	metrics_write(metrics, &t);
+	char *text = text_take(&t, &n);
+	CHECK(strstr(text, "lenet_requests_total{route=\"/predict\",method=\"POST\",code=\"200\"} 2\n"));
+	free(text);
+	metrics_free(metrics);
+}
