@@ -5,6 +5,7 @@
 // hear of it than get an answer to another question.
 #include "server/api.h"
 
+#include "server/deadline.h"
 #include "server/upload.h"
 
 #include <math.h>
@@ -15,6 +16,7 @@ struct call {
 	const struct api *api;
 	struct model *model; // a reference
 	bool explain;
+	int deadline_ms;
 	struct upload upload;
 	struct batcher_job job;
 	void (*done)(void *);
@@ -129,8 +131,10 @@ static void predict_finish(void *arg, struct route_response *response)
 		route_answer_error(response, 503, "too many pictures are waiting; try again in a second");
 		return;
 	case BATCHER_LATE:
-		route_answer_error(response, 503, "no answer within %d ms: too much to do; try again in a second",
-				   call->api->limits->deadline_ms);
+		route_answer_error(response, 503, "no answer within %d ms: too much to do; try again in a second", call->deadline_ms);
+		return;
+	case BATCHER_GONE:
+		route_answer_error(response, ROUTE_CLIENT_GONE, "the client has left");
 		return;
 	case BATCHER_STOPPED:
 		route_answer_error(response, 503, "the daemon is going down; try again");
@@ -147,7 +151,8 @@ static void *predict_start(void *context, const struct route_request *request, s
 	struct err e;
 	bool explain = false;
 	const char *name = NULL;
-	if (read_arguments(request, &explain, &name, &e)) {
+	int deadline_ms = deadline_read(request, api->limits, &e);
+	if (deadline_ms < 0 || read_arguments(request, &explain, &name, &e)) {
 		route_answer_error(response, 400, "%s", e.msg);
 		return NULL;
 	}
@@ -175,13 +180,15 @@ static void *predict_start(void *context, const struct route_request *request, s
 	call->api = api;
 	call->model = model;
 	call->explain = explain;
+	call->deadline_ms = deadline_ms;
 	call->upload = upload;
 	call->job = (struct batcher_job){
 		.model = model->engine_model,
 		.pixels = upload.pixels,
 		.scores = call->scores,
 		.n = upload.n_usable,
-		.deadline_us = batcher_now_us() + (int64_t)api->limits->deadline_ms * 1000,
+		.deadline_us = batcher_now_us() + (int64_t)deadline_ms * 1000,
+		.gone = request->gone,
 	};
 	return call;
 answered:

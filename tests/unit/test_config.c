@@ -28,7 +28,7 @@ TEST(config_defaults)
 	struct config c;
 	struct err e;
 	CHECK_MSG(parse("", "", &c, &e) == 0, "%s", e.msg);
-	CHECK(strcmp(c.host, "127.0.0.1") == 0 && c.port == 8080);
+	CHECK(strcmp(c.listen.host, "127.0.0.1") == 0 && c.listen.port == 8080);
 	CHECK(c.n_models == 1 && strcmp(c.models[0].name, "relu") == 0 && !c.models[0].file && !c.network && strcmp(c.engine.device, "auto") == 0);
 	CHECK(!c.engine.cudnn && !c.engine.tf32 && !c.engine.isa && c.on_loss == HEALTH_LOSS_CPU);
 	CHECK(c.max_batch == 64 && c.max_delay_us == 0 && c.http_threads == 0 && c.log_level == LOG_INFO);
@@ -111,7 +111,7 @@ TEST(config_listen)
 	char flags[128];
 	for (size_t i = 0; i < sizeof good / sizeof good[0]; i++) {
 		snprintf(flags, sizeof flags, "--listen %s", good[i].value);
-		CHECK_MSG(parse(flags, "", &c, &e) == 0 && strcmp(c.host, good[i].host) == 0 && c.port == good[i].port,
+		CHECK_MSG(parse(flags, "", &c, &e) == 0 && strcmp(c.listen.host, good[i].host) == 0 && c.listen.port == good[i].port,
 			  "%s: %s", good[i].value, e.msg);
 	}
 	for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
@@ -157,11 +157,11 @@ TEST(config_says_what_is_wrong)
 		{ "--max-delay-us 2000 --deadline-ms 2", "", "every picture would be late" },
 	};
 	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-		struct config c = { .port = -7 };
+		struct config c = { .listen.port = -7 };
 		struct err e;
 		CHECK_MSG(parse(cases[i].flags, cases[i].variables, &c, &e) == -1, "\"%s\" was accepted", cases[i].flags);
 		CHECK_MSG(strstr(e.msg, cases[i].message), "\"%s\": %s", cases[i].flags, e.msg);
-		CHECK(c.port == -7); // untouched
+		CHECK(c.listen.port == -7); // untouched
 	}
 }
 
@@ -169,7 +169,7 @@ TEST(config_help_works_in_a_broken_environment)
 {
 	struct config c;
 	struct err e;
-	char text[4096];
+	char text[8192];
 	CHECK(parse("--help", "LENETD_MAX_BATCH=many", &c, &e) == 0 && c.help);
 	CHECK(parse("--version", "LENETD_MAX_BATCH=many", &c, &e) == 0 && c.version);
 	config_help(text, sizeof text);
