@@ -120,6 +120,29 @@ TEST(config_listen)
 	}
 }
 
+TEST(config_listens_elsewhere)
+{
+	struct config c;
+	struct err e;
+	CHECK(parse("", "", &c, &e) == 0 && c.listen.kind == LISTEN_TCP);
+	CHECK(parse("--listen unix:/run/a:b.sock", "", &c, &e) == 0 && c.listen.kind == LISTEN_UNIX && strcmp(c.listen.host, "/run/a:b.sock") == 0);
+	CHECK(parse("--listen systemd", "LENETD_LISTEN=unix:/x", &c, &e) == 0 && c.listen.kind == LISTEN_SYSTEMD);
+	CHECK(parse("--listen [::1]:1", "LENETD_LISTEN=systemd", &c, &e) == 0 && c.listen.kind == LISTEN_TCP);
+	CHECK(parse("--listen unix:", "", &c, &e) == -1 && strstr(e.msg, "unix:PATH"));
+}
+
+TEST(config_names)
+{
+	struct config c;
+	struct err e;
+	CHECK(parse("", "", &c, &e) == 0 && c.hosts.n == 0 && c.origins.n == 0 && !c.api_keys && c.drain_delay_ms == 0);
+	CHECK(parse("--host a --host=b --cors-origin https://c", "LENETD_HOST=x LENETD_CORS_ORIGIN=https://y", &c, &e) == 0);
+	CHECK(c.hosts.n == 2 && strcmp(c.hosts.names[0], "a") == 0 && strcmp(c.hosts.names[1], "b") == 0);
+	CHECK(c.origins.n == 1 && strcmp(c.origins.names[0], "https://c") == 0);
+	CHECK(parse("--host a", "LENETD_CORS_ORIGIN=https://y", &c, &e) == 0 && c.origins.n == 1 && strcmp(c.origins.names[0], "https://y") == 0);
+	CHECK(parse("--cors-origin *", "", &c, &e) == 0);
+}
+
 TEST(config_says_what_is_wrong)
 {
 	static const struct {
@@ -152,6 +175,11 @@ TEST(config_says_what_is_wrong)
 		{ "--on-gpu-loss", "", "--on-gpu-loss needs a value: --on-gpu-loss WHAT" },
 		{ "--log-level loud", "", "give debug, info, warning or error" },
 		{ "", "LENETD_MAX_BATCH=many", "environment variable LENETD_MAX_BATCH: \"many\" is not accepted" },
+		{ "--host a:80", "", "--host: \"a:80\" is not accepted" },
+		{ "", "LENETD_CORS_ORIGIN=example.com", "LENETD_CORS_ORIGIN: \"example.com\" is not accepted" },
+		{ "--cors-origin * --api-keys f", "", "--cors-origin * is not for a daemon with --api-keys" },
+		{ "--tls-key f", "", "give both" },
+		{ "--drain-delay 3600001", "", "from 0 to 3600000" },
 		{ "--queue 10", "", "--queue 10 is less than --max-pictures 256" },
 		{ "--max-buffer 10", "", "--max-buffer 10 is not more than --max-body" },
 		{ "--max-delay-us 2000 --deadline-ms 2", "", "every picture would be late" },
