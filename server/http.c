@@ -52,6 +52,7 @@ struct http {
 	pthread_cond_t idle;  // n_active or n_fresh became 0
 	int n_active;         // exchanges
 	int n_fresh;          // connections without a request so far
+	int n_taken;          // of these, take_waiting's that libmicrohttpd has not begun yet
 	bool closed;
 };
 
@@ -156,7 +157,8 @@ static struct exchange *begin(struct http *http, struct MHD_Connection *connecti
 	http->n_active += !closed;
 	if (client->fresh && !closed) {
 		client->fresh = false;
-		http->n_fresh--;
+		if (--http->n_fresh == 0)
+			pthread_cond_signal(&http->idle);
 	}
 	pthread_mutex_unlock(&http->lock);
 	if (closed)
@@ -362,11 +364,14 @@ static void *request_line(void *arg, const char *uri, struct MHD_Connection *con
 	return NULL;
 }
 
-static void count_fresh(struct http *http, int n)
+static void count_connection(struct http *http, bool begins)
 {
 	pthread_mutex_lock(&http->lock);
-	http->n_fresh += n;
-	if (http->n_fresh == 0)
+	if (begins && http->n_taken > 0)
+		http->n_taken--;
+	else if (begins)
+		http->n_fresh++;
+	else if (--http->n_fresh == 0)
 		pthread_cond_signal(&http->idle);
 	pthread_mutex_unlock(&http->lock);
 }
@@ -381,14 +386,14 @@ static void connection_changed(void *arg, struct MHD_Connection *connection, voi
 		*context = client = malloc(sizeof *client);
 		if (client) {
 			client->fresh = true;
-			count_fresh(http, 1);
+			count_connection(http, true);
 			sweep_join(http->sweep, &client->deadline, fd);
 		} else {
 			shutdown(fd, SHUT_RDWR); // without a deadline it may not stay
 		}
 	} else if (client) {
 		if (client->fresh)
-			count_fresh(http, -1);
+			count_connection(http, false);
 		sweep_leave(http->sweep, &client->deadline);
 		free(client);
 		*context = NULL;
@@ -458,7 +463,16 @@ static void take_waiting(struct http *h)
 	socklen_t n = sizeof address;
 	int fd;
 	while ((fd = accept4(h->options.listener->fd, (struct sockaddr *)&address, &n, SOCK_CLOEXEC | SOCK_NONBLOCK)) >= 0) {
-		MHD_add_connection(h->daemon, fd, (struct sockaddr *)&address, n); // closes it if it cannot
+		pthread_mutex_lock(&h->lock);
+		h->n_fresh++;
+		h->n_taken++;
+		pthread_mutex_unlock(&h->lock);
+		if (MHD_add_connection(h->daemon, fd, (struct sockaddr *)&address, n) != MHD_YES) { // it has closed it
+			pthread_mutex_lock(&h->lock);
+			h->n_fresh--;
+			h->n_taken--;
+			pthread_mutex_unlock(&h->lock);
+		}
 		n = sizeof address;
 	}
 }
