@@ -9,20 +9,19 @@
 // instead of each, which costs more than some of them (docs/bench.md).
 //
 // Traps of libmicrohttpd 0.9.75 that shape this file: epoll with one thread stalls, hence a pool; stopping with suspended
-// connections is undefined, hence http_drain's count; no answer is possible in the middle of an upload, and one before it
+// connections is undefined, hence the count of what is in flight; no answer is possible in the middle of an upload, and one before it
 // closes the connection, which a client in mid-sending sees as a reset. So a refused body is read off and forgotten, up to
 // DISCARD_FACTOR times the limit, and is answered before it comes only where the client waits for a "100 Continue".
 #include "server/http.h"
 
 #include "core/log.h"
 #include "server/body.h"
+#include "server/flight.h"
 #include "server/sweep.h"
 #include "server/tls.h"
 #include "server/watch.h"
 
-#include <errno.h>
 #include <microhttpd.h>
-#include <pthread.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdint.h>
@@ -31,7 +30,6 @@
 #include <string.h>
 #include <strings.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 // CONNECTION_MEMORY is for headers and what of a body comes in at once. libmicrohttpd clears all of it after every request.
@@ -46,14 +44,8 @@ struct http {
 	struct sweep *sweep;
 	struct watch *watch;
 	struct body_budget bodies;
+	struct flight flight;
 	atomic_bool closing; // every connection, after its answer
-
-	pthread_mutex_t lock; // of all that follows
-	pthread_cond_t idle;  // n_active or n_fresh became 0
-	int n_active;         // exchanges
-	int n_fresh;          // connections without a request so far
-	int n_taken;          // of these, take_waiting's that libmicrohttpd has not begun yet
-	bool closed;
 };
 
 struct exchange {
@@ -76,7 +68,7 @@ struct exchange {
 struct client {
 	struct sweep_entry deadline;
 	struct watch_entry presence; // while a call is out
-	bool fresh;                  // counted in http->n_fresh
+	bool fresh;                  // http->flight's
 	struct exchange exchange;
 	char body[BODY_SMALL];
 };
@@ -150,18 +142,7 @@ static struct client *client_of(struct MHD_Connection *connection)
 static struct exchange *begin(struct http *http, struct MHD_Connection *connection)
 {
 	struct client *client = client_of(connection);
-	if (!client)
-		return NULL;
-	pthread_mutex_lock(&http->lock);
-	bool closed = http->closed;
-	http->n_active += !closed;
-	if (client->fresh && !closed) {
-		client->fresh = false;
-		if (--http->n_fresh == 0)
-			pthread_cond_signal(&http->idle);
-	}
-	pthread_mutex_unlock(&http->lock);
-	if (closed)
+	if (!client || !flight_begin_request(&http->flight, &client->fresh))
 		return NULL;
 	client->exchange = (struct exchange){ .http = http, .connection = connection, .client = client };
 	body_init(&client->exchange.body, client->body);
@@ -347,11 +328,7 @@ static void complete(void *arg, struct MHD_Connection *connection, void **state,
 	body_free(&http->bodies, &x->body);
 	free(x->response.owned);
 	*state = NULL;
-
-	pthread_mutex_lock(&http->lock);
-	if (--http->n_active == 0)
-		pthread_cond_signal(&http->idle);
-	pthread_mutex_unlock(&http->lock);
+	flight_end_request(&http->flight);
 }
 
 static void *request_line(void *arg, const char *uri, struct MHD_Connection *connection)
@@ -364,18 +341,6 @@ static void *request_line(void *arg, const char *uri, struct MHD_Connection *con
 	return NULL;
 }
 
-static void count_connection(struct http *http, bool begins)
-{
-	pthread_mutex_lock(&http->lock);
-	if (begins && http->n_taken > 0)
-		http->n_taken--;
-	else if (begins)
-		http->n_fresh++;
-	else if (--http->n_fresh == 0)
-		pthread_cond_signal(&http->idle);
-	pthread_mutex_unlock(&http->lock);
-}
-
 static void connection_changed(void *arg, struct MHD_Connection *connection, void **context,
 			       enum MHD_ConnectionNotificationCode code)
 {
@@ -385,15 +350,13 @@ static void connection_changed(void *arg, struct MHD_Connection *connection, voi
 		int fd = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
 		*context = client = malloc(sizeof *client);
 		if (client) {
-			client->fresh = true;
-			count_connection(http, true);
+			flight_begin_connection(&http->flight, &client->fresh);
 			sweep_join(http->sweep, &client->deadline, fd);
 		} else {
 			shutdown(fd, SHUT_RDWR); // without a deadline it may not stay
 		}
 	} else if (client) {
-		if (client->fresh)
-			count_connection(http, false);
+		flight_end_connection(&http->flight, client->fresh);
 		sweep_leave(http->sweep, &client->deadline);
 		free(client);
 		*context = NULL;
@@ -437,12 +400,7 @@ int http_open(const struct http_options *options, struct http **http, struct err
 		return err_set(e, "no memory for the HTTP server");
 	h->options = *options;
 	h->bodies.max = options->limits->max_buffer;
-	pthread_condattr_t attributes;
-	pthread_condattr_init(&attributes);
-	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-	pthread_cond_init(&h->idle, &attributes);
-	pthread_condattr_destroy(&attributes);
-	pthread_mutex_init(&h->lock, NULL);
+	flight_init(&h->flight);
 	if (sweep_open(options->limits, &h->sweep, e) || watch_open(&h->watch, e) || start(h, e)) {
 		http_close(h);
 		return -1;
@@ -463,16 +421,9 @@ static void take_waiting(struct http *h)
 	socklen_t n = sizeof address;
 	int fd;
 	while ((fd = accept4(h->options.listener->fd, (struct sockaddr *)&address, &n, SOCK_CLOEXEC | SOCK_NONBLOCK)) >= 0) {
-		pthread_mutex_lock(&h->lock);
-		h->n_fresh++;
-		h->n_taken++;
-		pthread_mutex_unlock(&h->lock);
-		if (MHD_add_connection(h->daemon, fd, (struct sockaddr *)&address, n) != MHD_YES) { // it has closed it
-			pthread_mutex_lock(&h->lock);
-			h->n_fresh--;
-			h->n_taken--;
-			pthread_mutex_unlock(&h->lock);
-		}
+		flight_expect(&h->flight);
+		if (MHD_add_connection(h->daemon, fd, (struct sockaddr *)&address, n) != MHD_YES) // and it has closed it
+			flight_expect_no_more(&h->flight);
 		n = sizeof address;
 	}
 }
@@ -485,16 +436,7 @@ void http_drain(struct http *h)
 		take_waiting(h);
 		shutdown(h->options.listener->fd, SHUT_RDWR); // else the kernel goes on taking connections that nobody will answer
 	}
-	struct timespec until;
-	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_sec += PATIENCE_S;
-	pthread_mutex_lock(&h->lock);
-	while (h->n_fresh > 0 && pthread_cond_timedwait(&h->idle, &h->lock, &until) != ETIMEDOUT)
-		;
-	while (h->n_active > 0)
-		pthread_cond_wait(&h->idle, &h->lock);
-	h->closed = true;
-	pthread_mutex_unlock(&h->lock);
+	flight_land(&h->flight, PATIENCE_S);
 }
 
 void http_close(struct http *h)
@@ -502,13 +444,11 @@ void http_close(struct http *h)
 	if (!h)
 		return;
 	if (h->daemon) {
-		if (!h->closed)
-			http_drain(h);
+		http_drain(h);
 		MHD_stop_daemon(h->daemon);
 	}
 	watch_close(h->watch);
 	sweep_close(h->sweep);
-	pthread_cond_destroy(&h->idle);
-	pthread_mutex_destroy(&h->lock);
+	flight_fini(&h->flight);
 	free(h);
 }
