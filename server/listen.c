@@ -70,7 +70,12 @@ static int open_unix(const char *path, struct listener *l, struct err *e)
 	if (strlen(path) >= sizeof name.sun_path)
 		return err_set(e, "--listen: the path %.150s has more than %zu characters", path, sizeof name.sun_path - 1);
 	strcpy(name.sun_path, path);
-	const struct addrinfo a = { .ai_family = AF_UNIX, .ai_socktype = SOCK_STREAM, .ai_addr = (struct sockaddr *)&name, .ai_addrlen = sizeof name };
+	const struct addrinfo a = {
+		.ai_family = AF_UNIX,
+		.ai_socktype = SOCK_STREAM,
+		.ai_addr = (struct sockaddr *)&name,
+		.ai_addrlen = sizeof name,
+	};
 	mode_t mask = umask(0117);
 	l->fd = bind_one(&a);
 	if (l->fd < 0 && errno == EADDRINUSE && is_stale(&a, path) && unlink(path) == 0)
@@ -92,11 +97,13 @@ static int take_passed(struct listener *l, struct err *e)
 	int listens = 0;
 	socklen_t size = sizeof listens;
 	if (!pid || !n || strtol(pid, NULL, 10) != (long)getpid())
-		return err_set(e, "--listen systemd: no socket was passed to this process (LISTEN_PID and LISTEN_FDS do not say so); start it by a .socket unit");
+		return err_set(e, "--listen systemd: no socket was passed to this process, or LISTEN_PID and LISTEN_FDS do not say so; start it "
+				  "by a .socket unit");
 	if (strcmp(n, "1") != 0)
 		return err_set(e, "--listen systemd: %.20s sockets were passed; one ListenStream= is served", n);
 	if (getsockopt(FIRST_PASSED_FD, SOL_SOCKET, SO_ACCEPTCONN, &listens, &size) || !listens)
-		return err_set(e, "--listen systemd: what was passed is no listening stream socket; the .socket unit wants ListenStream= and Accept=no");
+		return err_set(e, "--listen systemd: what was passed is no listening stream socket; the .socket unit wants ListenStream= and "
+				  "Accept=no");
 	if (fcntl(FIRST_PASSED_FD, F_SETFD, FD_CLOEXEC) || fcntl(FIRST_PASSED_FD, F_SETFL, O_NONBLOCK))
 		return err_errno(e, "--listen systemd");
 	l->fd = FIRST_PASSED_FD;
@@ -124,7 +131,8 @@ static int name_it(struct listener *l, struct err *e)
 		snprintf(l->address, sizeof l->address, "unix:%s", ((const struct sockaddr_un *)&name)->sun_path);
 		return 0;
 	}
-	int failed = getnameinfo((struct sockaddr *)&name, n_name, number, sizeof number, service, sizeof service, NI_NUMERICHOST | NI_NUMERICSERV);
+	int failed = getnameinfo((struct sockaddr *)&name, n_name, number, sizeof number, service, sizeof service,
+				 NI_NUMERICHOST | NI_NUMERICSERV);
 	if (failed)
 		return err_set(e, "cannot tell what the socket to listen at was bound to: %s", gai_strerror(failed));
 	snprintf(l->address, sizeof l->address, name.ss_family == AF_INET6 ? "[%s]:%s" : "%s:%s", number, service);

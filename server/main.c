@@ -105,6 +105,7 @@ static int open_all(struct daemon *d, const struct config *config, struct err *e
 	struct models_options models = { NULL, config->models, config->n_models, config->network, config->min_right };
 	char why[256];
 	const struct standby_watch watch = { engine_lost_here, d };
+	const int n_callers = n_threads(config) + 1; // the watchdog is one, too
 	const struct batcher_options gathering = { config->max_batch, config->max_delay_us, config->limits.queue, &d->work };
 	if (raise_descriptor_limit(config->limits.max_connections, e) ||
 	    engine_open_with_standby(&config->engine, &watch, &d->engine, why, sizeof why, e))
@@ -112,7 +113,7 @@ static int open_all(struct daemon *d, const struct config *config, struct err *e
 	log_info("%s", why);
 	models.engine = d->engine;
 	if (models_open(&models, &d->models, e) ||
-	    (d->engine->quick && !config->batch_on_cpu ? direct_open(d->engine, n_threads(config) + 1, &d->work, &d->direct, e)
+	    (d->engine->quick && !config->batch_on_cpu ? direct_open(d->engine, n_callers, &d->work, &d->direct, e)
 						       : batcher_open(d->engine, &gathering, &d->batcher, e)) ||
 	    open_doors(d, config, e))
 		return -1;
