@@ -57,6 +57,7 @@ want_build()
 	want make 'make' command -v make
 	want pkg-config 'finds the libraries' command -v pkg-config
 	want libmicrohttpd-dev 'HTTP server' pkg-config --exists libmicrohttpd
+	want libgnutls28-dev 'TLS' pkg-config --exists gnutls
 	want libcjson-dev 'JSON' pkg-config --exists libcjson
 	want libpng-dev 'PNG pictures' pkg-config --exists libpng
 	want nettle-dev 'SHA-256 and base64' pkg-config --exists nettle

@@ -6,6 +6,7 @@
 #include "server/api.h"
 
 #include "server/clock.h"
+#include "server/deadline.h"
 #include "server/inference.h"
 #include "server/upload.h"
 
@@ -122,7 +123,8 @@ static void *predict_start(void *context, const struct route_request *request, s
 	int64_t came_ns = clock_now_ns();
 	bool explain = false;
 	const char *name = NULL;
-	if (read_arguments(request, &explain, &name, &e)) {
+	int deadline_ms = deadline_read(request, api->limits, &e);
+	if (deadline_ms < 0 || read_arguments(request, &explain, &name, &e)) {
 		route_answer_error(response, 400, "%s", e.msg);
 		return NULL;
 	}
@@ -148,7 +150,10 @@ static void *predict_start(void *context, const struct route_request *request, s
 	}
 	call->explain = explain;
 	call->upload = upload;
-	inference_init(&call->inference, api, model, upload.n_usable, NULL, upload.pixels, call->scores, came_ns);
+	inference_init(&call->inference, api, model, request, came_ns, deadline_ms);
+	call->inference.job.n = upload.n_usable;
+	call->inference.job.pixels = upload.pixels;
+	call->inference.job.scores = call->scores;
 	return call;
 answered:
 	inference_count_failure(model, came_ns);

@@ -74,9 +74,18 @@ static struct batcher_job *pop(struct batcher *b)
 	return job;
 }
 
-// Waits for the next batch and takes it. Jobs that are too late are taken off the list into *late.
+// Whether there is a reason not to begin with a job; its result then says it.
+static bool is_dropped(struct batcher_job *job, int64_t now)
+{
+	if (job->n_taken)
+		return false;
+	job->result = job->gone && atomic_load(job->gone) ? BATCHER_GONE : job->deadline_us <= now ? BATCHER_LATE : BATCHER_OK;
+	return job->result != BATCHER_OK;
+}
+
+// Waits for the next batch and takes it. Jobs that are dropped are taken off the list into *dropped.
 // False: stopping, and nothing is left.
-static bool take_batch(struct batcher *b, struct batcher_job **late)
+static bool take_batch(struct batcher *b, struct batcher_job **dropped)
 {
 	pthread_mutex_lock(&b->lock);
 	struct batcher_plan plan;
@@ -98,11 +107,11 @@ static bool take_batch(struct batcher *b, struct batcher_job **late)
 	b->n_pieces = b->n_batch = 0;
 	while (b->head && b->n_batch < plan.launch) {
 		struct batcher_job *job = b->head;
-		if (job->n_taken == 0 && job->deadline_us <= now) {
+		if (is_dropped(job, now)) {
 			pop(b);
 			job->started_ns = now * 1000;
-			job->next = *late;
-			*late = job;
+			job->next = *dropped;
+			*dropped = job;
 			continue;
 		}
 		if (b->n_pieces && job->model != b->pieces[0].job->model)
@@ -171,12 +180,12 @@ static void compute_batch(struct batcher *b)
 static void *run(void *arg)
 {
 	struct batcher *b = arg;
-	struct batcher_job *late = NULL;
-	while (take_batch(b, &late)) {
-		while (late) {
-			struct batcher_job *job = late;
-			late = job->next;
-			finish(job, BATCHER_LATE);
+	struct batcher_job *dropped = NULL;
+	while (take_batch(b, &dropped)) {
+		while (dropped) {
+			struct batcher_job *job = dropped;
+			dropped = job->next;
+			job->done(job);
 		}
 		if (b->n_pieces)
 			compute_batch(b);

@@ -7,6 +7,7 @@
 #include "server/work.h"
 #include "server/metrics.h"
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -16,6 +17,7 @@ enum batcher_result {
 	BATCHER_OK,
 	BATCHER_FULL, // the queue has no room for the job
 	BATCHER_LATE, // the deadline passed before the engine was free
+	BATCHER_GONE, // nobody wanted it any more
 	BATCHER_FAILED, // the engine could not; error says why
 	BATCHER_STOPPED,
 };
@@ -28,6 +30,7 @@ struct batcher_job {
 	float *scores; // (n, 10), written before done
 	int n; // at least 1
 	int64_t deadline_us; // on batcher_now_us's clock
+	const atomic_bool *gone; // true: not wanted any more, and not computed if it is not at it already; NULL: is wanted
 	void (*done)(struct batcher_job *); // once, on the batcher's thread, without locks; the job is the caller's again
 	enum batcher_result result; // for done
 	struct err error; // if BATCHER_FAILED

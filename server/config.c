@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum kind { TEXT, MODEL, NUMBER, SWITCH, LISTEN, DEVICE, ISA, ON_LOSS, LEVEL, ACCESS };
+enum kind { TEXT, MODEL, NUMBER, SWITCH, LISTEN, HOSTS, ORIGINS, DEVICE, ISA, ON_LOSS, LEVEL, ACCESS };
 
 struct flag {
 	const char *name, *value; // value: what --help calls it; NULL for a switch
@@ -27,7 +27,12 @@ static const struct flag flags[] = {
 	{ "model", "[NAME=]FILE", MODEL, AT(models), 0, 0, NULL, "lenet.bin to serve; may come again; else the built-in model" },
 	{ "network", "NAME", TEXT, AT(network), 0, 0, NULL, "the network of a model file that does not say" },
 	{ "min-right", "N", NUMBER, AT(min_right), 0, 10, "7", "of ten built-in digits, else a model is refused" },
-	{ "listen", "ADDR:PORT", LISTEN, AT(host), 0, 0, "127.0.0.1:8080", "where; [v6]:PORT too, port 0 picks a free one" },
+	{ "listen", "ADDR:PORT", LISTEN, AT(listen), 0, 0, "127.0.0.1:8080", "or [v6]:PORT, unix:PATH, systemd; port 0 picks a free one" },
+	{ "host", "NAME", HOSTS, AT(hosts), 0, 0, NULL, "that clients call it by, behind a proxy, say; may come again" },
+	{ "cors-origin", "ORIGIN", ORIGINS, AT(origins), 0, 0, NULL, "whose pages may ask, as https://example.com; may come again" },
+	{ "api-keys", "FILE", TEXT, AT(api_keys), 0, 0, NULL, "a key a line, and nothing but page and probes without one" },
+	{ "tls-cert", "FILE", TEXT, AT(tls_cert), 0, 0, NULL, "PEM: serves HTTPS, with this certificate and its chain" },
+	{ "tls-key", "FILE", TEXT, AT(tls_key), 0, 0, NULL, "PEM: the certificate's private key" },
 	{ "device", "DEVICE", DEVICE, AT(engine.device), 0, 0, "auto", "what computes: auto, cpu, cuda or cuda:N" },
 	{ "cudnn", NULL, SWITCH, AT(engine.cudnn), 0, 0, NULL, "on a GPU, cuDNN instead of our own kernels" },
 	{ "tf32", NULL, SWITCH, AT(engine.tf32), 0, 0, NULL, "with --cudnn: faster and coarser, on tensor cores" },
@@ -50,6 +55,9 @@ static const struct flag flags[] = {
 	{ "max-pixels", "N", NUMBER, AT(limits.max_pixels), 784, 1 << 28, "16777216", "in a picture, width × height" },
 	{ "max-connections", "N", NUMBER, AT(limits.max_connections), 2, 65536, "1024",
 	  "at once; more wait to be accepted" },
+	{ "max-connections-per-address", "N", NUMBER, AT(limits.max_connections_per_address), 0, 65536, "0",
+	  "at once; 0 is no limit" },
+	{ "drain-delay", "MS", NUMBER, AT(drain_delay_ms), 0, 3600000, "0", "after SIGTERM, unready but answering" },
 	{ "http-threads", "N", NUMBER, AT(http_threads), 2, 64, NULL, "without it one a processor, at least 2" },
 	{ "log-level", "LEVEL", LEVEL, AT(log_level), 0, 0, "info", "debug, info, warning or error" },
 	{ "access-log", "FORM", ACCESS, AT(access_log), 0, 0, "off", "a line a request to standard output: off, text or json" },
@@ -83,26 +91,53 @@ static int read_switch(const char *value, bool *on, struct err *e)
 	return 0;
 }
 
-static int read_listen(const char *value, struct config *config, struct err *e)
+static int read_path(const char *path, struct listen_spec *listen, struct err *e)
+{
+	if (!*path || strlen(path) >= sizeof listen->host)
+		return err_set(e, "\"unix:%.60s\" is not accepted: give unix:PATH, as in unix:/run/lenetd.sock", path);
+	listen->kind = LISTEN_UNIX;
+	strcpy(listen->host, path);
+	return 0;
+}
+
+static int read_listen(const char *value, struct listen_spec *listen, struct err *e)
 {
 	const char *colon = strrchr(value, ':');
 	const char *host = value;
 	size_t n = colon ? (size_t)(colon - value) : 0;
 	bool bracketed = n > 2 && value[0] == '[' && value[n - 1] == ']';
+	if (strcmp(value, "systemd") == 0) {
+		listen->kind = LISTEN_SYSTEMD;
+		return 0;
+	}
+	if (strncmp(value, "unix:", 5) == 0)
+		return read_path(value + 5, listen, e);
 	if (bracketed) {
 		host++;
 		n -= 2;
 	}
-	if (n == 0 || n >= sizeof config->host || (!bracketed && (memchr(host, ':', n) || *host == '[')))
-		return err_set(
-		    e, "\"%.60s\" is not accepted: give ADDRESS:PORT, as in 127.0.0.1:8080, 0.0.0.0:80 or [::1]:8080",
-		    value);
+	if (n == 0 || n >= sizeof listen->host || (!bracketed && (memchr(host, ':', n) || *host == '[')))
+		return err_set(e,
+			       "\"%.60s\" is not accepted: give ADDRESS:PORT, as in 127.0.0.1:8080, 0.0.0.0:80 or [::1]:8080, or unix:PATH, or "
+			       "systemd",
+			       value);
 	int port;
 	if (read_number(colon + 1, 0, 65535, &port, e))
 		return err_prefix(e, "the port of \"%.60s\"", value);
-	memcpy(config->host, host, n);
-	config->host[n] = 0;
-	config->port = port;
+	listen->kind = LISTEN_TCP;
+	memcpy(listen->host, host, n);
+	listen->host[n] = 0;
+	listen->port = port;
+	return 0;
+}
+
+static int add_name(const char *value, int (*check)(const char *, struct err *), struct doors_names *names, struct err *e)
+{
+	if (check(value, e))
+		return -1;
+	if (names->n == sizeof names->names / sizeof names->names[0])
+		return err_set(e, "\"%.60s\" is one too many: it may come %d times", value, names->n);
+	names->names[names->n++] = value;
 	return 0;
 }
 
@@ -202,7 +237,11 @@ static int set(const struct flag *flag, const char *value, struct config *config
 	case SWITCH:
 		return read_switch(value, field, e);
 	case LISTEN:
-		return read_listen(value, config, e);
+		return read_listen(value, field, e);
+	case HOSTS:
+		return add_name(value, doors_check_host, field, e);
+	case ORIGINS:
+		return add_name(value, doors_check_origin, field, e);
 	case DEVICE:
 		return read_device(value, field, e);
 	case ISA:
@@ -260,6 +299,26 @@ static int set_from_arguments(int argc, char *const *argv, struct config *config
 	return 0;
 }
 
+// What each flag alone does not show.
+static int check_together(const struct config *c, struct err *e)
+{
+	if (c->limits.queue < c->limits.max_pictures)
+		return err_set(e, "--queue %d is less than --max-pictures %d: a full request would never fit",
+			       c->limits.queue, c->limits.max_pictures);
+	if (c->limits.max_buffer <= c->limits.max_body)
+		return err_set(e, "--max-buffer %d is not more than --max-body %d: a full body would never fit",
+			       c->limits.max_buffer, c->limits.max_body);
+	if (c->max_delay_us / 1000 >= c->limits.deadline_ms)
+		return err_set(e, "--max-delay-us %d is not less than --deadline-ms %d: every picture would be late",
+			       c->max_delay_us, c->limits.deadline_ms);
+	if (!c->tls_cert != !c->tls_key)
+		return err_set(e, "--tls-cert and --tls-key belong together: give both");
+	for (int i = 0; i < c->origins.n; i++)
+		if (c->api_keys && strcmp(c->origins.names[i], "*") == 0)
+			return err_set(e, "--cors-origin * is not for a daemon with --api-keys: name the pages that may use a key");
+	return 0;
+}
+
 int config_parse(int argc, char *const *argv, char *const *environ, struct config *config, struct err *e)
 {
 	struct config c = { .help = false };
@@ -270,26 +329,23 @@ int config_parse(int argc, char *const *argv, char *const *environ, struct confi
 	if (set_from_arguments(argc, argv, &c, e))
 		return -1;
 	if (!c.help && !c.version) {
-		c.n_models = 0;
+		c.n_models = c.hosts.n = c.origins.n = 0;
 		if (set_from_environment(environ, &c, e))
 			return -1;
-		int n_models = c.n_models; // from there; models of the command line replace them
-		c.n_models = 0;
+		int n_models = c.n_models, n_hosts = c.hosts.n, n_origins = c.origins.n; // from there; those of the command line replace them
+		c.n_models = c.hosts.n = c.origins.n = 0;
 		if (set_from_arguments(argc, argv, &c, e))
 			return -1;
 		if (c.n_models == 0)
 			c.n_models = n_models;
+		if (c.hosts.n == 0)
+			c.hosts.n = n_hosts;
+		if (c.origins.n == 0)
+			c.origins.n = n_origins;
 		if (c.n_models == 0)
 			c.models[c.n_models++] = (struct models_spec){ "relu", NULL };
-		if (c.limits.queue < c.limits.max_pictures)
-			return err_set(e, "--queue %d is less than --max-pictures %d: a full request would never fit",
-				       c.limits.queue, c.limits.max_pictures);
-		if (c.limits.max_buffer <= c.limits.max_body)
-			return err_set(e, "--max-buffer %d is not more than --max-body %d: a full body would never fit",
-				       c.limits.max_buffer, c.limits.max_body);
-		if (c.max_delay_us / 1000 >= c.limits.deadline_ms)
-			return err_set(e, "--max-delay-us %d is not less than --deadline-ms %d: every picture would be late",
-				       c.max_delay_us, c.limits.deadline_ms);
+		if (check_together(&c, e))
+			return -1;
 	}
 	*config = c;
 	return 0;
@@ -319,12 +375,14 @@ void config_help(char *text, size_t n_text)
 void config_limits(const struct config *config, bool batched, char *line, size_t n_line)
 {
 	const struct limits *l = &config->limits;
-	char gathering[128] = "";
+	char gathering[128] = "", per_address[48] = "";
+	if (l->max_connections_per_address)
+		snprintf(per_address, sizeof per_address, " (%d an address)", l->max_connections_per_address);
 	if (batched)
 		snprintf(gathering, sizeof gathering, "queue %d, batch %d, delay %d us, ", l->queue, config->max_batch, config->max_delay_us);
 	snprintf(line, n_line,
-		 "limits: body %d bytes (%d in all), %d pictures a request, %d pixels a picture, %d connections, %sdeadline %d ms, "
+		 "limits: body %d bytes (%d in all), %d pictures a request, %d pixels a picture, %d connections%s, %sdeadline %d ms, "
 		 "headers %d ms, body %d ms, idle %d s",
-		 l->max_body, l->max_buffer, l->max_pictures, l->max_pixels, l->max_connections, gathering, l->deadline_ms,
+		 l->max_body, l->max_buffer, l->max_pictures, l->max_pixels, l->max_connections, per_address, gathering, l->deadline_ms,
 		 l->header_timeout_ms, l->body_timeout_ms, l->idle_timeout_s);
 }

@@ -5,8 +5,10 @@
 #include "core/err.h"
 #include "core/log.h"
 #include "server/access.h"
+#include "server/doors.h"
 #include "server/health.h"
 #include "server/limits.h"
+#include "server/listen.h"
 #include "server/models.h"
 
 #include <stdbool.h>
@@ -20,8 +22,11 @@ struct config {
 	int min_right; // of ten built-in digits, that a model has to read
 	struct engine_choice engine;
 	enum health_on_loss on_loss;
-	char host[256]; // to listen on: a name, an IPv4 address or an IPv6 address without its brackets
-	int port; // 0: any free one
+	struct listen_spec listen;
+	struct doors_names hosts, origins; // borrowed as above
+	const char *api_keys; // a file, or NULL
+	const char *tls_cert, *tls_key; // files, or both NULL
+	int drain_delay_ms; // from unready to no more connections
 	bool batch_on_cpu; // pictures go through the batcher there, too
 	int max_batch; // pictures that the engine is given at once
 	int max_delay_us; // how long a picture waits for company while the engine is idle

@@ -9,18 +9,20 @@
 // instead of each, which costs more than some of them (docs/bench.md).
 //
 // Traps of libmicrohttpd 0.9.75 that shape this file: epoll with one thread stalls, hence a pool; stopping with suspended
-// connections is undefined, hence http_drain's count; no answer is possible in the middle of an upload, and one before it
+// connections is undefined, hence the count of what is in flight; no answer is possible in the middle of an upload, and one before it
 // closes the connection, which a client in mid-sending sees as a reset. So a refused body is read off and forgotten, up to
 // DISCARD_FACTOR times the limit, and is answered before it comes only where the client waits for a "100 Continue".
 #include "server/http.h"
 
 #include "core/log.h"
+#include "server/body.h"
+#include "server/flight.h"
 #include "server/note.h"
 #include "server/sweep.h"
+#include "server/tls.h"
+#include "server/watch.h"
 
-#include <errno.h>
 #include <microhttpd.h>
-#include <pthread.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdint.h>
@@ -32,19 +34,19 @@
 #include <unistd.h>
 
 // CONNECTION_MEMORY is for headers and what of a body comes in at once. libmicrohttpd clears all of it after every request.
-enum { DISCARD_FACTOR = 4, SMALL_BODY = 1024, CONNECTION_MEMORY = 16 << 10 };
+enum { DISCARD_FACTOR = 4, CONNECTION_MEMORY = 16 << 10 };
+
+// So long a daemon that goes down waits for the first request of a connection that it has accepted.
+enum { PATIENCE_S = 1 };
 
 struct http {
 	struct http_options options;
 	struct MHD_Daemon *daemon;
 	struct sweep *sweep;
-	atomic_bool draining;
-
-	pthread_mutex_t lock; // of all that follows
-	pthread_cond_t idle;  // n_active became 0
-	int n_active;         // exchanges
-	int64_t n_buffered;   // bytes that bodies occupy
-	bool closed;
+	struct watch *watch;
+	struct body_budget bodies;
+	struct flight flight;
+	atomic_bool closing; // every connection, after its answer
 };
 
 struct exchange {
@@ -55,11 +57,11 @@ struct exchange {
 	const struct route *route; // the same; NULL: the response is there already, and says no
 	void *context;
 	struct route_parts parts;
-	char *body; // client->body, or if there is a capacity memory of that size, counted in http->n_buffered
-	size_t n_body, capacity;
+	struct body body;
 	uint64_t n_declared, n_discarded;
 	void *call; // of the route; not NULL: submitted or gathered
-	bool gathered;
+	bool gathered, watched;
+	bool old; // HTTP/1.0
 	struct exchange *next_gathered;
 	struct route_response response;
 };
@@ -67,44 +69,15 @@ struct exchange {
 // Of a connection, whose exchanges come one after the other; most need no memory beyond it.
 struct client {
 	struct sweep_entry deadline;
+	struct watch_entry presence; // while a call is out
+	bool fresh;                  // http->flight's
 	struct exchange exchange;
 	struct note note; // of the exchange
-	char body[SMALL_BODY];
+	char body[BODY_SMALL];
 };
 
 // What this thread has gathered and not computed yet.
 static _Thread_local struct exchange *gathered;
-
-// Gives a body memory of another size; 0: the client's own.
-static bool body_resize(struct exchange *x, size_t capacity)
-{
-	struct http *http = x->http;
-	if (capacity == x->capacity)
-		return true;
-	pthread_mutex_lock(&http->lock);
-	int64_t n_buffered = http->n_buffered + (int64_t)capacity - (int64_t)x->capacity;
-	bool ok = capacity < x->capacity || n_buffered <= http->options.limits->max_buffer;
-	if (ok)
-		http->n_buffered = n_buffered;
-	pthread_mutex_unlock(&http->lock);
-	if (!ok)
-		return false;
-	char *old = x->capacity ? x->body : NULL;
-	char *body = capacity ? realloc(old, capacity) : x->client->body;
-	if (capacity == 0) {
-		free(old);
-	} else if (!body) {
-		pthread_mutex_lock(&http->lock);
-		http->n_buffered += (int64_t)x->capacity - (int64_t)capacity;
-		pthread_mutex_unlock(&http->lock);
-		return false;
-	} else if (!old) {
-		memcpy(body, x->body, x->n_body);
-	}
-	x->body = body;
-	x->capacity = capacity;
-	return true;
-}
 
 static void refuse_too_large(struct exchange *x)
 {
@@ -131,7 +104,7 @@ static enum MHD_Result answer(struct exchange *x)
 		MHD_add_response_header(out, "Server-Timing", timing);
 	for (int i = 0; i < r->n_headers; i++)
 		MHD_add_response_header(out, r->headers[i].name, r->headers[i].value);
-	if (atomic_load(&x->http->draining))
+	if (atomic_load(&x->http->closing))
 		MHD_add_response_header(out, "Connection", "close");
 	sweep_enter(x->http->sweep, &x->client->deadline, SWEEP_BODY);
 	enum MHD_Result result = MHD_queue_response(x->connection, (unsigned)r->status, out);
@@ -156,6 +129,11 @@ static void read_head(struct exchange *x, const char *method, const char *url)
 	for (const char *c = length ? length : ""; *c >= '0' && *c <= '9' && x->n_declared < UINT64_MAX / 100; c++)
 		x->n_declared = x->n_declared * 10 + (uint64_t)(*c - '0');
 
+	if (!doors_let_in(o->doors, method, url, &head, &x->response)) {
+		if (x->response.status == 401 || x->response.status == 403)
+			metrics_reject(o->metrics, x->response.status == 401 ? METRICS_NO_KEY : METRICS_FORBIDDEN);
+		return;
+	}
 	x->found = x->route = route_find(o->tables, o->n_tables, method, url, &x->context, &x->parts, &x->response);
 	if (!x->route)
 		return;
@@ -177,15 +155,10 @@ static struct client *client_of(struct MHD_Connection *connection)
 static struct exchange *begin(struct http *http, struct MHD_Connection *connection)
 {
 	struct client *client = client_of(connection);
-	if (!client)
+	if (!client || !flight_begin_request(&http->flight, &client->fresh))
 		return NULL;
-	pthread_mutex_lock(&http->lock);
-	bool closed = http->closed;
-	http->n_active += !closed;
-	pthread_mutex_unlock(&http->lock);
-	if (closed)
-		return NULL;
-	client->exchange = (struct exchange){ .http = http, .connection = connection, .client = client, .body = client->body };
+	client->exchange = (struct exchange){ .http = http, .connection = connection, .client = client };
+	body_init(&client->exchange.body, client->body);
 	sweep_enter(http->sweep, &client->deadline, SWEEP_BODY);
 	return &client->exchange;
 }
@@ -195,15 +168,14 @@ static enum MHD_Result receive(struct exchange *x, const char *data, size_t n)
 	const struct limits *limits = x->http->options.limits;
 	size_t max = (size_t)limits->max_body;
 	x->client->note.n_in += n;
-	if (x->route && n > max - x->n_body) {
+	if (x->route && n > max - x->body.n) {
 		refuse_too_large(x);
 		x->route = NULL;
 	}
-	size_t room = x->capacity ? x->capacity : SMALL_BODY;
-	if (x->route && room <= x->n_body + n) { // one more for the 0
+	if (x->route && x->body.capacity <= x->body.n + n) { // one more for the 0
 		size_t expected = x->n_declared ? (size_t)x->n_declared : max;
-		size_t capacity = 2 * (x->n_body + n);
-		if (!body_resize(x, (capacity < expected ? capacity : expected) + 1)) {
+		size_t capacity = 2 * (x->body.n + n);
+		if (!body_reserve(&x->http->bodies, &x->body, (capacity < expected ? capacity : expected) + 1)) {
 			route_answer_error(&x->response, 503,
 					   "no memory for the body: too much is coming in; try again in a second");
 			metrics_reject(x->http->options.metrics, METRICS_NO_BUFFER);
@@ -211,11 +183,11 @@ static enum MHD_Result receive(struct exchange *x, const char *data, size_t n)
 		}
 	}
 	if (x->route) {
-		memcpy(x->body + x->n_body, data, n);
-		x->n_body += n;
+		memcpy(x->body.bytes + x->body.n, data, n);
+		x->body.n += n;
 		return MHD_YES;
 	}
-	body_resize(x, 0);
+	body_free(&x->http->bodies, &x->body);
 	x->n_discarded += n;
 	return x->n_discarded <= (uint64_t)max * DISCARD_FACTOR ? MHD_YES : MHD_NO;
 }
@@ -228,6 +200,23 @@ static enum MHD_Result add_argument(void *arg, enum MHD_ValueKind kind, const ch
 		return MHD_NO;
 	request->arguments[request->n_arguments++] = (struct route_argument){ name, value ? value : "" };
 	return MHD_YES;
+}
+
+// The call goes out: from here on until unwatch() libmicrohttpd does not see whether the client is there.
+static void watch(struct exchange *x)
+{
+	struct watch_entry *presence = &x->client->presence;
+	presence->fd = x->client->deadline.fd;
+	presence->end = x->http->options.tls ? WATCH_END_LEAVES : x->old ? WATCH_END_WAITS : WATCH_END_ASKS;
+	watch_add(x->http->watch, presence);
+	x->watched = true;
+}
+
+static void unwatch(struct exchange *x)
+{
+	if (x->watched)
+		watch_remove(x->http->watch, &x->client->presence);
+	x->watched = false;
 }
 
 static void resume(void *arg)
@@ -281,16 +270,18 @@ static enum MHD_Result end(struct exchange *x)
 			.parts = x->parts,
 			.find_header = find_header,
 			.headers = x,
-			.body = x->body,
-			.n_body = x->n_body,
+			.body = x->body.bytes,
+			.n_body = x->body.n,
+			.gone = &x->client->presence.gone,
 		};
-		x->body[x->n_body] = 0;
+		atomic_store(&x->client->presence.gone, false);
+		x->body.bytes[x->body.n] = 0;
 		int n = MHD_get_connection_values(x->connection, MHD_GET_ARGUMENT_KIND, add_argument, &request);
 		if (n > ROUTE_MAX_ARGUMENTS)
 			route_answer_error(&x->response, 400, "the URL has more than %d parameters", ROUTE_MAX_ARGUMENTS);
 		else
 			x->call = x->route->start(x->context, &request, &x->response);
-		body_resize(x, 0);
+		body_free(&x->http->bodies, &x->body);
 	}
 	if (!x->call)
 		return answer(x);
@@ -299,6 +290,7 @@ static enum MHD_Result end(struct exchange *x)
 		return MHD_YES;
 	}
 	sweep_enter(x->http->sweep, &x->client->deadline, SWEEP_NONE);
+	watch(x);
 	MHD_suspend_connection(x->connection);
 	x->route->submit(x->call, resume, x); // from here on another thread may be at work on x
 	return MHD_YES;
@@ -308,11 +300,11 @@ static enum MHD_Result handle(void *arg, struct MHD_Connection *connection, cons
 			      const char *version, const char *data, size_t *n_data, void **state)
 {
 	struct exchange *x = *state;
-	(void)version;
 	if (!x) {
 		x = *state = begin(arg, connection);
 		if (!x)
 			return MHD_NO;
+		x->old = strcmp(version, "HTTP/1.0") == 0;
 		read_head(x, method, url);
 		// Only for these two does libmicrohttpd let the body be after the answer.
 		bool has_body_after = strcmp(method, "POST") == 0 || strcmp(method, "PUT") == 0;
@@ -328,6 +320,7 @@ static enum MHD_Result handle(void *arg, struct MHD_Connection *connection, cons
 	}
 	if (!x->call)
 		return end(x);
+	unwatch(x);
 	if (x->gathered)
 		compute_gathered();
 	x->route->finish(x->call, &x->response);
@@ -355,19 +348,16 @@ static void complete(void *arg, struct MHD_Connection *connection, void **state,
 	if (!x)
 		return;
 	conclude(x);
+	unwatch(x);
 	if (x->gathered)
 		ungather(x);
 	if (x->call)
 		x->route->discard(x->call);
 	sweep_enter(http->sweep, &x->client->deadline, SWEEP_IDLE);
-	body_resize(x, 0);
+	body_free(&http->bodies, &x->body);
 	free(x->response.owned);
 	*state = NULL;
-
-	pthread_mutex_lock(&http->lock);
-	if (--http->n_active == 0)
-		pthread_cond_signal(&http->idle);
-	pthread_mutex_unlock(&http->lock);
+	flight_end_request(&http->flight);
 }
 
 static void *request_line(void *arg, const char *uri, struct MHD_Connection *connection)
@@ -388,15 +378,19 @@ static void connection_changed(void *arg, struct MHD_Connection *connection, voi
 	if (code == MHD_CONNECTION_NOTIFY_STARTED) {
 		int fd = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
 		*context = client = malloc(sizeof *client);
-		if (client)
+		if (client) {
+			flight_begin_connection(&http->flight, &client->fresh);
 			sweep_join(http->sweep, &client->deadline, fd);
-		else
+		} else {
 			shutdown(fd, SHUT_RDWR); // without a deadline it may not stay
+		}
 		metrics_connection(http->options.metrics, true);
 	} else {
 		metrics_connection(http->options.metrics, false);
-		if (client)
+		if (client) {
+			flight_end_connection(&http->flight, client->fresh);
 			sweep_leave(http->sweep, &client->deadline);
+		}
 		free(client);
 		*context = NULL;
 	}
@@ -411,28 +405,36 @@ static void log_library(void *arg, const char *format, va_list args)
 	log_debug("libmicrohttpd: %s", line);
 }
 
+static int start(struct http *h, struct err *e)
+{
+	const struct http_options *o = &h->options;
+	unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG | (o->tls ? MHD_USE_TLS : 0);
+	const struct MHD_OptionItem tls[] = {
+		{ MHD_OPTION_HTTPS_CERT_CALLBACK2, 0, (void *)(uintptr_t)tls_certificate },
+		{ MHD_OPTION_HTTPS_PRIORITIES, 0, "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2" },
+		{ MHD_OPTION_END, 0, NULL },
+	};
+	h->daemon = MHD_start_daemon(flags, 0, NULL, NULL, handle, h, MHD_OPTION_EXTERNAL_LOGGER, log_library, NULL,
+				     MHD_OPTION_LISTEN_SOCKET, o->listener->fd, MHD_OPTION_THREAD_POOL_SIZE,
+				     (unsigned)o->n_threads, MHD_OPTION_CONNECTION_LIMIT,
+				     (unsigned)o->limits->max_connections, MHD_OPTION_PER_IP_CONNECTION_LIMIT,
+				     (unsigned)o->limits->max_connections_per_address, MHD_OPTION_STRICT_FOR_CLIENT, 1,
+				     MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY,
+				     MHD_OPTION_NOTIFY_COMPLETED, complete, h, MHD_OPTION_NOTIFY_CONNECTION,
+				     connection_changed, h, MHD_OPTION_URI_LOG_CALLBACK, request_line, h,
+				     MHD_OPTION_ARRAY, o->tls ? tls : tls + 2, MHD_OPTION_END);
+	return h->daemon ? 0 : err_errno(e, "cannot start the HTTP server with %d threads", o->n_threads);
+}
+
 int http_open(const struct http_options *options, struct http **http, struct err *e)
 {
 	struct http *h = calloc(1, sizeof *h);
 	if (!h)
 		return err_set(e, "no memory for the HTTP server");
 	h->options = *options;
-	if (sweep_open(options->limits, &h->sweep, e)) {
-		free(h);
-		return -1;
-	}
-	pthread_mutex_init(&h->lock, NULL);
-	pthread_cond_init(&h->idle, NULL);
-	unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG;
-	h->daemon = MHD_start_daemon(flags, 0, NULL, NULL, handle, h, MHD_OPTION_EXTERNAL_LOGGER, log_library, NULL,
-				     MHD_OPTION_LISTEN_SOCKET, options->listen_fd, MHD_OPTION_THREAD_POOL_SIZE,
-				     (unsigned)options->n_threads, MHD_OPTION_CONNECTION_LIMIT,
-				     (unsigned)options->limits->max_connections, MHD_OPTION_STRICT_FOR_CLIENT, 1,
-				     MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY,
-				     MHD_OPTION_NOTIFY_COMPLETED, complete, h, MHD_OPTION_NOTIFY_CONNECTION,
-				     connection_changed, h, MHD_OPTION_URI_LOG_CALLBACK, request_line, h, MHD_OPTION_END);
-	if (!h->daemon) {
-		err_errno(e, "cannot start the HTTP server with %d threads", options->n_threads);
+	h->bodies.max = options->limits->max_buffer;
+	flight_init(&h->flight);
+	if (sweep_open(options->limits, &h->sweep, e) || watch_open(&h->watch, e) || start(h, e)) {
 		http_close(h);
 		return -1;
 	}
@@ -440,16 +442,34 @@ int http_open(const struct http_options *options, struct http **http, struct err
 	return 0;
 }
 
+void http_close_after_answers(struct http *h)
+{
+	atomic_store(&h->closing, true);
+}
+
+// What the kernel has accepted and nobody has taken: with the listening socket it would be reset.
+static void take_waiting(struct http *h)
+{
+	struct sockaddr_storage address;
+	socklen_t n = sizeof address;
+	int fd;
+	while ((fd = accept4(h->options.listener->fd, (struct sockaddr *)&address, &n, SOCK_CLOEXEC | SOCK_NONBLOCK)) >= 0) {
+		flight_expect(&h->flight);
+		if (MHD_add_connection(h->daemon, fd, (struct sockaddr *)&address, n) != MHD_YES) // and it has closed it
+			flight_expect_no_more(&h->flight);
+		n = sizeof address;
+	}
+}
+
 void http_drain(struct http *h)
 {
+	http_close_after_answers(h);
 	MHD_quiesce_daemon(h->daemon);
-	shutdown(h->options.listen_fd, SHUT_RDWR); // else the kernel goes on taking connections that nobody will answer
-	atomic_store(&h->draining, true);
-	pthread_mutex_lock(&h->lock);
-	while (h->n_active > 0)
-		pthread_cond_wait(&h->idle, &h->lock);
-	h->closed = true;
-	pthread_mutex_unlock(&h->lock);
+	if (!h->options.listener->shared) {
+		take_waiting(h);
+		shutdown(h->options.listener->fd, SHUT_RDWR); // else the kernel goes on taking connections that nobody will answer
+	}
+	flight_land(&h->flight, PATIENCE_S);
 }
 
 void http_close(struct http *h)
@@ -460,8 +480,8 @@ void http_close(struct http *h)
 		http_drain(h);
 		MHD_stop_daemon(h->daemon);
 	}
+	watch_close(h->watch);
 	sweep_close(h->sweep);
-	pthread_cond_destroy(&h->idle);
-	pthread_mutex_destroy(&h->lock);
+	flight_fini(&h->flight);
 	free(h);
 }

@@ -3,7 +3,9 @@
 
 #include "core/err.h"
 #include "server/access.h"
+#include "server/doors.h"
 #include "server/limits.h"
+#include "server/listen.h"
 #include "server/metrics.h"
 #include "server/route.h"
 
@@ -11,8 +13,10 @@ struct http;
 
 // Everything is borrowed, and outlives the server.
 struct http_options {
-	int listen_fd;
+	const struct listener *listener;
 	int n_threads; // at least 2
+	bool tls; // with what tls_load() has loaded
+	const struct doors *doors;
 	const struct limits *limits;
 	const struct route_table *tables;
 	int n_tables;
@@ -23,7 +27,11 @@ struct http_options {
 // Starts to answer.
 int http_open(const struct http_options *options, struct http **http, struct err *e);
 
-// Stops to accept connections and returns when all requests that have come in are answered. Deadlines bound the wait.
+// From now on every answer closes its connection, so that clients come back by a new one, maybe to another daemon.
+void http_close_after_answers(struct http *http);
+
+// Stops to accept connections and returns when all requests that have come in are answered, those of clients that were waiting to
+// be accepted among them. Deadlines bound the wait.
 void http_drain(struct http *http);
 
 // Ends the threads and closes all connections; drains before that. NULL is fine.

@@ -23,18 +23,15 @@ void inference_account(const struct model *model, int n, int64_t came_ns, struct
 	route_account_add(&response->account, ROUTE_DECODE, clock_now_ns() - came_ns);
 }
 
-void inference_init(struct inference *x, const struct api *api, struct model *model, int n, const float *ink, const uint8_t *pixels,
-		    float *scores, int64_t came_ns)
+void inference_init(struct inference *x, const struct api *api, struct model *model, const struct route_request *request,
+		    int64_t came_ns, int deadline_ms)
 {
 	int64_t now_ns = clock_now_ns();
-	*x = (struct inference){ .api = api, .model = model, .came_ns = came_ns, .ready_ns = now_ns };
+	*x = (struct inference){ .api = api, .model = model, .deadline_ms = deadline_ms, .came_ns = came_ns, .ready_ns = now_ns };
 	x->job.model = model->engine_model;
 	x->job.work = &model->statistics->work;
-	x->job.ink = ink;
-	x->job.pixels = pixels;
-	x->job.scores = scores;
-	x->job.n = n;
-	x->job.deadline_us = now_ns / 1000 + (int64_t)api->limits->deadline_ms * 1000;
+	x->job.deadline_us = now_ns / 1000 + (int64_t)deadline_ms * 1000;
+	x->job.gone = request->gone;
 }
 
 void inference_fini(struct inference *x)
@@ -98,8 +95,11 @@ bool inference_succeeded(struct inference *x, struct route_response *response)
 		break;
 	case BATCHER_LATE:
 		route_answer_error(response, 503, "no answer within %d ms: too much to do; try again in a second",
-				   x->api->limits->deadline_ms);
+				   x->deadline_ms);
 		metrics_reject(metrics, METRICS_LATE);
+		break;
+	case BATCHER_GONE:
+		route_answer_error(response, ROUTE_CLIENT_GONE, "the client has left");
 		break;
 	case BATCHER_STOPPED:
 		route_answer_error(response, 503, "the daemon is going down; try again");

@@ -14,6 +14,7 @@ struct inference {
 	const struct api *api;
 	struct model *model; // a reference, for as long as the call lives
 	struct batcher_job job;
+	int deadline_ms;
 	int64_t came_ns, ready_ns; // clock_now_ns when the request was there, and when its pictures were read
 	void (*done)(void *);
 	void *done_arg;
@@ -25,10 +26,10 @@ struct model *inference_model(const struct api *api, const char *name, struct ro
 // What the response's account is told once a request is read: its model, its n pictures, and the time that it took.
 void inference_account(const struct model *model, int n, int64_t came_ns, struct route_response *response);
 
-// Takes the reference over. n pictures, their ink or else their pixels, and room for their scores, all the call's.
-// came_ns: when the request was there.
-void inference_init(struct inference *x, const struct api *api, struct model *model, int n, const float *ink, const uint8_t *pixels,
-		    float *scores, int64_t came_ns);
+// Takes the model's reference over. came_ns: when the request was there; it has deadline_ms from now on. The caller sets what the
+// job is about, all the call's: n, scores, and ink or pixels.
+void inference_init(struct inference *x, const struct api *api, struct model *model, const struct route_request *request,
+		    int64_t came_ns, int deadline_ms);
 void inference_fini(struct inference *x);
 
 // A route's submit() and compute().

@@ -7,6 +7,7 @@ struct limits {
 	int max_pictures; // of a request
 	int max_pixels; // of a picture, known from the PNG's header before anything is allocated
 	int max_connections;
+	int max_connections_per_address; // 0: as many as there are
 	int queue; // pictures that wait for the engine; at least max_pictures
 	int deadline_ms; // from a complete request to its answer; then 503
 	int header_timeout_ms; // from a request's first line (of a new connection: from its start) to its last header

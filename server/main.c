@@ -10,8 +10,11 @@
 #include "server/http.h"
 #include "server/listen.h"
 #include "server/metrics_route.h"
+#include "server/notify.h"
 #include "server/oip.h"
 #include "server/page.h"
+#include "server/tls.h"
+#include "server/watchdog.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -19,6 +22,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <time.h>
 #include <unistd.h>
 
 enum { LEAVE = SIGUSR1, N_TABLES = 6 };
@@ -34,9 +38,11 @@ struct daemon {
 	struct api api;
 	struct metrics_sources sources;
 	struct route_table tables[N_TABLES];
-	int listen_fd;
-	char address[LISTEN_MAX_ADDRESS];
+	struct listener listener;
+	struct keys *keys; // or NULL
+	struct doors doors;
 	struct http *http;
+	struct watchdog *watchdog; // or NULL
 };
 
 // Each connection needs a descriptor; the pool, the files and the libraries need some.
@@ -80,11 +86,39 @@ static int open_observers(struct daemon *d, const struct config *config, struct 
 	return config->access_log == ACCESS_OFF ? 0 : access_open(config->access_log, STDOUT_FILENO, &d->access, e);
 }
 
+static int open_doors(struct daemon *d, const struct config *config, struct err *e)
+{
+	if ((config->api_keys && keys_open(config->api_keys, &d->keys, e)) ||
+	    (config->tls_cert && tls_load(config->tls_cert, config->tls_key, e)) || listen_open(&config->listen, &d->listener, e))
+		return -1;
+	d->doors = (struct doors){ &config->hosts, &config->origins, d->listener.loopback, d->keys };
+	return 0;
+}
+
+static int open_watchdog(struct daemon *d, struct err *e)
+{
+	const struct watchdog_options watching = { notify_watchdog_us(), d->metrics, d->batcher, d->direct, d->models };
+	return watching.period_us ? watchdog_open(&watching, &d->watchdog, e) : 0;
+}
+
+static void say_listening(const struct daemon *d, const struct config *config)
+{
+	char limits[512];
+	config_limits(config, d->batcher != NULL, limits, sizeof limits);
+	log_info("%s", limits);
+	const char *scheme = strncmp(d->listener.address, "unix:", 5) == 0 ? "" : config->tls_cert ? "https://" : "http://";
+	struct model *model = models_get(d->models, NULL);
+	log_info("listening on %s%s, model %s, engine %s", scheme, d->listener.address, model->description, d->engine->name);
+	notify_send("READY=1\nSTATUS=%s%s, model %s, engine %s", scheme, d->listener.address, model->description, d->engine->name);
+	model_unref(model);
+}
+
 static int open_all(struct daemon *d, const struct config *config, struct err *e)
 {
 	struct models_options models = { NULL, config->models, config->n_models, config->network, config->min_right };
-	char why[256], limits[512];
+	char why[256];
 	const struct standby_watch watch = { engine_lost_here, d };
+	const int n_callers = n_threads(config) + 1; // the watchdog is one, too
 	if (open_observers(d, config, e))
 		return -1;
 	const struct batcher_options gathering = { config->max_batch, config->max_delay_us, config->limits.queue, d->metrics };
@@ -94,9 +128,9 @@ static int open_all(struct daemon *d, const struct config *config, struct err *e
 	log_info("%s", why);
 	models.engine = d->engine;
 	if (models_open(&models, &d->models, e) ||
-	    (d->engine->quick && !config->batch_on_cpu ? direct_open(d->engine, n_threads(config), d->metrics, &d->direct, e)
+	    (d->engine->quick && !config->batch_on_cpu ? direct_open(d->engine, n_callers, d->metrics, &d->direct, e)
 						       : batcher_open(d->engine, &gathering, &d->batcher, e)) ||
-	    listen_open(config->host, config->port, &d->listen_fd, d->address, e))
+	    open_doors(d, config, e))
 		return -1;
 	d->api.limits = &config->limits;
 	d->api.batcher = d->batcher;
@@ -113,14 +147,20 @@ static int open_all(struct daemon *d, const struct config *config, struct err *e
 	d->tables[5] = (struct route_table){ &metrics_route, 1, &d->sources };
 	metrics_set_routes(d->metrics, d->tables, N_TABLES);
 	atomic_store(&d->health.open, true);
-	const struct http_options serving = { d->listen_fd, n_threads(config), &config->limits, d->tables, N_TABLES, d->metrics, d->access };
-	if (http_open(&serving, &d->http, e))
+	const struct http_options serving = {
+		.listener = &d->listener,
+		.n_threads = n_threads(config),
+		.tls = config->tls_cert != NULL,
+		.doors = &d->doors,
+		.limits = &config->limits,
+		.tables = d->tables,
+		.n_tables = N_TABLES,
+		.metrics = d->metrics,
+		.access = d->access,
+	};
+	if (http_open(&serving, &d->http, e) || open_watchdog(d, e))
 		return -1;
-	config_limits(config, d->batcher != NULL, limits, sizeof limits);
-	log_info("%s", limits);
-	struct model *model = models_get(d->models, NULL);
-	log_info("listening on http://%s, model %s, engine %s", d->address, model->description, d->engine->name);
-	model_unref(model);
+	say_listening(d, config);
 	return 0;
 }
 
@@ -128,27 +168,45 @@ static void close_all(struct daemon *d)
 {
 	http_close(d->http);
 	access_close(d->access);
-	if (d->listen_fd >= 0)
-		close(d->listen_fd);
+	listen_close(&d->listener);
+	watchdog_close(d->watchdog);
+	keys_close(d->keys);
+	tls_unload();
 	batcher_close(d->batcher);
 	direct_close(d->direct);
 	models_close(d->models);
 	engine_close(d->engine);
 }
 
-static void load_again(struct models *models)
+static void load_again(struct daemon *d, const struct config *config)
 {
 	struct models_state state;
 	struct err e;
-	for (int i = 0; models_state(models, i, &state); i++)
-		if (models_load(models, state.name, &e))
+	int n_failed = 0;
+	notify_reloading();
+	for (int i = 0; models_state(d->models, i, &state); i++)
+		if (models_load(d->models, state.name, &e)) {
 			log_error("SIGHUP: model %s stays as it is: %s", state.name, e.msg);
-		else
+			n_failed++;
+		} else {
 			log_info("SIGHUP: model %s is loaded again", state.name);
+		}
+	if (d->keys && keys_load(d->keys, &e)) {
+		log_error("SIGHUP: the API keys stay as they are: %s", e.msg);
+		n_failed++;
+	}
+	if (config->tls_cert && tls_load(config->tls_cert, config->tls_key, &e)) {
+		log_error("SIGHUP: the certificate stays as it is: %s", e.msg);
+		n_failed++;
+	}
+	if (n_failed)
+		notify_send("READY=1\nSTATUS=reload: %d failed, the last: %s", n_failed, e.msg);
+	else
+		notify_send("READY=1\nSTATUS=everything is loaded again");
 }
 
 // The reason to stop, for the log.
-static const char *await_stop(struct daemon *d, const sigset_t *signals)
+static const char *await_stop(struct daemon *d, const struct config *config, const sigset_t *signals)
 {
 	bool on_terminal = isatty(STDERR_FILENO);
 	for (;;) {
@@ -158,13 +216,26 @@ static const char *await_stop(struct daemon *d, const sigset_t *signals)
 		if (number == SIGHUP) {
 			if (on_terminal && !isatty(STDERR_FILENO))
 				return "SIGHUP, the terminal is gone";
-			load_again(d->models);
+			load_again(d, config);
 			continue;
 		}
 		if (number != LEAVE)
 			return number == SIGTERM ? "SIGTERM" : "SIGINT";
 		if (health_must_exit(&d->health))
 			return "GPU lost";
+	}
+}
+
+// Unready, but open: whoever watches /readyz has so long to send requests elsewhere.
+static void linger(struct daemon *d, const char *reason, int delay_ms)
+{
+	struct timespec left = { delay_ms / 1000, delay_ms % 1000 * 1000000L };
+	atomic_store(&d->health.open, false);
+	http_close_after_answers(d->http);
+	if (delay_ms) {
+		log_info("%s: unready, and answers for %d ms more", reason, delay_ms);
+		while (nanosleep(&left, &left) && errno == EINTR)
+			;
 	}
 }
 
@@ -182,15 +253,16 @@ static int serve(const struct config *config)
 	signal(SIGPIPE, SIG_IGN);
 
 	struct err e;
-	struct daemon d = { .listen_fd = -1, .health.on_loss = config->on_loss };
+	struct daemon d = { .listener.fd = -1, .health.on_loss = config->on_loss };
 	int failed = open_all(&d, config, &e);
 	if (failed) {
 		log_error("%s", e.msg);
 	} else {
-		const char *reason = await_stop(&d, &all);
+		const char *reason = await_stop(&d, config, &all);
 		pthread_sigmask(SIG_UNBLOCK, &stop, NULL); // a second one ends the process at once
+		notify_send("STOPPING=1\nSTATUS=%s: going down", reason);
+		linger(&d, reason, config->drain_delay_ms);
 		log_info("%s: answering what is in flight", reason);
-		atomic_store(&d.health.open, false);
 		http_drain(d.http);
 	}
 	close_all(&d);
@@ -212,7 +284,7 @@ int main(int argc, char **argv)
 		return 2;
 	}
 	if (config.help) {
-		char text[4096];
+		char text[8192];
 		config_help(text, sizeof text);
 		fputs(text, stdout);
 		return EXIT_SUCCESS;

@@ -17,6 +17,8 @@ enum metrics_reason {
 	METRICS_STOPPING, // the daemon goes down
 	METRICS_BODY_TOO_LARGE,
 	METRICS_NO_BUFFER, // all bodies that come in are too much together
+	METRICS_NO_KEY,
+	METRICS_FORBIDDEN, // Host or Origin
 	METRICS_N_REASONS,
 };
 

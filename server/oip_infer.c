@@ -3,6 +3,7 @@
 #include "server/oip.h"
 
 #include "server/clock.h"
+#include "server/deadline.h"
 #include "server/inference.h"
 #include "server/oip_request.h"
 #include "server/oip_response.h"
@@ -46,6 +47,11 @@ static void *start(void *context, const struct route_request *http, struct route
 	int64_t came_ns = clock_now_ns();
 	struct oip_request request = { 0 };
 	struct err e;
+	int deadline_ms = deadline_read(http, api->limits, &e);
+	if (deadline_ms < 0) {
+		route_answer_error(response, 400, "%s", e.msg);
+		return NULL;
+	}
 	struct model *model = oip_model(api, &http->parts, response);
 	if (!model)
 		return NULL;
@@ -55,7 +61,11 @@ static void *start(void *context, const struct route_request *http, struct route
 		struct call *call = malloc(sizeof *call + (size_t)request.n * LENET5_DIGITS * sizeof *call->scores);
 		if (call) {
 			call->request = request;
-			inference_init(&call->inference, api, model, request.n, request.ink, request.pixels, call->scores, came_ns);
+			inference_init(&call->inference, api, model, http, came_ns, deadline_ms);
+			call->inference.job.n = request.n;
+			call->inference.job.ink = request.ink;
+			call->inference.job.pixels = request.pixels;
+			call->inference.job.scores = call->scores;
 			return call;
 		}
 		status = 500;

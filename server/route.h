@@ -4,11 +4,14 @@
 
 #include "core/text.h"
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-enum { ROUTE_MAX_ARGUMENTS = 16, ROUTE_MAX_HEADERS = 12, ROUTE_MAX_CALLS = 64, ROUTE_MAX_PARTS = 2, ROUTE_MAX_PART = 64 };
+enum { ROUTE_MAX_ARGUMENTS = 16, ROUTE_MAX_HEADERS = 20, ROUTE_MAX_CALLS = 64, ROUTE_MAX_PARTS = 2, ROUTE_MAX_PART = 64 };
+
+enum { ROUTE_CLIENT_GONE = 499 }; // a status that nobody sees but who counts (nginx's number for it)
 
 struct route_argument {
 	const char *name, *value; // of the query; value is "" where the URL has none
@@ -28,6 +31,7 @@ struct route_request {
 	const void *headers;
 	const char *body; // n_body bytes and a 0 behind them; never NULL
 	size_t n_body;
+	const atomic_bool *gone; // becomes true when the client has left a submitted call; lives as long as the call. NULL: nobody looks
 };
 
 // A header of the request, NULL where it is missing; of those that are there twice, the first.

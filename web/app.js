@@ -272,6 +272,18 @@ async function keepAsking() {
 	}
 }
 
+let key = ''; // an API key, where the daemon wants one; kept until the page is closed
+let mayAskForKey = true;
+
+// Whether the user has given one.
+function askForKey() {
+	stroke = null; // its end is lost to the dialogue
+	const given = mayAskForKey ? prompt('The daemon wants an API key:', key) : null;
+	mayAskForKey = given !== null;
+	key = (given ?? '').replace(/[^\w.~+/=-]/g, '');
+	return key !== '';
+}
+
 // The prediction and its model, or the problem in words and, where asking again may help, when.
 async function ask(png, failures) {
 	const backoff_ms = Math.min(500 * 2 ** failures, 4000);
@@ -281,7 +293,7 @@ async function ask(png, failures) {
 	let response, body;
 	try {
 		response = await fetch('predict?explain=1', {
-			method: 'POST', headers: { 'Content-Type': 'image/png' }, body: png, signal: stop.signal,
+			method: 'POST', headers: { 'Content-Type': 'image/png', ...key && { 'X-API-Key': key } }, body: png, signal: stop.signal,
 		});
 		body = await response.json();
 	} catch (error) {
@@ -294,6 +306,8 @@ async function ask(png, failures) {
 	const prediction = body?.predictions?.[0];
 	if (response.ok && Number.isInteger(prediction?.digit))
 		return { prediction, model: body.model };
+	if (response.status === 401 && askForKey())
+		return { problem: 'Trying with this key…', retry_ms: 1 };
 	if (response.status === 503) {
 		const after_s = Number(response.headers.get('Retry-After')) || 1;
 		return { problem: 'The server is busy. Trying again…', retry_ms: Math.min(after_s, 30) * 1000 };

@@ -304,6 +304,44 @@ test('a busy server is asked again after the time it names', async ({ page, expe
 	assert.equal(asked(page), 2);
 });
 
+test('a daemon that wants a key is asked again with one', async ({ page, expectError }) => {
+	expectError(/401/);
+	const answers = ['', 'a key-of-the-user'];
+	page.on('dialog', dialog => dialog.accept(answers.shift()));
+	const keys = [];
+	await page.route('**/predict*', async route => {
+		keys.push(route.request().headers()['x-api-key']);
+		if (keys.at(-1) === 'akey-of-the-user')
+			await route.continue();
+		else
+			await route.fulfill({ status: 401, json: { error: 'an API key is needed' } });
+	});
+	await choose(page, SEVEN_PNG);
+	await page.waitForSelector('#words.problem');
+	assert.equal((await settled(page)).words, 'an API key is needed');
+	await page.click('#clear');
+	await choose(page, SEVEN_PNG);
+	await expectDigit(page, 7);
+	assert.deepEqual(keys, [undefined, undefined, 'akey-of-the-user']);
+});
+
+test('who has no key is not asked for it again', async ({ page, expectError }) => {
+	expectError(/401/);
+	let dialogs = 0;
+	page.on('dialog', dialog => {
+		dialogs++;
+		return dialog.dismiss();
+	});
+	await page.route('**/predict*', route => route.fulfill({ status: 401, json: { error: 'an API key is needed' } }));
+	for (let i = 0; i < 2; i++) {
+		await choose(page, SEVEN_PNG);
+		await page.waitForSelector('#words.problem');
+		assert.equal((await settled(page)).words, 'an API key is needed');
+		await page.click('#clear');
+	}
+	assert.equal(dialogs, 1);
+});
+
 test('a proxy\'s 413 without JSON is put into words', async ({ page, expectError }) => {
 	expectError(/413/);
 	await answerOnce(page, { status: 413, contentType: 'text/html', body: '<h1>413</h1>' });

@@ -47,23 +47,23 @@ def multipart(*parts):
 
 def clean_environment(**more):
     env = {k: v for k, v in os.environ.items() if not k.startswith('LENETD')}
-    env.update(more)
+    env.update((k, v) for k, v in more.items() if v is not None)
     return env
 
 
 class Daemon:
-    """A lenetd of our own, up until stop() or the end of the with block."""
+    """A lenetd of our own, up until stop() or the end of the with block. LENETD_HOST: as raw requests here call it."""
 
-    def __init__(self, *flags, listen='127.0.0.1:0', program=LENETD, stdout=None, **env):
+    def __init__(self, *flags, listen='127.0.0.1:0', program=LENETD, prefix=(), pass_fds=(), stdout=None, LENETD_HOST='x', **env):
         self.log = tempfile.TemporaryFile()
-        self.process = subprocess.Popen([program, '--listen', listen, *flags], stdout=stdout, stderr=self.log,
-                                        env=clean_environment(**env))
+        self.process = subprocess.Popen([*prefix, program, '--listen', listen, *flags], stdout=stdout, stderr=self.log,
+                                        pass_fds=pass_fds, env=clean_environment(LENETD_HOST=LENETD_HOST, **env))
         end = time.monotonic() + PATIENCE
-        while not (found := re.search(r'listening on http://(\S+):(\d+), model (\S+) .*, engine (.*)', self.text())):
+        while not (found := re.search(r'listening on (?:https?://)?(\S+):(\S+), model (\S+) .*, engine (.*)', self.text())):
             if self.process.poll() is not None or time.monotonic() > end:
                 raise AssertionError('the daemon does not come up: ' + self.text())
             time.sleep(0.01)
-        self.host, self.port = found[1].strip('[]'), int(found[2])
+        self.host, self.port = found[1].strip('[]'), int(found[2]) if found[2].isdigit() else found[2]  # or unix and a path
 
     def text(self):
         self.log.seek(0)

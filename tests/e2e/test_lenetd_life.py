@@ -202,6 +202,43 @@ class Life(unittest.TestCase):
             self.assertEqual(d.process.wait(PATIENCE), -signal.SIGTERM)
             s.close()
 
+    def test_a_drain_delay(self):
+        """Unready at once, and whoever comes all the same is answered."""
+        picture = png(mnist(1)[0])
+        with Daemon('--drain-delay', '600000') as d, contextlib.closing(d.connect()) as old:
+            self.assertEqual(d.ask('GET', '/readyz', connection=old).status, 200)
+            d.process.send_signal(signal.SIGTERM)
+            while 'unready' not in d.text():
+                time.sleep(0.01)
+            r = d.ask('GET', '/readyz', connection=old)
+            self.assertEqual((r.status, r.getheader('Connection')), (503, 'close'))
+            self.assertEqual(d.ask('GET', '/healthz').status, 200)
+            r = d.predict(picture)
+            self.assertEqual((r.status, r.getheader('Connection')), (200, 'close'))
+            self.assertIsNone(d.process.poll())
+            d.process.send_signal(signal.SIGTERM)
+            self.assertEqual(d.process.wait(PATIENCE), -signal.SIGTERM)
+        with Daemon('--drain-delay', '1') as d:
+            self.assertEqual(d.stop(), 0)
+            self.assertIn('answers for 1 ms more', d.text())
+
+    def test_who_was_not_accepted_yet(self):
+        """They connect, and half of them ask, while the daemon cannot look; the next that it sees is the signal."""
+        ask = b'GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n'
+        with Daemon('--http-threads', '2') as d:
+            d.process.send_signal(signal.SIGSTOP)
+            clients = [d.raw(ask if i % 2 else b'') for i in range(200)]
+            d.process.send_signal(signal.SIGTERM)
+            d.process.send_signal(signal.SIGCONT)
+            while 'in flight' not in d.text():
+                time.sleep(0.001)
+            for s in clients[::2]:
+                s.sendall(ask)
+            for s in clients:
+                self.assertEqual(read_response(s.makefile('rb'))[0], 200)
+                s.close()
+            self.assertEqual(d.process.wait(PATIENCE), 0, d.text())
+
     def test_a_load_and_a_signal(self):
         picture = png(mnist(1)[0])
         with Daemon() as d:

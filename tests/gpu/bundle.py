@@ -23,13 +23,14 @@ import tempfile
 # What pkg-config calls a library: the package with its headers, what the linker calls it.
 LIBRARIES = {
     'libmicrohttpd': ('libmicrohttpd-dev', 'microhttpd'),
+    'gnutls': ('libgnutls28-dev', 'gnutls'),
     'libcjson': ('libcjson-dev', 'cjson'),
     'libpng': ('libpng-dev', 'png16'),
     'nettle': ('nettle-dev', 'nettle'),
     'zlib': ('zlib1g-dev', 'z'),
 }
 TOOLS = ('wrk', 'make')
-HEADERS = ('microhttpd.h', 'cjson', 'libpng16', 'png.h', 'pngconf.h', 'pnglibconf.h', 'nettle', 'zlib.h', 'zconf.h')
+HEADERS = ('microhttpd.h', 'gnutls', 'cjson', 'libpng16', 'png.h', 'pngconf.h', 'pnglibconf.h', 'nettle', 'zlib.h', 'zconf.h')
 # The C library and the compiler's own: every machine has them, and they must fit each other there.
 OF_THE_MACHINE = re.compile(r'(ld-linux.*|lib(c|m|dl|rt|pthread|resolv|gcc_s|stdc\+\+|atomic))\.so\.\d+$')
 NOT_FOLLOWED = re.compile(r'(libc6|libgcc|gcc-|libc-|libcrypt|debconf|dpkg|perl).*|.*-(dev|doc|bin|data)$')

@@ -242,6 +242,42 @@ TEST(batcher_does_not_compute_what_is_late)
 	stop();
 }
 
+TEST(batcher_does_not_compute_what_nobody_wants)
+{
+	atomic_bool gone[4] = { false };
+	start(4, 0, 100);
+	fake_engine_hold();
+	submit(0, 1);
+	fake_engine_await();
+	for (int i = 1; i <= 3; i++) {
+		submit(i, i == 2 ? 6 : 2);
+		items[i].job.gone = &gone[i]; // the batcher is held, and has not seen it
+	}
+	gone[1] = gone[3] = true;
+	fake_engine_release();
+	await(4);
+	CHECK(items[1].job.result == BATCHER_GONE && items[3].job.result == BATCHER_GONE);
+	check_scores(2);
+	check_batches(3, (int[]){ 1, 4, 2 });
+	stop();
+}
+
+TEST(batcher_goes_on_with_what_it_has_begun)
+{
+	atomic_bool gone = false;
+	start(4, 0, 100);
+	fake_engine_hold();
+	submit(0, 6);
+	items[0].job.gone = &gone;
+	fake_engine_await(); // four of its pictures are being computed
+	gone = true;
+	fake_engine_release();
+	await(1);
+	check_scores(0);
+	check_batches(2, (int[]){ 4, 2 });
+	stop();
+}
+
 TEST(batcher_outlives_a_failing_engine)
 {
 	start(4, 0, 100);

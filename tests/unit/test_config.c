@@ -28,7 +28,7 @@ TEST(config_defaults)
 	struct config c;
 	struct err e;
 	CHECK_MSG(parse("", "", &c, &e) == 0, "%s", e.msg);
-	CHECK(strcmp(c.host, "127.0.0.1") == 0 && c.port == 8080);
+	CHECK(strcmp(c.listen.host, "127.0.0.1") == 0 && c.listen.port == 8080);
 	CHECK(c.n_models == 1 && strcmp(c.models[0].name, "relu") == 0 && !c.models[0].file && !c.network && strcmp(c.engine.device, "auto") == 0);
 	CHECK(!c.engine.cudnn && !c.engine.tf32 && !c.engine.isa && c.on_loss == HEALTH_LOSS_CPU);
 	CHECK(c.max_batch == 64 && c.max_delay_us == 0 && c.http_threads == 0 && c.log_level == LOG_INFO && c.access_log == ACCESS_OFF);
@@ -113,13 +113,36 @@ TEST(config_listen)
 	char flags[128];
 	for (size_t i = 0; i < sizeof good / sizeof good[0]; i++) {
 		snprintf(flags, sizeof flags, "--listen %s", good[i].value);
-		CHECK_MSG(parse(flags, "", &c, &e) == 0 && strcmp(c.host, good[i].host) == 0 && c.port == good[i].port,
+		CHECK_MSG(parse(flags, "", &c, &e) == 0 && strcmp(c.listen.host, good[i].host) == 0 && c.listen.port == good[i].port,
 			  "%s: %s", good[i].value, e.msg);
 	}
 	for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
 		snprintf(flags, sizeof flags, "--listen %s", bad[i]);
 		CHECK_MSG(parse(flags, "", &c, &e) == -1 && strstr(e.msg, "--listen: "), "%s: %s", bad[i], e.msg);
 	}
+}
+
+TEST(config_listens_elsewhere)
+{
+	struct config c;
+	struct err e;
+	CHECK(parse("", "", &c, &e) == 0 && c.listen.kind == LISTEN_TCP);
+	CHECK(parse("--listen unix:/run/a:b.sock", "", &c, &e) == 0 && c.listen.kind == LISTEN_UNIX && strcmp(c.listen.host, "/run/a:b.sock") == 0);
+	CHECK(parse("--listen systemd", "LENETD_LISTEN=unix:/x", &c, &e) == 0 && c.listen.kind == LISTEN_SYSTEMD);
+	CHECK(parse("--listen [::1]:1", "LENETD_LISTEN=systemd", &c, &e) == 0 && c.listen.kind == LISTEN_TCP);
+	CHECK(parse("--listen unix:", "", &c, &e) == -1 && strstr(e.msg, "unix:PATH"));
+}
+
+TEST(config_names)
+{
+	struct config c;
+	struct err e;
+	CHECK(parse("", "", &c, &e) == 0 && c.hosts.n == 0 && c.origins.n == 0 && !c.api_keys && c.drain_delay_ms == 0);
+	CHECK(parse("--host a --host=b --cors-origin https://c", "LENETD_HOST=x LENETD_CORS_ORIGIN=https://y", &c, &e) == 0);
+	CHECK(c.hosts.n == 2 && strcmp(c.hosts.names[0], "a") == 0 && strcmp(c.hosts.names[1], "b") == 0);
+	CHECK(c.origins.n == 1 && strcmp(c.origins.names[0], "https://c") == 0);
+	CHECK(parse("--host a", "LENETD_CORS_ORIGIN=https://y", &c, &e) == 0 && c.origins.n == 1 && strcmp(c.origins.names[0], "https://y") == 0);
+	CHECK(parse("--cors-origin *", "", &c, &e) == 0);
 }
 
 TEST(config_says_what_is_wrong)
@@ -154,16 +177,21 @@ TEST(config_says_what_is_wrong)
 		{ "--on-gpu-loss", "", "--on-gpu-loss needs a value: --on-gpu-loss WHAT" },
 		{ "--log-level loud", "", "give debug, info, warning or error" },
 		{ "", "LENETD_MAX_BATCH=many", "environment variable LENETD_MAX_BATCH: \"many\" is not accepted" },
+		{ "--host a:80", "", "--host: \"a:80\" is not accepted" },
+		{ "", "LENETD_CORS_ORIGIN=example.com", "LENETD_CORS_ORIGIN: \"example.com\" is not accepted" },
+		{ "--cors-origin * --api-keys f", "", "--cors-origin * is not for a daemon with --api-keys" },
+		{ "--tls-key f", "", "give both" },
+		{ "--drain-delay 3600001", "", "from 0 to 3600000" },
 		{ "--queue 10", "", "--queue 10 is less than --max-pictures 256" },
 		{ "--max-buffer 10", "", "--max-buffer 10 is not more than --max-body" },
 		{ "--max-delay-us 2000 --deadline-ms 2", "", "every picture would be late" },
 	};
 	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-		struct config c = { .port = -7 };
+		struct config c = { .listen.port = -7 };
 		struct err e;
 		CHECK_MSG(parse(cases[i].flags, cases[i].variables, &c, &e) == -1, "\"%s\" was accepted", cases[i].flags);
 		CHECK_MSG(strstr(e.msg, cases[i].message), "\"%s\": %s", cases[i].flags, e.msg);
-		CHECK(c.port == -7); // untouched
+		CHECK(c.listen.port == -7); // untouched
 	}
 }
 
@@ -171,7 +199,7 @@ TEST(config_help_works_in_a_broken_environment)
 {
 	struct config c;
 	struct err e;
-	char text[4096];
+	char text[8192];
 	CHECK(parse("--help", "LENETD_MAX_BATCH=many", &c, &e) == 0 && c.help);
 	CHECK(parse("--version", "LENETD_MAX_BATCH=many", &c, &e) == 0 && c.version);
 	config_help(text, sizeof text);

@@ -1,0 +1,195 @@
+// A path is closed unless it is named here, so that a new route needs a key until somebody decides otherwise.
+#include "server/doors.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+enum { MAX_NAME = 256 };
+
+bool doors_path_is_open(const char *path)
+{
+	static const char *const open[] = { "/healthz", "/readyz", "/v2/health/live", "/v2/health/ready",
+					    "/", "/index.html", "/app.js", "/style.css", "/icon.svg", "/favicon.ico", "/openapi.json" };
+	for (size_t i = 0; i < sizeof open / sizeof open[0]; i++)
+		if (strcmp(path, open[i]) == 0)
+			return true;
+	return false;
+}
+
+// As it stands there, or NULL.
+static const char *find(const struct doors_names *names, const char *name)
+{
+	for (int i = 0; i < names->n; i++)
+		if (strcasecmp(names->names[i], name) == 0)
+			return names->names[i];
+	return NULL;
+}
+
+// The name of "name", "name:port", "[v6]" or "[v6]:port" (RFC 9110 section 7.2), without brackets and a dot at its end.
+static bool read_host(const char *host, char name[MAX_NAME])
+{
+	bool bracketed = *host == '[';
+	host += bracketed;
+	size_t n = strcspn(host, bracketed ? "]" : ":");
+	const char *rest = host + n + (bracketed && host[n]);
+	if (n == 0 || n >= MAX_NAME || (bracketed && !host[n]) || (*rest && *rest != ':') || (*rest && rest[1 + strspn(rest + 1, "0123456789")]))
+		return false;
+	memcpy(name, host, n);
+	name[n] = 0;
+	if (n > 1 && name[n - 1] == '.')
+		name[n - 1] = 0;
+	return true;
+}
+
+// *loopback: of an address, whether it is one of this machine's own.
+static bool is_address(const char *name, bool *loopback)
+{
+	struct in_addr v4;
+	struct in6_addr v6;
+	if (inet_pton(AF_INET, name, &v4) == 1) {
+		*loopback = ntohl(v4.s_addr) >> 24 == 127;
+		return true;
+	}
+	if (inet_pton(AF_INET6, name, &v6) == 1) {
+		*loopback = IN6_IS_ADDR_LOOPBACK(&v6);
+		return true;
+	}
+	return false;
+}
+
+// RFC 6761 section 6.3: localhost and all below it are this machine.
+static bool is_localhost(const char *name)
+{
+	size_t n = strlen(name), n_local = strlen("localhost");
+	return n >= n_local && strcasecmp(name + n - n_local, "localhost") == 0 && (n == n_local || name[n - n_local - 1] == '.');
+}
+
+// An address is no name that its owner could point elsewhere, so beyond loopback (a kubelet's probe names one) all are fine.
+static bool host_is_ours(const struct doors *doors, const char *host)
+{
+	char name[MAX_NAME];
+	bool loopback;
+	if (!doors->loopback && doors->hosts->n == 0)
+		return true;
+	if (!read_host(host, name))
+		return false;
+	if (is_address(name, &loopback))
+		return loopback || !doors->loopback || find(doors->hosts, name);
+	return is_localhost(name) || find(doors->hosts, name);
+}
+
+// The scheme does not count: a proxy may have taken the TLS off.
+static bool is_same_origin(const char *origin, const char *host)
+{
+	const char *authority = strstr(origin, "://");
+	return authority && host && strcasecmp(authority + 3, host) == 0;
+}
+
+// What a browser says of the two pages (Fetch Metadata) holds behind a proxy that changes Host, too.
+static bool browser_says_same(const struct route_request *request)
+{
+	const char *site = route_header(request, "Sec-Fetch-Site");
+	return site && strcmp(site, "same-origin") == 0;
+}
+
+static void refuse_host(const char *host, struct route_response *response)
+{
+	route_answer_error(response, 403,
+			   "the Host header names \"%.80s\", and this daemon answers to this machine's own names only, lest a page elsewhere "
+			   "uses it; start it with --host %.80s if that is right",
+			   host, host);
+}
+
+static void refuse_origin(const char *origin, struct route_response *response)
+{
+	route_answer_error(response, 403,
+			   "a page of \"%.80s\" asks, and it may not; start the daemon with --cors-origin %.80s if it should, and behind a "
+			   "proxy let that pass the Host header on",
+			   origin, origin);
+}
+
+// RFC 6750 section 3.
+static bool has_key(const struct doors *doors, const struct route_request *request, struct route_response *response)
+{
+	const char *authorization = route_header(request, "Authorization"), *key = route_header(request, "X-API-Key");
+	if (!key && authorization && strncasecmp(authorization, "Bearer ", 7) == 0)
+		key = authorization + 7 + strspn(authorization + 7, " ");
+	if (key && keys_know(doors->keys, key))
+		return true;
+	if (key)
+		route_answer_error(response, 401, "this API key is not known; ask whoever runs the daemon for one");
+	else
+		route_answer_error(response, 401, "an API key is needed: send \"Authorization: Bearer KEY\" or \"X-API-Key: KEY\"");
+	route_header_add(response, "WWW-Authenticate", key ? "Bearer realm=\"lenetd\", error=\"invalid_token\"" : "Bearer realm=\"lenetd\"");
+	return false;
+}
+
+// Fetch Standard, "CORS protocol": what a named origin's page may send and read.
+static void answer_preflight(struct route_response *response)
+{
+	response->status = 204;
+	response->content_type = "text/plain";
+	response->body = "";
+	route_header_add(response, "Access-Control-Allow-Methods", "GET, HEAD, POST");
+	route_header_add(response, "Access-Control-Allow-Headers",
+			 "Authorization, Content-Type, Inference-Header-Content-Length, Traceparent, Tracestate, X-API-Key, X-Request-Id, "
+			 "X-Request-Timeout-Ms");
+	route_header_add(response, "Access-Control-Max-Age", "600");
+}
+
+// A page asks, or a browser on its behalf whether it may.
+static bool let_page_in(const struct doors *doors, const char *origin, const char *method, const struct route_request *request,
+			struct route_response *response)
+{
+	const char *named = find(doors->origins, "*");
+	if (!named)
+		named = find(doors->origins, origin);
+	if (named) {
+		route_header_add(response, "Access-Control-Allow-Origin", named);
+		route_header_add(response, "Access-Control-Expose-Headers",
+				 "Inference-Header-Content-Length, Retry-After, Server-Timing, Traceparent, X-Request-Id");
+		if (strcmp(method, "OPTIONS") == 0 && route_header(request, "Access-Control-Request-Method")) {
+			answer_preflight(response);
+			return false;
+		}
+	} else if (!is_same_origin(origin, route_header(request, "Host")) && !browser_says_same(request)) {
+		refuse_origin(origin, response);
+		return false;
+	}
+	return true;
+}
+
+bool doors_let_in(const struct doors *doors, const char *method, const char *path, const struct route_request *request,
+		  struct route_response *response)
+{
+	const char *host = route_header(request, "Host"), *origin = route_header(request, "Origin");
+	if (doors->origins->n)
+		route_header_add(response, "Vary", "Origin");
+	if (host && !host_is_ours(doors, host)) { // HTTP/1.0 may lack it, and no browser speaks that
+		refuse_host(host, response);
+		return false;
+	}
+	if (origin && !let_page_in(doors, origin, method, request, response))
+		return false;
+	return !doors->keys || doors_path_is_open(path) || has_key(doors, request, response);
+}
+
+int doors_check_host(const char *host, struct err *e)
+{
+	char name[MAX_NAME];
+	if (!read_host(host, name) || strcasecmp(name, host) != 0)
+		return err_set(e, "\"%.60s\" is not accepted: give a name without a port, as in lenet.example.com", host);
+	return 0;
+}
+
+int doors_check_origin(const char *origin, struct err *e)
+{
+	char name[MAX_NAME];
+	const char *authority = strncmp(origin, "http://", 7) == 0 ? origin + 7 : strncmp(origin, "https://", 8) == 0 ? origin + 8 : NULL;
+	if (strcmp(origin, "*") != 0 && (!authority || strpbrk(authority, "/@?#*") || !read_host(authority, name)))
+		return err_set(e, "\"%.60s\" is not accepted: give http://HOST, https://HOST, either with :PORT, or *", origin);
+	return 0;
+}

@@ -1,0 +1,115 @@
+// Over pairs of connected TCP sockets, for only TCP keeps it a secret whether a client that ends has left.
+#include "server/watch.h"
+
+#include "tests/unit/test.h"
+
+#include <arpa/inet.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+static struct watch *watch;
+
+static void connect_pair(struct watch_entry *entry, int *client, enum watch_end end)
+{
+	struct sockaddr_in address = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	socklen_t n = sizeof address;
+	int listening = socket(AF_INET, SOCK_STREAM, 0);
+	*client = socket(AF_INET, SOCK_STREAM, 0);
+	CHECK(bind(listening, (struct sockaddr *)&address, n) == 0 && listen(listening, 1) == 0);
+	CHECK(getsockname(listening, (struct sockaddr *)&address, &n) == 0 && connect(*client, (struct sockaddr *)&address, n) == 0);
+	memset(entry, 0, sizeof *entry);
+	entry->fd = accept(listening, NULL, NULL);
+	entry->end = end;
+	close(listening);
+	watch_add(watch, entry);
+}
+
+static void open_watch(void)
+{
+	struct err e;
+	CHECK(watch_open(&watch, &e) == 0);
+}
+
+static void await_gone(struct watch_entry *entry)
+{
+	for (int i = 0; i < 10000 && !atomic_load(&entry->gone); i++)
+		nanosleep(&(struct timespec){ .tv_nsec = 1000000 }, NULL);
+	CHECK(atomic_load(&entry->gone));
+}
+
+static bool has_byte(int fd)
+{
+	char byte;
+	return recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 1;
+}
+
+TEST(watch_sees_who_closes_and_who_only_ends)
+{
+	static const char nudge[] = "HTTP/1.1 100 Continue\r\n\r\n";
+	struct watch_entry entries[4];
+	int clients[4];
+	char got[sizeof nudge] = "";
+	open_watch();
+	for (int i = 0; i < 4; i++)
+		connect_pair(&entries[i], &clients[i], WATCH_END_ASKS);
+	shutdown(clients[1], SHUT_WR);
+	CHECK(recv(clients[1], got, sizeof nudge - 1, MSG_WAITALL) == sizeof nudge - 1 && strcmp(got, nudge) == 0);
+	close(clients[0]);
+	await_gone(&entries[0]);
+	setsockopt(clients[2], SOL_SOCKET, SO_LINGER, &(struct linger){ 1, 0 }, sizeof(struct linger));
+	close(clients[2]);
+	await_gone(&entries[2]);
+	CHECK(!atomic_load(&entries[1].gone) && !has_byte(clients[1]));
+	CHECK(!atomic_load(&entries[3].gone) && !has_byte(clients[3]));
+	close(clients[1]); // and then it does leave: what the daemon says next is answered by a reset
+	CHECK(send(entries[1].fd, "x", 1, MSG_NOSIGNAL) == 1);
+	await_gone(&entries[1]);
+	for (int i = 0; i < 4; i++) {
+		watch_remove(watch, &entries[i]);
+		close(entries[i].fd);
+	}
+	close(clients[3]);
+	watch_close(watch);
+}
+
+TEST(watch_does_not_ask_everyone)
+{
+	struct watch_entry waits, leaves;
+	int patient, encrypted;
+	open_watch();
+	connect_pair(&waits, &patient, WATCH_END_WAITS);
+	connect_pair(&leaves, &encrypted, WATCH_END_LEAVES);
+	shutdown(patient, SHUT_WR);
+	shutdown(encrypted, SHUT_WR); // the later one: when it was seen, so was the other
+	await_gone(&leaves);
+	CHECK(!atomic_load(&waits.gone) && !has_byte(patient) && !has_byte(encrypted));
+	setsockopt(patient, SOL_SOCKET, SO_LINGER, &(struct linger){ 1, 0 }, sizeof(struct linger));
+	close(patient);
+	await_gone(&waits);
+	watch_remove(watch, &waits);
+	watch_remove(watch, &leaves);
+	close(waits.fd);
+	close(leaves.fd);
+	close(encrypted);
+	watch_close(watch);
+}
+
+TEST(watch_leaves_alone_what_was_removed)
+{
+	struct watch_entry entry;
+	int client;
+	open_watch();
+	for (int i = 0; i < 200; i++) {
+		connect_pair(&entry, &client, WATCH_END_ASKS);
+		if (i % 2)
+			shutdown(client, SHUT_WR);
+		watch_remove(watch, &entry);
+		int fd = entry.fd;
+		memset(&entry, 0xff, sizeof entry); // whoever looks at it now is seen by ThreadSanitizer
+		close(fd);
+		close(client);
+	}
+	watch_close(watch);
+}
