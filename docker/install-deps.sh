@@ -4,13 +4,14 @@
 # thing works (the command runs, pkg-config knows the library), not which package it came from.
 set -u
 
-usage="usage: docker/install-deps.sh [build] [test] [lab] [bench] [aarch64]
+usage="usage: docker/install-deps.sh [build] [test] [lab] [bench] [aarch64] [deb]
 
   build   what compiles and runs lenet and lenetd
   test    what the tests need on top: Python, curl, Node.js and a browser
   lab     what the lab needs on top: gnuplot, and npm for the data
   bench   what lenet is measured beside: PyTorch, FastAPI, Node.js, and wrk for the load
   aarch64 a cross compiler and an emulator of that processor
+  deb     what builds the Debian package, and looks it over
 
 Missing packages are listed, and on a terminal installed only after a yes; LENET_YES=1 is that yes."
 
@@ -110,6 +111,13 @@ want_aarch64()
 	want qemu-user 'runs programs for aarch64' command -v qemu-aarch64
 }
 
+want_deb()
+{
+	want dpkg-dev 'builds packages' command -v dpkg-buildpackage
+	want debhelper 'rules of the package' command -v dh
+	want lintian 'looks it over' command -v lintian
+}
+
 # find_missing GROUP...
 find_missing()
 {
@@ -134,7 +142,7 @@ install_missing()
 [ $# -gt 0 ] || set -- build
 for group; do
 	case $group in
-	build | test | lab | bench | aarch64) ;;
+	build | test | lab | bench | aarch64 | deb) ;;
 	-h | --help)
 		echo "$usage"
 		exit 0
