@@ -1,5 +1,6 @@
 """What the checks of the packaging share: programs of others, where they are or can be fetched."""
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -55,9 +56,5 @@ def tool(name, package=None):
 
 def options(program, *arguments):
     """(flag, help) of every option that a program's help lists."""
-    found = []
-    for line in subprocess.run([os.path.join(BUILD, program), *arguments], check=True, stdout=subprocess.PIPE, text=True).stdout.splitlines():
-        if line.startswith('  -'):
-            words = line.split()
-            found.append((words[0], line[29:]))
-    return found
+    text = subprocess.run([os.path.join(BUILD, program), *arguments], check=True, stdout=subprocess.PIPE, text=True).stdout
+    return re.findall(r'^  (-\S+)(?:  +| \S+ +)(.*)$', text, re.M)
