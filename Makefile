@@ -254,12 +254,13 @@ MANDIR      ?= $(DATADIR)/man
 COMPLETIONS ?= $(DATADIR)/bash-completion/completions
 UNITDIR     ?= $(PREFIX)/lib/systemd/system
 SYSUSERSDIR ?= $(PREFIX)/lib/sysusers.d
+INSTALL_PROGRAM ?= install
 INSTALL_DATA := install -m 644
 
 install: all man ## into $(PREFIX), with DESTDIR before it; docs/operate.md says how to go on from there
 	install -d $(addprefix $(DESTDIR),$(BINDIR) $(MANDIR)/man1 $(MANDIR)/man5 $(MANDIR)/man8 $(COMPLETIONS) $(UNITDIR) \
 		$(SYSUSERSDIR) $(DATADIR)/lenet/models/sweeps)
-	install $(B)/lenet $(B)/lenetd $(DESTDIR)$(BINDIR)
+	$(INSTALL_PROGRAM) $(B)/lenet $(B)/lenetd $(DESTDIR)$(BINDIR)
 	$(foreach n,1 5 8,$(INSTALL_DATA) $(filter %.$(n),$(MAN)) $(DESTDIR)$(MANDIR)/man$(n) &&) true
 	$(INSTALL_DATA) docs/completion.bash $(DESTDIR)$(COMPLETIONS)/lenet
 	ln -sf lenet $(DESTDIR)$(COMPLETIONS)/lenetd
