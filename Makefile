@@ -178,7 +178,7 @@ run: deps ## install what is missing, build, serve a trained model at http://127
 
 test: ## install what the tests need, build, run every test
 	@docker/install-deps.sh build test
-	@tests/install-promtool build/promtool || echo 'There is no promtool: what needs it will be skipped.' >&2
+	@tests/ops/tools $(CURDIR)/build/tools prometheus || echo 'There is no promtool: what needs it will be skipped.' >&2
 	@$(MAKE) --no-print-directory all $(B)/unit-tests $(B)/emulated-tests $(if $(CUDNN_H),$(if $(WITH_CUDA),$(B)/cudnn-plans)) \
 		$(E2E_HELPERS) $(FUZZ_TARGETS:%=$(B)/replay-%)
 	@tests/run $(B)

@@ -166,9 +166,9 @@ class Metrics(unittest.TestCase):
             self.assertLess(abs(samples['process_start_time_seconds',] - time.time()), PATIENCE)
 
     def test_promtool(self):
-        promtool = shutil.which('promtool') or os.path.join(ROOT, 'build/promtool/usr/bin/promtool')
+        promtool = shutil.which('promtool') or os.path.join(ROOT, 'build/tools/root/usr/bin/promtool')
         if not os.path.exists(promtool):
-            self.skipTest('promtool is not there: tests/install-promtool build/promtool fetches it')
+            self.skipTest('promtool is not there: tests/ops/tools "$PWD/build/tools" prometheus fetches it')
         with Daemon('--access-log', 'json', stdout=subprocess.DEVNULL) as daemon:
             daemon.predict(png(mnist(1)[0]))
             text = daemon.ask('GET', '/metrics').body
