@@ -14,7 +14,6 @@ struct trainer {
 	struct pool *pool;
 	struct isa_network network; // its params are below
 	struct isa_params *params, *momentum;
-	struct isa_winograd *winograd;
 	struct isa_transposed *turned;
 	struct isa_sgd sgd;
 	struct isa_params *scale; // of the rates; in use (sgd.scale) once there is a curvature
@@ -69,7 +68,7 @@ int cpu_trainer_open(struct engine *engine, const struct engine_training *traini
 	}
 	if (pool_new(training->n_threads, &t->pool, e) || !(t->params = cpu_alloc(sizeof *t->params, e)) ||
 	    !(t->momentum = cpu_alloc(sizeof *t->momentum, e)) || !(t->turned = cpu_alloc(sizeof *t->turned, e)) ||
-	    !(t->winograd = cpu_alloc(sizeof *t->winograd, e)) || !(t->scale = cpu_alloc(sizeof *t->scale, e)) ||
+	    !(t->scale = cpu_alloc(sizeof *t->scale, e)) ||
 	    !(t->features = cpu_alloc(room * sizeof *t->features, e)) ||
 	    !(t->gradients = cpu_alloc((size_t)n_chunks(training->batch) * sizeof *t->gradients, e)) ||
 	    !(t->losses = cpu_alloc(batch * sizeof *t->losses, e))) {
@@ -77,10 +76,9 @@ int cpu_trainer_open(struct engine *engine, const struct engine_training *traini
 		return -1;
 	}
 
-	t->network = (struct isa_network){ start->net, start->mean, 1 / start->std, t->params, t->winograd };
+	t->network = (struct isa_network){ start->net, start->mean, 1 / start->std, t->params, NULL };
 	cpu_pack(start->net, start->params, t->params);
 	cpu_turn(t->params, t->turned);
-	cpu_isa(t->base.engine)->winograd(t->params, t->winograd);
 	if (training->momentum)
 		cpu_pack(start->net, training->momentum, t->momentum);
 	t->sgd = (struct isa_sgd){ start->net, 0, training->momentum_rate, training->weight_decay, NULL };
@@ -106,7 +104,6 @@ void cpu_trainer_close(struct engine_trainer *trainer)
 	free(t->params);
 	free(t->momentum);
 	free(t->turned);
-	free(t->winograd);
 	free(t->scale);
 	free(t->features);
 	free(t->gradients);
@@ -157,9 +154,7 @@ static void update_part(void *context, int part)
 {
 	struct trainer *t = context;
 	t->functions->update(part, t->features, t->n, t->gradients, n_chunks(t->n), &t->sgd, t->params, t->momentum, t->turned);
-	if (part == UPDATE_REST)
-		cpu_isa(t->base.engine)->winograd(t->params, t->winograd);
-}
+	}
 
 static int check_order(const struct trainer *t, const uint32_t *order, uint32_t n, struct err *e)
 {

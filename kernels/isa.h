@@ -45,7 +45,7 @@ struct isa_network {
 	const struct lenet5 *net;
 	float mean, scale; // input = (ink − mean)·scale
 	const struct isa_params *params;
-	const struct isa_winograd *winograd; // of these params
+	const struct isa_winograd *winograd; // of these params; NULL in training
 };
 
 // The same weights turned round, for the gradients of the inputs.
@@ -100,9 +100,8 @@ struct isa_sgd {
 	const struct isa_params *scale; // of each parameter's rate, or NULL; of 1998 alone
 };
 
-// The parts into which the update of the parameters is cut, so that threads can share it: 25 of C5, 8 of F6, the rest, in
-// which the convolutions are.
-enum { UPDATE_C5 = 25, UPDATE_F6 = 8, UPDATE_REST = UPDATE_C5 + UPDATE_F6, N_UPDATES };
+// The parts into which the update of the parameters is cut, so that threads can share it: 25 of C5, 8 of F6, the rest.
+enum { UPDATE_C5 = 25, UPDATE_F6 = 8, N_UPDATES = UPDATE_C5 + UPDATE_F6 + 1 };
 
 // The arithmetic of one kind of network.
 struct isa_functions {

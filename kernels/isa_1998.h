@@ -39,11 +39,9 @@ ALWAYS_INLINE vf add_c3(const float c3[C3_PIXELS][N_MAPS3], int pixel, int map)
 	return (vf_load(&corner[0][map]) + vf_load(&corner[1][map])) + (vf_load(&corner[10][map]) + vf_load(&corner[11][map]));
 }
 
-static inline void forward_c1_s2(const struct isa_network *n, struct isa_1998_maps *maps, struct isa_points *points)
+// C1's pixels, before they are squashed, to S2.
+static inline void forward_s2(const struct isa_params *w, struct isa_1998_maps *maps)
 {
-	const struct isa_params *w = n->params;
-	input_points(maps->input, points);
-	c1_pixels(n, points, maps->pixels.c1);
 	squash_row(maps->pixels.c1[0][0][0], N_MAPS1 * 28 * 32);
 	for (int map = 0; map < N_MAPS1; map++)
 		for (int y = 0; y < 14; y++)
@@ -53,11 +51,9 @@ static inline void forward_c1_s2(const struct isa_network *n, struct isa_1998_ma
 	squash_row(maps->s2[0][0], N_MAPS1 * 14 * 16);
 }
 
-static inline void forward_c3_s4(const struct isa_network *n, struct isa_1998_maps *maps, struct isa_points *points)
+// The same from C3 to S4.
+static inline void forward_s4(const struct isa_params *w, struct isa_1998_maps *maps)
 {
-	const struct isa_params *w = n->params;
-	s2_points(maps->s2, points);
-	c3_pixels(n, points, maps->pixels.c3);
 	squash_row(maps->pixels.c3[0], C3_PIXELS * N_MAPS3);
 	for (int pixel = 0; pixel < S4_PIXELS; pixel++)
 		VF_EACH(map, N_MAPS3)

@@ -14,8 +14,12 @@ static void forward_maps(const struct isa_network *n, const float *ink, struct i
 {
 	struct isa_points points;
 	lay_out_input(n, ink, maps->input);
-	forward_c1_s2(n, maps, &points);
-	forward_c3_s4(n, maps, &points);
+	input_points(maps->input, &points);
+	c1_pixels(n, &points, maps->pixels.c1);
+	forward_s2(n->params, maps);
+	s2_points(maps->s2, &points);
+	c3_pixels(n, &points, maps->pixels.c3);
+	forward_s4(n->params, maps);
 	memcpy(row->s4, maps->s4, sizeof row->s4);
 }
 

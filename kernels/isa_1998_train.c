@@ -9,13 +9,13 @@
 // apart until the update adds them up.
 #include "kernels/isa_1998.h"
 #include "kernels/isa_backward.h"
+#include "kernels/isa_direct.h"
 
 #include <math.h>
 #include <string.h>
 
 // C3's gradients with their frame: column x lies at x + FRAME, so that each of a filter's columns is a vector of 16.
 enum { FRAME = 4, FRAMED = 24 };
-enum { MAP_VECTORS = N_MAPS3 / VF_LANES }; // C3's maps
 
 #if defined __AVX512F__
 enum { TAP_ROWS = 5 }; // rows of C3's filters whose sums are in registers together
@@ -213,34 +213,33 @@ ALWAYS_INLINE void backward_s2(const struct isa_params *w, const struct isa_1998
 // gradient of C1 += dc1 · the input, by column. Three maps share each load of the input, which seldom is aligned.
 static void backward_c1(const float *input, float (*dc1)[28][2][16], struct isa_1998_gradient *gradient)
 {
-	enum { MAPS = 3 };
-	for (int map = 0; map < N_MAPS1; map += MAPS)
+	for (int map = 0; map < N_MAPS1; map += DIRECT_MAPS)
 	VF_EACH(lane, 16)
 	for (int ky = 0; ky < 5; ky++) {
-		vf sums[MAPS][5];
+		vf sums[DIRECT_MAPS][5];
 		UNROLL(3)
-		for (int m = 0; m < MAPS; m++)
+		for (int m = 0; m < DIRECT_MAPS; m++)
 			UNROLL(5)
 			for (int kx = 0; kx < 5; kx++)
 				sums[m][kx] = vf_load(&gradient->c1_weight[map + m][ky * 5 + kx][lane]);
 		for (int y = 0; y < 28; y++)
 		UNROLL(2)
 		for (int odd = 0; odd < 2; odd++) {
-			vf d[MAPS];
+			vf d[DIRECT_MAPS];
 			UNROLL(3)
-			for (int m = 0; m < MAPS; m++)
+			for (int m = 0; m < DIRECT_MAPS; m++)
 				d[m] = vf_load(&dc1[map + m][y][odd][lane]);
 			UNROLL(5)
 			for (int kx = 0; kx < 5; kx++) {
 				int column = odd + kx;
 				vf in = vf_load(&input[(y + ky) * 32 + column % 2 * 16 + column / 2 + lane]);
 				UNROLL(3)
-				for (int m = 0; m < MAPS; m++)
+				for (int m = 0; m < DIRECT_MAPS; m++)
 					sums[m][kx] = vf_fma(d[m], in, sums[m][kx]);
 			}
 		}
 		UNROLL(3)
-		for (int m = 0; m < MAPS; m++)
+		for (int m = 0; m < DIRECT_MAPS; m++)
 			UNROLL(5)
 			for (int kx = 0; kx < 5; kx++)
 				vf_store(&gradient->c1_weight[map + m][ky * 5 + kx][lane], sums[m][kx]);
@@ -275,6 +274,37 @@ ALWAYS_INLINE void backward_maps(const struct lenet5 *net, const struct isa_para
 	backward_c1(maps->input, b->dc1, gradient);
 }
 
+static void train_c1(const struct isa_params *w, struct isa_1998_maps *maps)
+{
+	for (int y = 0; y < 14; y++)
+	VF_EACH(lane, 16)
+	for (int map = 0; map < N_MAPS1; map += DIRECT_MAPS) {
+		vf sums[DIRECT_MAPS][4];
+		direct_c1(w, maps->input, y, lane, map, sums);
+		UNROLL(3)
+		for (int m = 0; m < DIRECT_MAPS; m++)
+			UNROLL(4)
+			for (int i = 0; i < 4; i++)
+				vf_store(&maps->pixels.c1[map + m][2 * y + (i >> 1)][i & 1][lane], sums[m][i]);
+	}
+}
+
+static void train_c3(const struct isa_params *w, struct isa_1998_maps *maps)
+{
+	for (int y = 0; y < 5; y++)
+	for (int x = 0; x < 10; x += DIRECT_COLUMNS) {
+		vf sums[DIRECT_COLUMNS / 2][MAP_VECTORS][4];
+		direct_c3(w, maps->s2, y, x, sums);
+		UNROLL(5)
+		for (int c = 0; c < DIRECT_COLUMNS / 2; c++)
+		UNROLL(4)
+		for (int v = 0; v < MAP_VECTORS; v++)
+			UNROLL(4)
+			for (int i = 0; i < 4; i++)
+				vf_store(&maps->pixels.c3[(2 * y + (i >> 1)) * 10 + x + 2 * c + (i & 1)][v * VF_LANES], sums[c][v][i]);
+	}
+}
+
 // The pass there and back. w, turned_w: the weights on the way back, or their squares.
 ALWAYS_INLINE void pass(const struct isa_network *n, const struct isa_transposed *centres, const struct isa_params *w,
 			const struct isa_transposed *turned_w, const struct isa_lesson *lesson, struct isa_features *features,
@@ -282,7 +312,6 @@ ALWAYS_INLINE void pass(const struct isa_network *n, const struct isa_transposed
 {
 	struct isa_1998_maps maps[GROUP];
 	float ds4[GROUP][N_S4] __attribute__((aligned(64)));
-	struct isa_points points;
 	struct back back;
 	memset(back.framed, 0, sizeof back.framed);
 	memset(gradient, 0, sizeof *gradient);
@@ -291,8 +320,10 @@ ALWAYS_INLINE void pass(const struct isa_network *n, const struct isa_transposed
 		const int pictures = lesson->n - first < GROUP ? lesson->n - first : GROUP;
 		for (int p = 0; p < pictures; p++) {
 			lay_out_pixels(n, lesson->pixels[first + p], maps[p].input);
-			forward_c1_s2(n, &maps[p], &points);
-			forward_c3_s4(n, &maps[p], &points);
+			train_c1(n->params, &maps[p]);
+			forward_s2(n->params, &maps[p]);
+			train_c3(n->params, &maps[p]);
+			forward_s4(n->params, &maps[p]);
 			memcpy(f[p].s4, maps[p].s4, sizeof f[p].s4);
 		}
 #define CALL(count) forward_hidden(n, count, FEATURES_STRIDE, f->s4, f->c5, f->f6)

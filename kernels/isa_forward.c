@@ -21,7 +21,7 @@ static void forward_one(const struct isa_network *n, struct isa_maps *maps, stru
 	s2_points(maps->s2, points);
 	for (int y = 0; y < 5; y++) {
 		const float *weight = w->c5_weight[y * ROW_INPUTS];
-		forward_c3_row(n, maps, points, y, row->s4, false, weight);
+		forward_c3_row(n, points, y, row->s4, weight);
 		full_block(weight, C5_STRIDE, y ? row->c5 : w->c5_bias, &row->s4[y * ROW_INPUTS], STRIDE, ROW_INPUTS, row->c5, STRIDE,
 			   1, C5_BLOCK(1));
 	}
@@ -36,9 +36,9 @@ void ISA_NAME(isa_forward)(const struct isa_network *n, const float *ink, int pi
 	struct row rows[GROUP];
 	for (int p = 0; p < pictures; p++) {
 		lay_out_input(n, ink + p * LENET5_PIXELS, maps.input);
-		forward_c1(n, &maps, &points, false);
+		forward_c1(n, &maps, &points);
 		if (pictures > 1)
-			forward_c3(n, &maps, &points, rows[p].s4, false);
+			forward_c3(n, &maps, &points, rows[p].s4);
 	}
 #define CALL(count) forward_full(n, count, STRIDE, rows[0].s4, rows[0].c5, rows[0].f6, rows[0].scores)
 	switch (pictures) {
@@ -60,8 +60,8 @@ void ISA_NAME(isa_trace)(const struct isa_network *n, const float *ink, struct e
 	struct isa_pixels pixels;
 	struct row row;
 	lay_out_input(n, ink, maps.input);
-	forward_c1(n, &maps, &points, false);
-	forward_c3(n, &maps, &points, row.s4, false);
+	forward_c1(n, &maps, &points);
+	forward_c3(n, &maps, &points, row.s4);
 	forward_full(n, 1, STRIDE, row.s4, row.c5, row.f6, row.scores);
 	c1_pixels(n, &points, pixels.c1);
 	c3_pixels(n, &points, pixels.c3);

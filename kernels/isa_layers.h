@@ -1,4 +1,5 @@
-// isa_layers: the forward pass as inline functions, shared by inference (isa_forward.c) and training (isa_train.c).
+// isa_layers: the forward pass as inline functions. The full layers are shared by inference (isa_forward.c) and training
+// (isa_train.c); C1 and C3 are inference's, training has its own (isa_direct.h).
 //
 // Each output is made of chains of fused multiply-adds that take their inputs in a fixed order: a full layer's is one, which starts at
 // the bias; C1's and C3's are put together from a few (isa_winograd.h). Vectors run across outputs, never along a sum; blocks only
@@ -47,10 +48,7 @@ enum { SCORES_BLOCK = SCORES_STRIDE / VF_LANES };
 struct isa_maps {
 	float input[LENET5_PADDED * 32 + 16]; // (row, even or odd columns, column/2); vectors read past the last row
 	float s2[N_MAPS1][14][16]; // [map][y][x]
-	int32_t s2_from[N_MAPS1][14][16]; // the winner of each pooling window: y·S2_FROM_ROW + x in the window
-	int32_t s4_from[25][N_MAPS3]; // the same, y·S4_FROM_ROW + x·8
 } __attribute__((aligned(64)));
-enum { S2_FROM_ROW = LENET5_PADDED, S4_FROM_ROW = 14 * 8 };
 
 #define SQUASH_LIMIT 1.7159f
 
@@ -71,19 +69,9 @@ ALWAYS_INLINE vf activate(enum lenet5_activation activation, vf x)
 	return x;
 }
 
-// The maximum of a window, and in *from the offset of its first occurrence.
-ALWAYS_INLINE vf pool(const vf window[4], const int32_t offsets[4], vf *from)
+ALWAYS_INLINE vf pool(const vf window[4])
 {
-	vf best = window[0];
-	union { int32_t i; float f; } offset = { offsets[0] };
-	*from = vf_set1(offset.f);
-	UNROLL(3)
-	for (int i = 1; i < 4; i++) {
-		offset.i = offsets[i];
-		*from = vf_select(vf_greater(window[i], best), vf_set1(offset.f), *from);
-		best = vf_max(window[i], best);
-	}
-	return best;
+	return vf_max(window[3], vf_max(window[2], vf_max(window[1], window[0])));
 }
 
 ALWAYS_INLINE float normalised(const struct isa_network *n, float ink)
@@ -110,9 +98,8 @@ static inline void lay_out_input(const struct isa_network *n, const float *ink, 
 }
 
 // C1 and S2, into maps->s2.
-ALWAYS_INLINE void forward_c1(const struct isa_network *n, struct isa_maps *maps, struct isa_points *points, bool training)
+ALWAYS_INLINE void forward_c1(const struct isa_network *n, struct isa_maps *maps, struct isa_points *points)
 {
-	static const int32_t offsets[4] = { 0, 1, S2_FROM_ROW, S2_FROM_ROW + 1 };
 	enum lenet5_activation activation = n->net->activation[LENET5_S2];
 	input_points(maps->input, points);
 	for (int y = 0; y < 14; y++)
@@ -121,39 +108,31 @@ ALWAYS_INLINE void forward_c1(const struct isa_network *n, struct isa_maps *maps
 		vf windows[C1_MAPS][4];
 		convolve_c1(n, points, y, lane, map, windows);
 		UNROLL(2)
-		for (int m = 0; m < C1_MAPS; m++) {
-			vf from;
-			vf_store(&maps->s2[map + m][y][lane], activate(activation, pool(windows[m], offsets, &from)));
-			if (training)
-				vf_store(&maps->s2_from[map + m][y][lane], from);
-		}
+		for (int m = 0; m < C1_MAPS; m++)
+			vf_store(&maps->s2[map + m][y][lane], activate(activation, pool(windows[m])));
 	}
 }
 
 // Row y of S4, into s4 (25, 16), through C3. ahead: as sum_c3's.
-ALWAYS_INLINE void forward_c3_row(const struct isa_network *n, struct isa_maps *maps, struct isa_points *points, int y, float *s4,
-				  bool training, const float *ahead)
+ALWAYS_INLINE void forward_c3_row(const struct isa_network *n, struct isa_points *points, int y, float *s4, const float *ahead)
 {
-	static const int32_t offsets[4] = { 0, 8, S4_FROM_ROW, S4_FROM_ROW + 8 };
 	enum lenet5_activation activation = n->net->activation[LENET5_S4];
 	sum_c3(n->winograd, points, y, ahead);
 	UNROLL(5)
 	for (int x = 0; x < 5; x++)
 		VF_EACH(map, N_MAPS3) {
-			vf window[4], from;
+			vf window[4];
 			c3_window(n, points, x, map, window);
-			vf_store(&s4[(y * 5 + x) * N_MAPS3 + map], activate(activation, pool(window, offsets, &from)));
-			if (training)
-				vf_store(&maps->s4_from[y * 5 + x][map], from);
+			vf_store(&s4[(y * 5 + x) * N_MAPS3 + map], activate(activation, pool(window)));
 		}
 }
 
 // C3 and S4, into s4 (25, 16).
-ALWAYS_INLINE void forward_c3(const struct isa_network *n, struct isa_maps *maps, struct isa_points *points, float *s4, bool training)
+ALWAYS_INLINE void forward_c3(const struct isa_network *n, const struct isa_maps *maps, struct isa_points *points, float *s4)
 {
 	s2_points(maps->s2, points);
 	for (int y = 0; y < 5; y++)
-		forward_c3_row(n, maps, points, y, s4, training, NULL);
+		forward_c3_row(n, points, y, s4, NULL);
 }
 
 // All pixels of C1 and C3, before their activations. Lanes 14 and 15 of C1 hold anything finite.

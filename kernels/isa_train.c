@@ -9,17 +9,26 @@
 // after the other, every row over all pictures in their order: no partial sums, so nothing depends on how many threads share
 // the work. The convolutions' are summed a chunk at a time, and the chunks in their order.
 #include "kernels/isa_backward.h"
+#include "kernels/isa_direct.h"
 
 #include <math.h>
 #include <string.h>
 
-enum { S2_ROW = 14 * 8, PATCH_ROW = 5 * 8 };
+enum { S2_ROW = 14 * 8, PATCH_ROW = 5 * 8, S2_FROM_ROW = LENET5_PADDED, S4_FROM_ROW = S2_ROW };
 
 // A picture's maps as the backward pass wants them. Runs of 48 floats may read past a row, but not past the end.
 struct patches {
 	float input[LENET5_PADDED * LENET5_PADDED + 16]; // (y, x)
 	float s2[14 * S2_ROW + 16]; // (y, x, map)
 	float ds2[14 * S2_ROW + 16];
+} __attribute__((aligned(64)));
+
+// A picture's maps on the way forth. Columns 14 and 15 of s2 hold anything finite.
+struct pooled_maps {
+	float input[LENET5_PADDED * 32 + 16]; // as in struct isa_maps
+	float s2[N_MAPS1][14][16]; // [map][y][x]
+	int32_t s2_from[N_MAPS1][14][16]; // the winner of each pooling window: y·S2_FROM_ROW + x in the window
+	int32_t s4_from[25][N_MAPS3]; // the same, y·S4_FROM_ROW + x·8
 } __attribute__((aligned(64)));
 
 // Cross-entropy of the softmax. scores (16) become the gradient of the loss/batch; returns the loss.
@@ -40,12 +49,64 @@ static double softmax_loss(float scores[SCORES_STRIDE], const float target[16], 
 	return log((double)sum) + (double)top - towards;
 }
 
-static void forward_maps(const struct isa_network *n, const uint8_t *pixels, struct isa_maps *maps, float *s4)
+// The maximum of a window, and in *from the offset of its first occurrence.
+ALWAYS_INLINE vf pool_from(const vf window[4], const int32_t offsets[4], vf *from)
 {
-	struct isa_points points;
+	vf best = window[0];
+	union { int32_t i; float f; } offset = { offsets[0] };
+	*from = vf_set1(offset.f);
+	UNROLL(3)
+	for (int i = 1; i < 4; i++) {
+		offset.i = offsets[i];
+		*from = vf_select(vf_greater(window[i], best), vf_set1(offset.f), *from);
+		best = vf_max(window[i], best);
+	}
+	return best;
+}
+
+static void train_c1(const struct isa_network *n, struct pooled_maps *maps)
+{
+	static const int32_t offsets[4] = { 0, 1, S2_FROM_ROW, S2_FROM_ROW + 1 };
+	enum lenet5_activation activation = n->net->activation[LENET5_S2];
+	for (int y = 0; y < 14; y++)
+	VF_EACH(lane, 16)
+	for (int map = 0; map < N_MAPS1; map += DIRECT_MAPS) {
+		vf sums[DIRECT_MAPS][4];
+		direct_c1(n->params, maps->input, y, lane, map, sums);
+		UNROLL(3)
+		for (int m = 0; m < DIRECT_MAPS; m++) {
+			vf from;
+			vf_store(&maps->s2[map + m][y][lane], activate(activation, pool_from(sums[m], offsets, &from)));
+			vf_store(&maps->s2_from[map + m][y][lane], from);
+		}
+	}
+}
+
+static void train_c3(const struct isa_network *n, struct pooled_maps *maps, float *s4)
+{
+	static const int32_t offsets[4] = { 0, 8, S4_FROM_ROW, S4_FROM_ROW + 8 };
+	enum lenet5_activation activation = n->net->activation[LENET5_S4];
+	for (int y = 0; y < 5; y++)
+	for (int x = 0; x < 10; x += DIRECT_COLUMNS) {
+		vf sums[DIRECT_COLUMNS / 2][MAP_VECTORS][4];
+		direct_c3(n->params, maps->s2, y, x, sums);
+		UNROLL(5)
+		for (int c = 0; c < DIRECT_COLUMNS / 2; c++)
+		UNROLL(4)
+		for (int v = 0; v < MAP_VECTORS; v++) {
+			vf from;
+			int pixel = y * 5 + x / 2 + c;
+			vf_store(&s4[pixel * N_MAPS3 + v * VF_LANES], activate(activation, pool_from(sums[c][v], offsets, &from)));
+			vf_store(&maps->s4_from[pixel][v * VF_LANES], from);
+		}
+	}
+}
+
+static void forward_maps(const struct isa_network *n, const uint8_t *pixels, struct pooled_maps *maps, float *s4)
+{
 	lay_out_pixels(n, pixels, maps->input);
-	forward_c1(n, maps, &points, true);
-	forward_c3(n, maps, &points, s4, true);
+	train_c1(n, maps);
+	train_c3(n, maps, s4);
 }
 
 // Full layers of `pictures` pictures there and back: features[].s4 → losses and ds4 (pictures, 400).
@@ -60,7 +121,7 @@ ALWAYS_INLINE void learn_full(const struct isa_network *n, const struct isa_tran
 	backward_hidden(n, turned, pictures, f, ds4, false);
 }
 
-static void lay_out_patches(const struct isa_maps *maps, struct patches *to)
+static void lay_out_patches(const struct pooled_maps *maps, struct patches *to)
 {
 	for (int y = 0; y < LENET5_PADDED; y++)
 		for (int x = 0; x < 16; x++) {
@@ -77,13 +138,13 @@ static void lay_out_patches(const struct isa_maps *maps, struct patches *to)
 }
 
 // Where in (y, x, 8 maps) the patch begins that the winner of S4's window `pixel` of map `map` looked at.
-ALWAYS_INLINE int s4_patch(const struct isa_maps *maps, int pixel, int map)
+ALWAYS_INLINE int s4_patch(const struct pooled_maps *maps, int pixel, int map)
 {
 	return pixel / 5 * 2 * S2_ROW + pixel % 5 * 2 * 8 + maps->s4_from[pixel][map];
 }
 
 // gradient of C3's weights += ds4 · patches of S2
-static void backward_c3_weights(const struct isa_maps *maps, const struct patches *patches, const float *ds4,
+static void backward_c3_weights(const struct pooled_maps *maps, const struct patches *patches, const float *ds4,
 				struct isa_conv_gradient *gradient)
 {
 	// rows of the patch and maps of C3 at once, as the registers allow; a row is whole vectors, its padding garbage
@@ -128,7 +189,7 @@ static void backward_c3_weights(const struct isa_maps *maps, const struct patche
 }
 
 // ds2 += C3's weights · ds4, through S2's activation
-static void backward_c3_maps(const struct isa_maps *maps, struct patches *patches, const float *ds4, const struct isa_transposed *turned,
+static void backward_c3_maps(const struct pooled_maps *maps, struct patches *patches, const float *ds4, const struct isa_transposed *turned,
 			     enum lenet5_activation activation)
 {
 	for (int pixel = 0; pixel < 25; pixel++)
@@ -147,7 +208,7 @@ static void backward_c3_maps(const struct isa_maps *maps, struct patches *patche
 }
 
 // gradient of C1's weights += ds2 · patches of the input
-static void backward_c1(const struct isa_maps *maps, const struct patches *patches, struct isa_conv_gradient *gradient)
+static void backward_c1(const struct pooled_maps *maps, const struct patches *patches, struct isa_conv_gradient *gradient)
 {
 	enum { MAPS = 2, VECTORS = 8 / VH_LANES };
 	for (int map = 0; map < N_MAPS1; map += MAPS) {
@@ -189,7 +250,7 @@ void ISA_NAME(isa_learn)(const struct isa_network *n, const struct isa_transpose
 {
 	const int pictures = lesson->n;
 	struct isa_conv_gradient *gradient = &sums->conv;
-	struct isa_maps maps[MAX_CHUNK];
+	struct pooled_maps maps[MAX_CHUNK];
 	float ds4[MAX_CHUNK][N_S4] __attribute__((aligned(64)));
 	for (int p = 0; p < pictures; p++)
 		forward_maps(n, lesson->pixels[p], &maps[p], features[p].s4);

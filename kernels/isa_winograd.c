@@ -1,4 +1,4 @@
-// The weights at the points of isa_winograd.h, for one instruction set: once a model, and in training once a step.
+// The weights at the points of isa_winograd.h, for one instruction set, once a model.
 #include "kernels/isa_winograd.h"
 
 // Five weights → their values at the points, divided by what an input's values there are multiplied with.
