@@ -23,6 +23,7 @@
 #include "server/watch.h"
 
 #include <microhttpd.h>
+#include <sched.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdint.h>
@@ -242,9 +243,11 @@ static void ungather(struct exchange *x)
 		*at = x->next_gathered;
 }
 
-// Computes for all that have the route of the first one, until none is left.
+// Computes for all that have the route of the first one, until none is left. The answers of the turn before are out by now: where
+// there are more threads than processors, another one may have its turn first, lest its clients wait for the end of a time slice.
 static void compute_gathered(void)
 {
+	sched_yield();
 	while (gathered) {
 		const struct route *route = gathered->route;
 		void *calls[ROUTE_MAX_CALLS];
