@@ -10,7 +10,7 @@ WITH_CUDA := $(if $(filter release,$(VARIANT)),$(if $(filter auto,$(CUDA)),$(NVC
 B := build/$(VARIANT)$(if $(filter 0,$(CUDA)),$(if $(NVCC),-cpu))
 
 CFLAGS  ?= -O2 -g -ftree-vectorize
-PKGS    := libmicrohttpd gnutls libcjson libpng nettle zlib
+PKGS    := libmicrohttpd gnutls libcjson libpng libdeflate nettle zlib
 WARN    := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes $(if $(WERROR),-Werror)
 # The bits do not move: no contraction the code does not ask for, no reordering.
 override CFLAGS += -std=c11 -D_GNU_SOURCE -I. $(CPPFLAGS) $(WARN) -ffp-contract=off -fno-math-errno -pthread \

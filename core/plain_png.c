@@ -3,11 +3,12 @@
 // stand and close up, so that one piece of memory does.
 #include "core/plain_png.h"
 
+#include <libdeflate.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-#include <zlib.h>
 
-enum { SIGNATURE = 8, AROUND = 12, IHDR = 13, STATE = 12 << 10 };
+enum { SIGNATURE = 8, AROUND = 12, IHDR = 13 };
 
 static uint32_t read_u32(const uint8_t *p)
 {
@@ -22,47 +23,49 @@ static const uint8_t *read_chunk(const uint8_t **at, const uint8_t *end, const c
 		return NULL;
 	size_t length = read_u32(chunk);
 	if (length > (size_t)(end - chunk) - AROUND || memcmp(chunk + 4, type, 4) != 0 ||
-	    crc32(0, chunk + 4, (uInt)length + 4) != read_u32(chunk + 8 + length))
+	    libdeflate_crc32(0, chunk + 4, length + 4) != read_u32(chunk + 8 + length))
 		return NULL;
 	*at = chunk + AROUND + length;
 	*n = length;
 	return chunk + 8;
 }
 
-// zlib's state comes off the stack; it asks for nothing else where all is inflated in one call.
-struct state {
-	bool taken;
-	uint8_t bytes[STATE] __attribute__((aligned(16)));
-};
+// A thread keeps its decompressor: a new one would begin with the tables of deflate's fixed codes, which is most of the work for a
+// small picture.
+static pthread_key_t key;
+static bool has_key;
 
-static voidpf take_state(voidpf arg, uInt n, uInt size)
+static void free_decompressor(void *d)
 {
-	struct state *state = arg;
-	if (state->taken || (uint64_t)n * size > STATE)
-		return Z_NULL;
-	state->taken = true;
-	return state->bytes;
+	libdeflate_free_decompressor(d);
 }
 
-static void give_state(voidpf arg, voidpf piece)
+static void make_key(void)
 {
-	(void)piece;
-	((struct state *)arg)->taken = false;
+	has_key = pthread_key_create(&key, free_decompressor) == 0;
 }
 
-// Whether a zlib stream has exactly n_out bytes.
+static struct libdeflate_decompressor *own_decompressor(void)
+{
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+	pthread_once(&once, make_key);
+	struct libdeflate_decompressor *d = has_key ? pthread_getspecific(key) : NULL;
+	if (d || !has_key)
+		return d;
+	d = libdeflate_alloc_decompressor();
+	if (d && pthread_setspecific(key, d)) {
+		libdeflate_free_decompressor(d);
+		return NULL;
+	}
+	return d;
+}
+
+// Whether a zlib stream is all of `in` and has exactly n_out bytes.
 static bool inflate_all(const uint8_t *in, size_t n_in, uint8_t *out, size_t n_out)
 {
-	struct state state;
-	state.taken = false;
-	z_stream z = { .next_in = (Bytef *)(uintptr_t)in, .avail_in = (uInt)n_in, .zalloc = take_state, .zfree = give_state, .opaque = &state };
-	if (n_out > UINT32_MAX || inflateInit(&z) != Z_OK)
-		return false;
-	z.next_out = out;
-	z.avail_out = (uInt)n_out;
-	bool ok = inflate(&z, Z_FINISH) == Z_STREAM_END && z.avail_out == 0 && z.avail_in == 0;
-	inflateEnd(&z);
-	return ok;
+	size_t n_read;
+	struct libdeflate_decompressor *d = own_decompressor();
+	return d && libdeflate_zlib_decompress_ex(d, in, n_in, out, n_out, &n_read, NULL) == LIBDEFLATE_SUCCESS && n_read == n_in;
 }
 
 static uint8_t paeth(int left, int up, int corner)

@@ -1,5 +1,5 @@
 // plain_png: the PNGs that most programs write, read quickly: 8 bits, no palette, not interlaced, nothing in the file but IHDR, one
-// IDAT and IEND. libpng inflates row by row, which zlib is slow at where rows are short; here a picture is inflated at once.
+// IDAT and IEND. libpng inflates row by row, which zlib is slow at where rows are short; here libdeflate does it at once.
 // Everything else, and whatever is wrong with a picture, is left to libpng (image.h), which then says what.
 #pragma once
 

@@ -62,6 +62,7 @@ want_build()
 	want libgnutls28-dev 'TLS' pkg-config --exists gnutls
 	want libcjson-dev 'JSON' pkg-config --exists libcjson
 	want libpng-dev 'PNG pictures' pkg-config --exists libpng
+	want libdeflate-dev 'plain PNG pictures, quickly' pkg-config --exists libdeflate
 	want nettle-dev 'SHA-256 and base64' pkg-config --exists nettle
 	want zlib1g-dev 'gzip' pkg-config --exists zlib
 }
@@ -76,6 +77,7 @@ want_run()
 	want libmicrohttpd12 'HTTP server' has_library libmicrohttpd.so.12
 	want libcjson1 'JSON' has_library libcjson.so.1
 	want libpng16-16 'PNG pictures' has_library libpng16.so.16
+	want libdeflate0 'plain PNG pictures, quickly' has_library libdeflate.so.0
 	want libnettle8 'SHA-256 and base64' has_library libnettle.so.8
 	want zlib1g 'gzip' has_library libz.so.1
 }

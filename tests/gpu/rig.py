@@ -153,7 +153,7 @@ def build(report, device, env):
         settings = ['CUDA=1', f'CUDA_ARCHS={capability}', *(f'CUDNN_H={d}/cudnn.h' for d in cudnn_folders()[0][:1])]
     began = time.monotonic()
     # pkg-config decides at once what would else be said by the compiler, file by file
-    if subprocess.run([tool('pkg-config', env) or 'false', '--exists', 'libmicrohttpd', 'gnutls', 'libcjson', 'libpng', 'nettle',
+    if subprocess.run([tool('pkg-config', env) or 'false', '--exists', 'libmicrohttpd', 'gnutls', 'libcjson', 'libpng', 'libdeflate', 'nettle',
                        'zlib'], env=env).returncode:
         raise Failed('the libraries are missing: make gpu-bundle, on a machine with a network, fills build/gpu-bundle')
     run(report, [make, f'-j{os.cpu_count()}', f'B={BUILD}', *settings, 'all', f'{BUILD}/gpu-tests'], env=env)
