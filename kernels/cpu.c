@@ -52,7 +52,7 @@ static int model_new(struct engine *engine, const struct engine_network *network
 	m->mean = network->mean;
 	m->scale = 1 / network->std;
 	cpu_pack(network->net, network->params, &m->params);
-	cpu_isa(engine)->winograd(&m->params, &m->winograd);
+	cpu_winograd(&m->params, &m->winograd);
 	*out = &m->base;
 	return 0;
 }
@@ -131,7 +131,7 @@ static void engine_free(struct engine *engine)
 	{ #set, title, \
 	  { isa_forward_##set, isa_trace_##set, isa_learn_##set, isa_update_##set, NULL }, \
 	  { isa_1998_forward_##set, isa_1998_trace_##set, isa_1998_learn_##set, isa_1998_update_##set, isa_1998_curve_##set }, \
-	  isa_winograd_##set, isa_peak_##set }
+	  isa_peak_##set }
 
 static const struct isa isas[] = { // the best first
 #ifdef __x86_64__

@@ -17,7 +17,7 @@ enum {
 	GROUP = 4, // pictures that share one pass over the weights of the full layers
 	MAX_CHUNK = 8, // pictures of one work item in training
 	C3_ROW = 48, // of the gradient of C3: (5 x, 8 maps) and padding
-	N_POINTS = 6, // at which a row of five weights is taken for two outputs: see isa_winograd.h
+	C1_POINTS = 8, C3_POINTS = 9, // at which a filter's columns are taken: see isa_winograd.h
 };
 
 // All parameters (or their momentum), as the forward pass wants them. 64-byte aligned.
@@ -35,10 +35,10 @@ struct isa_params {
 	float s2_weight[16], s2_bias[16], s4_weight[N_MAPS3], s4_bias[N_MAPS3]; // of subsampling
 } __attribute__((aligned(64)));
 
-// The rows of C1's filters and the columns of C3's, at the points of isa_winograd.h.
+// The columns of the filters, at the points of isa_winograd.h.
 struct isa_winograd {
-	float c1_weight[N_POINTS][6][8]; // [point][ky][map], and padding
-	float c3_weight[N_POINTS][N_MAPS1][5][N_MAPS3]; // [point][in][kx][out]
+	float c1_weight[C1_POINTS][5][8]; // [point][kx][map], and padding
+	float c3_weight[C3_POINTS][N_MAPS1][5][N_MAPS3]; // [point][in][kx][out]
 } __attribute__((aligned(64)));
 
 struct isa_network {
@@ -125,7 +125,6 @@ struct isa_functions {
 struct isa {
 	const char *name, *title;
 	struct isa_functions max_pooling, of_1998;
-	void (*winograd)(const struct isa_params *, struct isa_winograd *); // the weights at the points
 	double (*peak)(double seconds); // FLOP/s of one thread in multiply-adds
 };
 
@@ -150,7 +149,6 @@ static inline const struct isa_functions *isa_for(const struct isa *isa, const s
 	void isa_1998_curve_##set(const struct isa_network *, const struct isa_transposed *, const struct isa_params *squares, \
 				  const struct isa_transposed *turned_squares, const struct isa_lesson *,            \
 				  struct isa_features *features, union isa_gradient *gradient);                      \
-	void isa_winograd_##set(const struct isa_params *, struct isa_winograd *);                                   \
 	double isa_peak_##set(double seconds);
 ISA_DECLARE(portable)
 ISA_DECLARE(avx2)

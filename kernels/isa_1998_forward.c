@@ -1,6 +1,7 @@
 // Inference with the network as published, for one instruction set (isa_1998.h). It keeps every layer's output on its way, so a
 // look inside is the same pass and a copy.
 #include "kernels/isa_1998.h"
+#include "kernels/isa_winograd.h"
 
 #include <string.h>
 
@@ -18,6 +19,7 @@ static void forward_maps(const struct isa_network *n, const float *ink, struct i
 	c1_pixels(n, &points, maps->pixels.c1);
 	forward_s2(n->params, maps);
 	s2_points(maps->s2, &points);
+	sum_c3(n->winograd, &points);
 	c3_pixels(n, &points, maps->pixels.c3);
 	forward_s4(n->params, maps);
 	memcpy(row->s4, maps->s4, sizeof row->s4);

@@ -1,6 +1,5 @@
-// Inference for one instruction set (see isa_layers.h for how), the same network written plainly for a look inside, and
-// the arithmetic peak that both are measured against.
-#include "kernels/isa_layers.h"
+// Inference for one instruction set (see isa_layers.h for how), a look inside, and the arithmetic peak that it is measured against.
+#include "kernels/isa_winograd.h"
 
 #include <string.h>
 #include <time.h>
@@ -12,21 +11,41 @@ struct row {
 
 enum { STRIDE = sizeof(struct row) / sizeof(float) };
 
-// C5's weights, 200 KiB, come from the second-level cache. A picture alone uses each once and would wait for them: so C5 takes S4
-// row by row, and while C3, whose weights are at hand, computes a row, part of C5's for it is fetched.
-static void forward_one(const struct isa_network *n, struct isa_maps *maps, struct isa_points *points, struct row *row)
+// C1 and S2, into maps->s2.
+NOINLINE void forward_c1(const struct isa_network *n, struct isa_maps *maps, struct isa_points *points)
 {
-	enum { ROW_INPUTS = N_S4 / 5 };
-	const struct isa_params *w = n->params;
-	s2_points(maps->s2, points);
-	for (int y = 0; y < 5; y++) {
-		const float *weight = w->c5_weight[y * ROW_INPUTS];
-		forward_c3_row(n, points, y, row->s4, weight);
-		full_block(weight, C5_STRIDE, y ? row->c5 : w->c5_bias, &row->s4[y * ROW_INPUTS], STRIDE, ROW_INPUTS, row->c5, STRIDE,
-			   1, C5_BLOCK(1));
+	enum lenet5_activation activation = n->net->activation[LENET5_S2];
+	input_points(maps->input, points);
+	for (int tile = 0; tile < C1_TILES; tile++)
+	VF_EACH(lane, 16)
+	for (int map = 0; map < N_MAPS1; map += C1_BLOCK) {
+		vf pixels[C1_BLOCK][C1_TILE][2];
+		convolve_c1(n, points, tile, lane, map, pixels);
+		UNROLL(2)
+		for (int m = 0; m < C1_BLOCK; m++)
+			UNROLL(2)
+			for (int y = 0; y < 2; y++)
+				vf_store(&maps->s2[map + m][2 * tile + y][lane], activate(activation, pool(pixels[m][2 * y])));
 	}
-	forward_f6(n, 1, STRIDE, row->c5, row->f6);
-	forward_scores(n, 1, STRIDE, row->f6, row->scores);
+}
+
+// C3 and S4, into s4 (25, 16).
+NOINLINE void forward_c3(const struct isa_network *n, const struct isa_maps *maps, struct isa_points *points, float *s4)
+{
+	enum lenet5_activation activation = n->net->activation[LENET5_S4];
+	s2_points(maps->s2, points);
+	sum_c3(n->winograd, points);
+	for (int x = 0; x < 5; x++)
+		VF_EACH(map, N_MAPS3) {
+			vf left[10], right[10];
+			c3_column(n, points, 2 * x, map, left);
+			c3_column(n, points, 2 * x + 1, map, right);
+			UNROLL(5)
+			for (int y = 0; y < 5; y++) {
+				const vf window[] = { left[2 * y], right[2 * y], left[2 * y + 1], right[2 * y + 1] };
+				vf_store(&s4[(y * 5 + x) * N_MAPS3 + map], activate(activation, pool(window)));
+			}
+		}
 }
 
 void ISA_NAME(isa_forward)(const struct isa_network *n, const float *ink, int pictures, float *scores)
@@ -37,22 +56,16 @@ void ISA_NAME(isa_forward)(const struct isa_network *n, const float *ink, int pi
 	for (int p = 0; p < pictures; p++) {
 		lay_out_input(n, ink + p * LENET5_PIXELS, maps.input);
 		forward_c1(n, &maps, &points);
-		if (pictures > 1)
-			forward_c3(n, &maps, &points, rows[p].s4);
+		forward_c3(n, &maps, &points, rows[p].s4);
 	}
 #define CALL(count) forward_full(n, count, STRIDE, rows[0].s4, rows[0].c5, rows[0].f6, rows[0].scores)
-	switch (pictures) {
-	case 1: forward_one(n, &maps, &points, rows); break;
-	case 2: CALL(2); break;
-	case 3: CALL(3); break;
-	default: CALL(4); break;
-	}
+	FOR_PICTURES(pictures, CALL)
 #undef CALL
 	for (int p = 0; p < pictures; p++)
 		memcpy(scores + p * LENET5_DIGITS, rows[p].scores, LENET5_DIGITS * sizeof *scores);
 }
 
-// The pixels of C1 and C3, which the passes above see four at a time and forget, are computed once more.
+// The pixels of C1 and C3, which the pass above pools at once, are put together again.
 void ISA_NAME(isa_trace)(const struct isa_network *n, const float *ink, struct engine_trace *t)
 {
 	struct isa_maps maps;

@@ -1,34 +1,18 @@
-// isa_layers: the forward pass as inline functions. The full layers are shared by inference (isa_forward.c) and training
-// (isa_train.c); C1 and C3 are inference's, training has its own (isa_direct.h).
+// isa_layers: what inference (isa_forward.c, isa_1998_forward.c) and training (isa_train.c, isa_1998_train.c) share of the forward pass:
+// the input, pooling and the full layers, as inline functions. C1 and C3 are in isa_winograd.h for the one and isa_direct.h for the other.
 //
 // Each output is made of chains of fused multiply-adds that take their inputs in a fixed order: a full layer's is one, which starts at
-// the bias; C1's and C3's are put together from a few (isa_winograd.h). Vectors run across outputs, never along a sum; blocks only
+// the bias; C1's and C3's in inference are put together from a few. Vectors run across outputs, never along a sum; blocks only
 // decide which chains are in registers together. So a picture's result does not depend on what is computed beside it.
 //
 //   C1+S2  lanes are columns. Even and odd columns of the input are stored apart, so that the two columns of a pooling
 //          window are two vectors and the maximum needs no shuffle.
 //   C3+S4  lanes are the 16 maps: a value of S2 is broadcast and multiplied with a vector of weights.
 //   full   lanes are units; GROUP pictures share each load of the weights.
-//
-// What was tried, and what it gave: network relu, one core of an AMD EPYC (Zen 4) whose AVX-512 peak was 118 GFLOP/s, the
-// least of 400 to 6,000 timings; µs.
-//
-//   AVX-512, C3 of a picture, 10 multiplications for two outputs: a value broadcast for one weight
-//     (21 loads for 20 multiply-adds); for the five of a row (33 for 100)                             4.73 4.08
-//     6 (isa_winograd.h; the peak for the multiply-adds left: 2.44)                                   2.66
-//   AVX-512, C1 of a picture, 10 multiplications for two outputs (the peak: 14 of 16 lanes count)     2.29
-//     6: the sums at a point of all maps at once, through memory to the outputs                       1.99
-//     the sums at all points of two maps at once, point by point; row of the filter by row            1.91 2.02
-//     the sums at 0 and ∞ started at what the others make of the outputs                              1.76
-//     points 0 ±1 ±1/2 ∞, of which an input's values take 12 operations, not 16: no quicker
-//   AVX-512, a picture alone: C5 row by row behind C3; 0, 5, 6, 7, 8, 9, 10, 12, 14 lines of its weights fetched in each
-//     round of C3                                                    6.88 6.62 6.58 6.58 6.54 6.52 6.55 6.67 6.82
-//   Without GCC's predictive commoning, which spills sums (C3 by 10 multiplications, AVX2: 4.55 → 4.39)
-//   From 10 multiplications to 6: AVX-512 alone 8.48 → 6.52, in a batch 7.72 → 5.67; AVX2 9.88 → 7.62 and 9.07 → 6.26;
-//   portable 29.4 → 18.5 and 28.9 → 18.4; C1 and C3 of AVX2 3.09 → 2.06 and 4.45 → 2.85, portable 13.7 → 6.7 and 11.7 → 7.8
 #pragma once
 
-#include "kernels/isa_winograd.h"
+#include "kernels/isa.h"
+#include "kernels/simd.h"
 
 #include <stdbool.h>
 
@@ -97,79 +81,11 @@ static inline void lay_out_input(const struct isa_network *n, const float *ink, 
 		input[32 * 32 + i] = 0;
 }
 
-// C1 and S2, into maps->s2.
-ALWAYS_INLINE void forward_c1(const struct isa_network *n, struct isa_maps *maps, struct isa_points *points)
-{
-	enum lenet5_activation activation = n->net->activation[LENET5_S2];
-	input_points(maps->input, points);
-	for (int y = 0; y < 14; y++)
-	VF_EACH(lane, 16)
-	for (int map = 0; map < N_MAPS1; map += C1_MAPS) {
-		vf windows[C1_MAPS][4];
-		convolve_c1(n, points, y, lane, map, windows);
-		UNROLL(2)
-		for (int m = 0; m < C1_MAPS; m++)
-			vf_store(&maps->s2[map + m][y][lane], activate(activation, pool(windows[m])));
-	}
-}
-
-// Row y of S4, into s4 (25, 16), through C3. ahead: as sum_c3's.
-ALWAYS_INLINE void forward_c3_row(const struct isa_network *n, struct isa_points *points, int y, float *s4, const float *ahead)
-{
-	enum lenet5_activation activation = n->net->activation[LENET5_S4];
-	sum_c3(n->winograd, points, y, ahead);
-	UNROLL(5)
-	for (int x = 0; x < 5; x++)
-		VF_EACH(map, N_MAPS3) {
-			vf window[4];
-			c3_window(n, points, x, map, window);
-			vf_store(&s4[(y * 5 + x) * N_MAPS3 + map], activate(activation, pool(window)));
-		}
-}
-
-// C3 and S4, into s4 (25, 16).
-ALWAYS_INLINE void forward_c3(const struct isa_network *n, const struct isa_maps *maps, struct isa_points *points, float *s4)
-{
-	s2_points(maps->s2, points);
-	for (int y = 0; y < 5; y++)
-		forward_c3_row(n, points, y, s4, NULL);
-}
-
 // All pixels of C1 and C3, before their activations. Lanes 14 and 15 of C1 hold anything finite.
 struct isa_pixels {
 	float c1[N_MAPS1][28][2][16]; // [map][y][even or odd columns][column/2]
 	float c3[100][N_MAPS3]; // [pixel][map]
 } __attribute__((aligned(64)));
-
-static inline void c1_pixels(const struct isa_network *n, struct isa_points *points, float c1[N_MAPS1][28][2][16])
-{
-	for (int y = 0; y < 14; y++)
-	VF_EACH(lane, 16)
-	for (int map = 0; map < N_MAPS1; map += C1_MAPS) {
-		vf windows[C1_MAPS][4];
-		convolve_c1(n, points, y, lane, map, windows);
-		UNROLL(2)
-		for (int m = 0; m < C1_MAPS; m++)
-			UNROLL(4)
-			for (int i = 0; i < 4; i++)
-				vf_store(&c1[map + m][2 * y + (i >> 1)][i & 1][lane], windows[m][i]);
-	}
-}
-
-static inline void c3_pixels(const struct isa_network *n, struct isa_points *points, float c3[100][N_MAPS3])
-{
-	for (int y = 0; y < 5; y++) {
-		sum_c3(n->winograd, points, y, NULL);
-		for (int x = 0; x < 5; x++)
-			VF_EACH(map, N_MAPS3) {
-				vf window[4];
-				c3_window(n, points, x, map, window);
-				UNROLL(4)
-				for (int i = 0; i < 4; i++)
-					vf_store(&c3[(2 * y + (i >> 1)) * 10 + 2 * x + (i & 1)][map], window[i]);
-			}
-	}
-}
 
 // What a look inside shows of the maps; s4 (25, 16).
 static inline void trace_maps(const float *input, const struct isa_pixels *pixels, const float s2[N_MAPS1][14][16], const float *s4,

@@ -1,219 +1,266 @@
-// isa_winograd: the sums of C1 and C3, two outputs of a row of five weights at a time with 6 multiplications in place of 10
+// isa_winograd: C1 and C3 in inference, several outputs of a column at a time with fewer multiplications than there are products
 // (S. Winograd, Arithmetic Complexity of Computations, 1980; A. Lavin, S. Gray, Fast Algorithms for Convolutional Neural Networks,
-// CVPR 2016, where this is F(2,5)).
+// CVPR 2016): four rows of C1 are a tile, F(4,5), which takes 8 multiplications for 20; five of C3, F(5,5), 9 for 25.
 //
-// Weights and inputs are taken for polynomials: their values at six points are multiplied, summed up over the filter's other axis and
-// the maps, and the two outputs are found from the six sums. The weights' values are found once (isa_winograd.c), the inputs' once for
-// all maps. C1 does it along x, so that the two outputs are the columns of a pooling window; C3 along y, its rows.
+// The weights of a filter's column and the inputs of a tile's are taken for polynomials: their values at 8 or 9 points are multiplied,
+// summed up over the filter's columns and the maps, and the outputs found from those sums. The weights' values are found once
+// (cpu_winograd.c), the inputs' once for all maps.
 //
 // Which points they are decides how rounding errors grow (B. Barabasz and others, Error Analysis and Improving the Accuracy of
 // Winograd Convolution for Deep Neural Networks, 2018). ‖error‖/‖sums‖ in units of 1e-7, models/relu.bin, 40 test pictures, the weights'
 // values found in double:
 //
-//                                              C1 along x   y   both    C3 along x   y   both
-//   a chain of multiply-adds for each output      0.94                     1.70
-//   0 ±1 1/2 −2 ∞                                 1.32   1.07   1.95       2.20   1.90   3.26
-//   0 ±1 ±1/2 ∞                                   1.59   1.26   2.83       2.49   2.13   4.47
-//   0 ±1 ±2 ∞                                     1.76   1.26   2.74       2.72   2.39   5.28
-//   0 ±1 ±2 ±1/2 ∞, four outputs at a time        1.98   1.59   4.17       3.38   2.98   8.20
+//                                                   C1 along y    C3 along y   along both
+//   a chain of multiply-adds for each output           0.97          1.69
+//   two at a time: 0 ±1 1/2 −2 ∞                       1.02          1.91         3.27
+//   four: 0 ±1 ±1/2 ±2 ∞                               1.57          2.93
+//   five: 0 ±1 ±1/2 ±3/2 −4 ∞                                        5.33
+//         0 ±1 ±2 ±3/4 −1/4 ∞                                        5.25
+//         0 ±1 ±1/2 ±3/2 4 ∞                                         6.41
+//         0 ±1 ±1/2 ±2 −3/4 ∞                                        6.00
+//
+// What it gave: network relu, one core of an AMD EPYC (Zen 4) whose AVX-512 peak was 118 GFLOP/s, the least of 3,000 timings; µs a
+// picture. Outputs at a time:                                        1      2      4      5
+//   C1, AVX-512 (multiply-adds alone at the peak: 2.28 1.37 0.91)    2.29   1.76   1.43
+//   C3, AVX-512 (4.07 2.44; 1.46)                                    4.08   2.65          1.73
+//       two at a time along both axes (1.46)                                2.24
+//   a picture alone, AVX-512, AVX2, portable: from F(2,5) to these     6.56 → 5.32   7.67 → 5.73   18.5 → 13.6
+//   in a batch                                                         5.70 → 4.17   6.30 → 4.64   18.4 → 13.5
+//   NOINLINE left out: AVX-512 in a batch 4.61; AVX2 5.65
+//   C3's sums, AVX-512: of both tiles with each vector of weights, a value broadcast once for all five of a row: 1 % better
+//   C1's shifted columns by valignd rather than loads across cache lines: 3 % worse
 #pragma once
 
-#include "kernels/isa.h"
-#include "kernels/simd.h"
+#include "kernels/isa_layers.h"
 
-// What fits the registers: maps of C1; points, columns and vectors of maps of C3, and weights of a row. C3_LINES: so many cache lines
-// of C5's weights are fetched for every map, point, block of columns and block of maps of a row of S4's.
-enum { C1_MAPS = 2 };
-#if defined __AVX512F__
-enum { C3_POINTS = 2, C3_COLUMNS = 10, C3_VECTORS = 1, C3_TAPS = 5, C3_LINES = 9 };
-#else
-enum { C3_POINTS = 1, C3_COLUMNS = 5, C3_VECTORS = 2, C3_TAPS = 1, C3_LINES = VF_LANES == 8 ? 4 : 0 };
-#endif
-enum { LINE = 16 }; // floats of a cache line
+enum {
+	C1_TILE = 4, C1_TILES = 28 / C1_TILE, // rows
+	C3_TILE = 5, C3_TILES = 10 / C3_TILE,
+	C1_BLOCK = 2, // maps whose sums fit the registers together
+};
 
-// Inputs at the points, and sums at the points.
+// Inputs at the points, and C3's sums there.
 struct isa_points {
-	float input[LENET5_PADDED][N_POINTS][16]; // [row][point][column of S2]
-	float s2[5][N_MAPS1][N_POINTS][16]; // [row of S4][map][point][column]
-	float c3[N_POINTS][10][N_MAPS3]; // of a row of S4: [point][column][map]
+	float input[C1_TILES][C1_POINTS][2][16]; // [tile][point][even or odd columns][column/2]
+	float s2[C3_TILES][N_MAPS1][C3_POINTS][16]; // [tile][map][point][column]
+	float c3[C3_TILES][C3_POINTS][10][N_MAPS3]; // [tile][point][column][map]
 } __attribute__((aligned(64)));
 
-// Six inputs → their values at the points.
-//
-//      ⎡ 1 −3/2  −2   3/2  1  0 ⎤     0
-//      ⎢ 0  −1   1/2  5/2  1  0 ⎥     1
-//      ⎢ 0   1  −5/2  1/2  1  0 ⎥    −1
-//      ⎢ 0  −2   −1    2   1  0 ⎥    1/2
-//      ⎢ 0  1/2  −1  −1/2  1  0 ⎥    −2
-//      ⎣ 0   1  −3/2  −2  3/2 1 ⎦     ∞
-ALWAYS_INLINE void points_of(const vf d[6], vf points[N_POINTS])
+// A polynomial in x², its coefficients from the lowest on, of every second input.
+ALWAYS_INLINE vf even4(const vf *in, float c0, float c2)
 {
-	vf even = d[4] - d[2], odd = d[3] - d[1];
-	points[0] = vf_fma(vf_set1(1.5f), odd, (d[0] - d[2]) + even);
-	points[1] = vf_fma(vf_set1(1.5f), d[3] + d[2], even + odd);
-	points[2] = vf_fma(vf_set1(1.5f), d[3] - d[2], even - odd);
-	points[3] = vf_fma(vf_set1(2.0f), odd, even);
-	points[4] = vf_fma(vf_set1(-0.5f), odd, even);
-	points[5] = vf_fma(vf_set1(1.5f), even, (d[5] - d[3]) - odd);
+	return vf_fma(vf_set1(c0), in[0], vf_fma(vf_set1(c2), in[2], in[4]));
 }
 
-// The two outputs from the sums at 1, −1, 1/2 and −2, without what is still to be added: the sum at 0 to the first, that at ∞ to the
-// second.
-//
-//      ⎡ 1  1  1   1   1  0 ⎤
-//      ⎣ 0  1 −1  1/2 −2  1 ⎦
-ALWAYS_INLINE void inner_outputs(vf at_1, vf at_minus_1, vf at_half, vf at_minus_2, vf *first, vf *second)
+ALWAYS_INLINE vf even6(const vf *in, float c0, float c2, float c4)
 {
-	*first = (at_1 + at_minus_1) + (at_half + at_minus_2);
-	*second = vf_fma(vf_set1(0.5f), at_half, vf_fma(vf_set1(-2.0f), at_minus_2, at_1 - at_minus_1));
+	return vf_fma(vf_set1(c0), in[0], even4(in + 2, c2, c4));
 }
 
-// input: as in struct isa_maps, even and odd columns apart. Columns 14 and 15 of points hold anything finite.
+// The values at a and −a: x ± a times x⁴ + c2·x² + c0.
+ALWAYS_INLINE void points_of_pair(const vf *in, float a, float c0, float c2, vf at[2])
+{
+	vf even = even4(in + 1, c0, c2), odd = even4(in, c0, c2);
+	at[0] = vf_fma(vf_set1(a), odd, even);
+	at[1] = vf_fma(vf_set1(-a), odd, even);
+}
+
+// At the point a, the inputs are multiplied with the coefficients of Π (x − p) over the other finite points p; at ∞, over all of them.
+// C1: x (x² − 1) (x² − 1/4) (x² − 4).
+ALWAYS_INLINE void c1_points_of(const vf d[8], vf at[C1_POINTS])
+{
+	at[0] = vf_fma(vf_set1(5.25f), d[2] - d[4], d[6] - d[0]);
+	points_of_pair(d + 1, 1, 1, -4.25f, at + 1);
+	points_of_pair(d + 1, 0.5f, 4, -5, at + 3);
+	points_of_pair(d + 1, 2, 0.25f, -1.25f, at + 5);
+	at[7] = vf_fma(vf_set1(5.25f), d[3] - d[5], d[7] - d[1]);
+}
+
+// C3: x (x + 4) (x² − 1) (x² − 1/4) (x² − 9/4); all but −4 have a factor x + 4.
+ALWAYS_INLINE void c3_points_of(const vf d[9], vf at[C3_POINTS])
+{
+	vf t[8];
+	UNROLL(8)
+	for (int i = 0; i < 8; i++)
+		t[i] = vf_fma(vf_set1(4), d[i], d[i + 1]);
+	at[0] = even6(t, -0.5625f, 3.0625f, -3.5f);
+	points_of_pair(t + 1, 1, 0.5625f, -2.5f, at + 1);
+	points_of_pair(t + 1, 0.5f, 2.25f, -3.25f, at + 3);
+	points_of_pair(t + 1, 1.5f, 0.25f, -1.25f, at + 5);
+	at[7] = even6(d + 1, -0.5625f, 3.0625f, -3.5f);
+	at[8] = even6(t + 1, -0.5625f, 3.0625f, -3.5f);
+}
+
+// Sums and differences of the values at three pairs of points a and −a, from which outputs are found: row y of a tile has the sums
+// times aʸ if y is even, the differences if it is odd.
+struct pairs {
+	vf sum[3], difference[3];
+};
+
+ALWAYS_INLINE struct pairs pairs_of(const vf at[6])
+{
+	struct pairs p;
+	UNROLL(3)
+	for (int i = 0; i < 3; i++) {
+		p.sum[i] = at[2 * i] + at[2 * i + 1];
+		p.difference[i] = at[2 * i] - at[2 * i + 1];
+	}
+	return p;
+}
+
+// pair[0] + a1·pair[1] + a2·pair[2]
+ALWAYS_INLINE vf weigh(const vf pair[3], float a1, float a2)
+{
+	return vf_fma(vf_set1(a2), pair[2], vf_fma(vf_set1(a1), pair[1], pair[0]));
+}
+
+// input: as in struct isa_maps. Columns 14 and 15 of points hold anything finite.
 static inline void input_points(const float *input, struct isa_points *points)
 {
-	for (int y = 0; y < LENET5_PADDED; y++)
-		VF_EACH(lane, 16) {
-			vf columns[6], at[N_POINTS];
-			UNROLL(6)
-			for (int x = 0; x < 6; x++)
-				columns[x] = vf_load(&input[y * 32 + x % 2 * 16 + x / 2 + lane]);
-			points_of(columns, at);
-			UNROLL(6)
-			for (int point = 0; point < N_POINTS; point++)
-				vf_store(&points->input[y][point][lane], at[point]);
+	for (int tile = 0; tile < C1_TILES; tile++)
+		VF_EACH(lane, 32) {
+			vf rows[C1_TILE + 4], at[C1_POINTS];
+			UNROLL(8)
+			for (int y = 0; y < C1_TILE + 4; y++)
+				rows[y] = vf_load(&input[(C1_TILE * tile + y) * 32 + lane]);
+			c1_points_of(rows, at);
+			UNROLL(8)
+			for (int point = 0; point < C1_POINTS; point++)
+				vf_store(&points->input[tile][point][0][lane], at[point]);
 		}
 }
 
 static inline void s2_points(const float s2[N_MAPS1][14][16], struct isa_points *points)
 {
-	for (int y = 0; y < 5; y++)
+	for (int tile = 0; tile < C3_TILES; tile++)
 	for (int map = 0; map < N_MAPS1; map++)
 		VF_EACH(lane, 16) {
-			vf rows[6], at[N_POINTS];
-			UNROLL(6)
-			for (int row = 0; row < 6; row++)
-				rows[row] = vf_load(&s2[map][2 * y + row][lane]);
-			points_of(rows, at);
-			UNROLL(6)
-			for (int point = 0; point < N_POINTS; point++)
-				vf_store(&points->s2[y][map][point][lane], at[point]);
+			vf rows[C3_TILE + 4], at[C3_POINTS];
+			UNROLL(9)
+			for (int y = 0; y < C3_TILE + 4; y++)
+				rows[y] = vf_load(&s2[map][C3_TILE * tile + y][lane]);
+			c3_points_of(rows, at);
+			UNROLL(9)
+			for (int point = 0; point < C3_POINTS; point++)
+				vf_store(&points->s2[tile][map][point][lane], at[point]);
 		}
 }
 
-// To sums of C1, the products at a point. sums[map][row of the window].
-ALWAYS_INLINE void add_c1_point(const struct isa_winograd *w, const struct isa_points *points, int point, int y, int lane, int map,
-				vf sums[C1_MAPS][2])
+// To sums of C1, the products at a point. in: the point's even and odd columns. sums[map][even or odd column].
+ALWAYS_INLINE void add_c1_point(const float weight[5][8], const float in[2][16], int lane, int map, vf sums[C1_BLOCK][2])
 {
 	UNROLL(5)
-	for (int ky = 0; ky < 5; ky++)
+	for (int kx = 0; kx < 5; kx++)
+	UNROLL(2)
+	for (int m = 0; m < C1_BLOCK; m++)
+	UNROLL(2)
+	for (int odd = 0; odd < 2; odd++)
+		sums[m][odd] = vf_fma(vf_load(&in[(kx + odd) % 2][lane + (kx + odd) / 2]), vf_set1(weight[kx][map + m]), sums[m][odd]);
+}
+
+// C1 before pooling, once there are input_points: maps map..map + C1_BLOCK, a tile of rows, columns 2·lane.. and the odd ones beside
+// them. pixels[map][row][even or odd column]. The sums at 0 and ∞ are of one row each, and start from what the others make of it.
+ALWAYS_INLINE void convolve_c1(const struct isa_network *n, const struct isa_points *points, int tile, int lane, int map,
+			       vf pixels[C1_BLOCK][C1_TILE][2])
+{
+	const float(*weight)[5][8] = n->winograd->c1_weight, (*in)[2][16] = points->input[tile];
+	vf sums[C1_POINTS][C1_BLOCK][2];
 	UNROLL(6)
-	for (int m = 0; m < C1_MAPS; m++) {
-		vf weight = vf_set1(w->c1_weight[point][ky][map + m]);
+	for (int point = 1; point < C1_POINTS - 1; point++) {
 		UNROLL(2)
-		for (int row = 0; row < 2; row++)
-			sums[m][row] = vf_fma(vf_load(&points->input[2 * y + ky + row][point][lane]), weight, sums[m][row]);
-	}
-}
-
-// C1 before pooling, once there are input_points: maps map..map + C1_MAPS, a row of S2's windows, 16 columns from `lane` on.
-// windows[map][pixel].
-ALWAYS_INLINE void convolve_c1(const struct isa_network *n, const struct isa_points *points, int y, int lane, int map,
-			       vf windows[C1_MAPS][4])
-{
-	vf sums[N_POINTS][C1_MAPS][2];
-	UNROLL(4)
-	for (int point = 1; point < N_POINTS - 1; point++) {
-		UNROLL(2)
-		for (int m = 0; m < C1_MAPS; m++)
+		for (int m = 0; m < C1_BLOCK; m++)
 			sums[point][m][0] = sums[point][m][1] = vf_set1(point == 1 ? n->params->c1_bias[map + m] : 0.0f);
-		add_c1_point(n->winograd, points, point, y, lane, map, sums[point]);
+		add_c1_point(weight[point], in[point], lane, map, sums[point]);
 	}
 	UNROLL(2)
-	for (int m = 0; m < C1_MAPS; m++)
+	for (int m = 0; m < C1_BLOCK; m++)
 		UNROLL(2)
-		for (int row = 0; row < 2; row++)
-			inner_outputs(sums[1][m][row], sums[2][m][row], sums[3][m][row], sums[4][m][row], &sums[0][m][row],
-				      &sums[N_POINTS - 1][m][row]);
-	add_c1_point(n->winograd, points, 0, y, lane, map, sums[0]);
-	add_c1_point(n->winograd, points, N_POINTS - 1, y, lane, map, sums[N_POINTS - 1]);
+		for (int x = 0; x < 2; x++) {
+			const vf at[] = { sums[1][m][x], sums[2][m][x], sums[3][m][x], sums[4][m][x], sums[5][m][x], sums[6][m][x] };
+			struct pairs p = pairs_of(at);
+			sums[0][m][x] = p.sum[0] + (p.sum[1] + p.sum[2]);
+			pixels[m][1][x] = weigh(p.difference, 0.5f, 2);
+			pixels[m][2][x] = weigh(p.sum, 0.25f, 4);
+			sums[7][m][x] = weigh(p.difference, 0.125f, 8);
+		}
+	add_c1_point(weight[0], in[0], lane, map, sums[0]);
+	add_c1_point(weight[7], in[7], lane, map, sums[7]);
 	UNROLL(2)
-	for (int m = 0; m < C1_MAPS; m++)
-		UNROLL(4)
-		for (int i = 0; i < 4; i++)
-			windows[m][i] = sums[i % 2 ? N_POINTS - 1 : 0][m][i / 2];
+	for (int m = 0; m < C1_BLOCK; m++)
+		UNROLL(2)
+		for (int x = 0; x < 2; x++) {
+			pixels[m][0][x] = sums[0][m][x];
+			pixels[m][3][x] = sums[7][m][x];
+		}
 }
 
-// To sums of C3 at a point, what map `map` of S2 adds. A value is broadcast once for C3_TAPS weights.
-ALWAYS_INLINE void add_c3_map(const float weight[5][N_MAPS3], const float *s2, vf sums[C3_COLUMNS][C3_VECTORS])
+// The sums of C3 at the points, once there are s2_points, into points->c3.
+NOINLINE void sum_c3(const struct isa_winograd *w, struct isa_points *points)
 {
-	UNROLL(5)
-	for (int kx = 0; kx < 5; kx += C3_TAPS) {
-		vf weights[C3_TAPS][C3_VECTORS];
-		UNROLL(5)
-		for (int t = 0; t < C3_TAPS; t++)
-			UNROLL(2)
-			for (int v = 0; v < C3_VECTORS; v++)
-				weights[t][v] = vf_load(&weight[kx + t][v * VF_LANES]);
-		UNROLL(14)
-		for (int from = 0; from < C3_COLUMNS + C3_TAPS - 1; from++) {
-			vf in = vf_set1(s2[kx + from]);
+	for (int point = 0; point < C3_POINTS; point++)
+	for (int tile = 0; tile < C3_TILES; tile++)
+		VF_EACH(out, N_MAPS3) {
+			vf sums[10];
+			UNROLL(10)
+			for (int x = 0; x < 10; x++)
+				sums[x] = vf_set1(0.0f);
+			for (int map = 0; map < N_MAPS1; map++)
 			UNROLL(5)
-			for (int t = 0; t < C3_TAPS; t++) {
-				int to = from - t;
-				if (to < 0 || to >= C3_COLUMNS)
-					continue;
-				UNROLL(2)
-				for (int v = 0; v < C3_VECTORS; v++)
-					sums[to][v] = vf_fma(in, weights[t][v], sums[to][v]);
+			for (int kx = 0; kx < 5; kx++) {
+				vf weight = vf_load(&w->c3_weight[point][map][kx][out]);
+				UNROLL(10)
+				for (int x = 0; x < 10; x++)
+					sums[x] = vf_fma(vf_set1(points->s2[tile][map][point][x + kx]), weight, sums[x]);
 			}
+			UNROLL(10)
+			for (int x = 0; x < 10; x++)
+				vf_store(&points->c3[tile][point][x][out], sums[x]);
 		}
-	}
 }
 
-// The sums of C3 for row y of S4's windows, once there are s2_points, into points->c3. ahead: what is fetched meanwhile, or NULL.
-static inline void sum_c3(const struct isa_winograd *w, struct isa_points *points, int y, const float *ahead)
-{
-	for (int point = 0; point < N_POINTS; point += C3_POINTS)
-	for (int x = 0; x < 10; x += C3_COLUMNS)
-	for (int out = 0; out < N_MAPS3; out += C3_VECTORS * VF_LANES) {
-		vf sums[C3_POINTS][C3_COLUMNS][C3_VECTORS];
-		UNROLL(2)
-		for (int p = 0; p < C3_POINTS; p++)
-			UNROLL(10)
-			for (int c = 0; c < C3_COLUMNS; c++)
-				UNROLL(2)
-				for (int v = 0; v < C3_VECTORS; v++)
-					sums[p][c][v] = vf_set1(0.0f);
-		for (int map = 0; map < N_MAPS1; map++)
-		UNROLL(2)
-		for (int p = 0; p < C3_POINTS; p++) {
-			UNROLL(10)
-			for (int line = 0; ahead && line < C3_LINES; line++, ahead += LINE)
-				__builtin_prefetch(ahead);
-			add_c3_map((const float(*)[N_MAPS3])&w->c3_weight[point + p][map][0][out], &points->s2[y][map][point + p][x],
-				   sums[p]);
-		}
-		UNROLL(2)
-		for (int p = 0; p < C3_POINTS; p++)
-			UNROLL(10)
-			for (int c = 0; c < C3_COLUMNS; c++)
-				UNROLL(2)
-				for (int v = 0; v < C3_VECTORS; v++)
-					vf_store(&points->c3[point + p][x + c][out + v * VF_LANES], sums[p][c][v]);
-	}
-}
-
-// From sum_c3's sums, the four pixels of C3 in the row's window `column`, maps from `map` on.
-ALWAYS_INLINE void c3_window(const struct isa_network *n, const struct isa_points *points, int column, int map, vf window[4])
+// From sum_c3's sums, column x of C3 before pooling, maps from `map` on. pixels[row].
+ALWAYS_INLINE void c3_column(const struct isa_network *n, const struct isa_points *points, int x, int map, vf pixels[10])
 {
 	UNROLL(2)
-	for (int x = 0; x < 2; x++) {
-		vf at[N_POINTS];
-		UNROLL(6)
-		for (int point = 0; point < N_POINTS; point++)
-			at[point] = vf_load(&points->c3[point][2 * column + x][map]);
-		inner_outputs(at[1] + vf_load(&n->params->c3_bias[map]), at[2], at[3], at[4], &window[x], &window[2 + x]);
-		window[x] += at[0];
-		window[2 + x] += at[N_POINTS - 1];
+	for (int tile = 0; tile < C3_TILES; tile++) {
+		vf at[C3_POINTS], *rows = &pixels[C3_TILE * tile];
+		UNROLL(9)
+		for (int point = 0; point < C3_POINTS; point++)
+			at[point] = vf_load(&points->c3[tile][point][x][map]);
+		at[1] += vf_load(&n->params->c3_bias[map]);
+		struct pairs p = pairs_of(at + 1);
+		rows[0] = ((p.sum[0] + p.sum[1]) + (p.sum[2] + at[7])) + at[0];
+		rows[1] = vf_fma(vf_set1(-4), at[7], weigh(p.difference, 0.5f, 1.5f));
+		rows[2] = vf_fma(vf_set1(16), at[7], weigh(p.sum, 0.25f, 2.25f));
+		rows[3] = vf_fma(vf_set1(-64), at[7], weigh(p.difference, 0.125f, 3.375f));
+		rows[4] = vf_fma(vf_set1(256), at[7], weigh(p.sum, 0.0625f, 5.0625f)) + at[8];
 	}
+}
+
+static inline void c1_pixels(const struct isa_network *n, const struct isa_points *points, float c1[N_MAPS1][28][2][16])
+{
+	for (int tile = 0; tile < C1_TILES; tile++)
+	VF_EACH(lane, 16)
+	for (int map = 0; map < N_MAPS1; map += C1_BLOCK) {
+		vf pixels[C1_BLOCK][C1_TILE][2];
+		convolve_c1(n, points, tile, lane, map, pixels);
+		UNROLL(2)
+		for (int m = 0; m < C1_BLOCK; m++)
+			UNROLL(8)
+			for (int i = 0; i < 2 * C1_TILE; i++)
+				vf_store(&c1[map + m][C1_TILE * tile + i / 2][i % 2][lane], pixels[m][i / 2][i % 2]);
+	}
+}
+
+// Once there is sum_c3.
+static inline void c3_pixels(const struct isa_network *n, const struct isa_points *points, float c3[100][N_MAPS3])
+{
+	for (int x = 0; x < 10; x++)
+		VF_EACH(map, N_MAPS3) {
+			vf pixels[10];
+			c3_column(n, points, x, map, pixels);
+			UNROLL(10)
+			for (int y = 0; y < 10; y++)
+				vf_store(&c3[y * 10 + x][map], pixels[y]);
+		}
 }

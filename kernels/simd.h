@@ -92,6 +92,8 @@ typedef vf vh;
 #endif
 
 #define ALWAYS_INLINE static inline __attribute__((always_inline))
+// Where registers are short: GCC keeps values of the caller in them, and the sums of an inlined loop go to memory and back.
+#define NOINLINE static __attribute__((noinline))
 #define UNROLL(n) _Pragma(UNROLL_TEXT(GCC unroll n))
 #define UNROLL_TEXT(text) #text
 

@@ -8,7 +8,7 @@
 
 enum { N_PARAMS = 61740, N_PICTURES = 8 };
 
-static const double BOUND = 5e-7; // the worst layer, network and instruction set here: 2.3e-7, as with ten multiplications for two
+static const double BOUND = 1e-6; // the worst layer, network and instruction set here: 6.5e-7, C3's with plain multiplications and additions
 
 static const float *tensor(const struct lenet5 *net, const float *params, enum lenet5_parameter which)
 {
