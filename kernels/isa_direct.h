@@ -1,6 +1,6 @@
 // isa_direct: C1 and C3 as training has them, each sum one chain of multiply-adds from its bias on. Inference has the same
-// layers with fewer multiplications (isa_winograd.h). In training those gave 10 % (18.0 → 16.2 µs a picture), and other files from the
-// same seed: not worth it, since models/ and the figures of the lab are such files.
+// layers with fewer multiplications (isa_winograd.h). In training two outputs at a time gave 10 % (18.0 → 16.2 µs a picture), and
+// other files from the same seed: not worth it, since models/ and the figures of the lab are such files.
 #pragma once
 
 #include "kernels/isa_layers.h"
