@@ -42,12 +42,24 @@ class Units(unittest.TestCase):
 
 
 class Settings(unittest.TestCase):
+    def setUp(self):
+        self.flags = {flag for flag, _ in tools.options('lenetd', '--help')}
+
+    def named(self, pattern, *folders):
+        """(file, what it names) of all files below these."""
+        return {(os.path.join(folder, name), found) for top in folders for folder, _, names in os.walk(tools.path('docker', top))
+                for name in names for found in re.findall(pattern, tools.read(folder, name))}
+
     def test_variables_are_the_daemons(self):
-        known = {'LENETD' + flag[1:].upper().replace('-', '_') for flag, _ in tools.options('lenetd', '--help')}
-        for folder, _, names in os.walk(tools.path('docker')):
-            for name in names:
-                for variable in re.findall(r'LENETD_[A-Z_]*[A-Z]', tools.read(folder, name)):
-                    self.assertIn(variable, known, os.path.join(folder, name))
+        known = {'LENETD' + flag[1:].upper().replace('-', '_') for flag in self.flags}
+        for name, variable in self.named(r'LENETD_[A-Z_]*[A-Z]', '.'):
+            self.assertIn(variable, known, name)
+
+    def test_flags_are_the_daemons(self):
+        named = self.named(r'(?<![\w-])--[a-z][a-z0-9-]*', 'haproxy', 'kubernetes', 'prometheus', 'systemd')  # elsewhere they are others'
+        self.assertIn('--drain-delay', {flag for _, flag in named})
+        for name, flag in named:
+            self.assertIn(flag, self.flags, name)
 
 
 class Images(unittest.TestCase):
