@@ -113,6 +113,22 @@ class Metrics(unittest.TestCase):
         known = set(re.findall(r'^# TYPE (\S+)', answer.body.decode(), re.M))
         self.assertEqual(wanted - known, set())
 
+    def test_predictions_are_what_is_asked_for_them(self):
+        tensor = b'{"inputs": [{"name": "input", "datatype": "UINT8", "shape": [1,784], "data": [%s]}]}' % b','.join([b'0'] * 784)
+        with Daemon() as d:
+            d.predict(png(mnist(1)[0]))
+            for path in ('/v2/models/relu/infer', '/v2/models/relu/versions/1/infer'):
+                self.assertEqual(d.ask('POST', path, tensor).status, 200)
+            predictions = set(re.findall(r'requests_total{route="([^"]+)"', d.ask('GET', '/metrics').body.decode()))
+            d.ask('GET', '/readyz')
+            d.ask('GET', '/v2/models/relu/ready')
+            routes = set(re.findall(r'requests_total{route="([^"]+)"', d.ask('GET', '/metrics').body.decode()))
+        self.assertGreater(routes, predictions)
+        patterns = re.findall(r'route=~"([^"]+)"', tools.read('docker/prometheus/rules.yml'))
+        self.assertNotEqual(patterns, [])
+        for pattern in patterns:
+            self.assertEqual({route for route in routes if re.fullmatch(pattern, route)}, predictions)
+
 
 class Kubernetes(unittest.TestCase):
     def rendered(self, folder):
