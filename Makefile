@@ -265,11 +265,13 @@ install: all man ## into $(PREFIX), with DESTDIR before it; docs/operate.md says
 	$(foreach n,1 5 8,$(INSTALL_DATA) $(filter %.$(n),$(MAN)) $(DESTDIR)$(MANDIR)/man$(n) &&) true
 	$(INSTALL_DATA) docs/completion.bash $(DESTDIR)$(COMPLETIONS)/lenet
 	ln -sf lenet $(DESTDIR)$(COMPLETIONS)/lenetd
-	$(INSTALL_DATA) docker/systemd/lenetd.socket $(DESTDIR)$(UNITDIR)
-	sed 's|/usr/bin/|$(BINDIR)/|' docker/systemd/lenetd.service >$(DESTDIR)$(UNITDIR)/lenetd.service
+	$(INSTALL_DATA) docker/systemd/lenetd.socket docker/systemd/lenetd.service $(DESTDIR)$(UNITDIR)
+	sed -i 's|/usr/bin/|$(BINDIR)/|' $(DESTDIR)$(UNITDIR)/lenetd.service
+	sed -i 's|/usr/share/|$(DATADIR)/|' $(DESTDIR)$(MANDIR)/man1/lenet.1
 	$(INSTALL_DATA) docker/systemd/sysusers.conf $(DESTDIR)$(SYSUSERSDIR)/lenetd.conf
 	$(INSTALL_DATA) models/*.json models/*.bin $(DESTDIR)$(DATADIR)/lenet/models
 	$(INSTALL_DATA) models/sweeps/*.json $(DESTDIR)$(DATADIR)/lenet/models/sweeps
+	install -m 755 models/sweeps/slurm.sh $(DESTDIR)$(DATADIR)/lenet/models/sweeps
 
 uninstall: ## what make install put there, with the same PREFIX and DESTDIR
 	rm -f $(addprefix $(DESTDIR),$(BINDIR)/lenet $(BINDIR)/lenetd $(foreach p,$(notdir $(MAN)),$(MANDIR)/man$(subst .,,$(suffix $p))/$p) \

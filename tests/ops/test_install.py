@@ -29,8 +29,19 @@ class Install(unittest.TestCase):
             self.assertIn('lenetd ', tools.check(self, f'{root}/opt/digits/bin/lenetd', '--version'))
             with open(f'{root}/opt/digits/lib/systemd/system/lenetd.service') as unit:
                 self.assertIn('ExecStart=/opt/digits/bin/lenetd\n', unit.read())
+            with open(f'{root}/opt/digits/share/man/man1/lenet.1') as page:
+                text = page.read()
+                self.assertIn('Pa /opt/digits/share/lenet/models/', text)
+                self.assertNotIn('/usr/share', text)
             tools.make(self, 'uninstall', *where)
             self.assertEqual(files(root), [])
+
+    def test_the_script_for_slurm_finds_the_program_that_is_installed(self):
+        with tempfile.TemporaryDirectory() as root, tempfile.TemporaryDirectory() as elsewhere:
+            tools.make(self, 'install', f'PREFIX={root}')
+            sweeps = f'{root}/share/lenet/models/sweeps'
+            where = {'PATH': f'{root}/bin:{os.environ["PATH"]}', 'SLURM_ARRAY_TASK_ID': '1'}
+            self.assertIn('lab-lr=0.001/seed=1', tools.check(self, f'{sweeps}/slurm.sh', f'{sweeps}/lab.json', '--list', cwd=elsewhere, env=where))
 
     def test_the_package_has_the_programs_version(self):
         version = re.search(r'"(.+)"', tools.read('core/version.h'))[1]
