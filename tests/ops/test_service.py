@@ -65,10 +65,24 @@ class Settings(unittest.TestCase):
 class Images(unittest.TestCase):
     def test_healthcheck(self):
         script = tools.path('docker/healthcheck')
-        with Daemon() as d:
-            where = {**os.environ, 'LENETD_LISTEN': f'0.0.0.0:{d.port}'}
-            tools.check(self, script, env=where)
-        self.assertNotEqual(tools.run(script, env=where).returncode, 0)
+        for host in ('127.0.0.1', '0.0.0.0', '127.0.0.2', '[::1]', '[::]'):
+            with self.subTest(host), Daemon(listen=f'{host}:0', LENETD_HOST='digits.example.com') as d:
+                where = {**os.environ, 'LENETD_LISTEN': f'{host}:{d.port}'}
+                tools.check(self, script, env=where)
+            self.assertNotEqual(tools.run(script, env=where).returncode, 0)
+
+    def test_what_is_published_on_loopback_lets_no_page_in(self):
+        try:
+            import yaml
+        except ImportError:
+            raise unittest.SkipTest('python3-yaml is not installed') from None
+        services = yaml.safe_load(tools.read('docker/compose.yaml'))['services']
+        self.assertEqual(set(services), {'lenetd', 'gpu'})
+        for service in services.values():
+            self.assertEqual([port for port in service['ports'] if not port.startswith('127.0.0.1:')], [])
+            with Daemon(listen='0.0.0.0:0', **service.get('environment', {'LENETD_HOST': None})) as d:
+                for host, status in (('localhost:8080', 200), ('127.0.0.1:8080', 200), ('pages.example.com', 403)):
+                    self.assertEqual(d.ask('GET', '/', headers={'Host': host}).status, status, host)
 
     def test_steps_run_what_there_is(self):
         for name in ('docker/Dockerfile', 'docker/Dockerfile.cuda'):
