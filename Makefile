@@ -253,27 +253,35 @@ BINDIR      ?= $(PREFIX)/bin
 DATADIR     ?= $(PREFIX)/share
 MANDIR      ?= $(DATADIR)/man
 COMPLETIONS ?= $(DATADIR)/bash-completion/completions
+FISHDIR     ?= $(DATADIR)/fish/vendor_completions.d
+ZSHDIR      ?= $(DATADIR)/zsh/site-functions
 UNITDIR     ?= $(PREFIX)/lib/systemd/system
 SYSUSERSDIR ?= $(PREFIX)/lib/sysusers.d
 INSTALL_PROGRAM ?= install
 INSTALL_DATA := install -m 644
 
 install: all man ## into $(PREFIX), with DESTDIR before it; docs/operate.md says how to go on from there
-	install -d $(addprefix $(DESTDIR),$(BINDIR) $(MANDIR)/man1 $(MANDIR)/man5 $(MANDIR)/man8 $(COMPLETIONS) $(UNITDIR) \
-		$(SYSUSERSDIR) $(DATADIR)/lenet/models/sweeps)
+	install -d $(addprefix $(DESTDIR),$(BINDIR) $(MANDIR)/man1 $(MANDIR)/man5 $(MANDIR)/man8 $(COMPLETIONS) $(FISHDIR) $(ZSHDIR) \
+		$(UNITDIR) $(SYSUSERSDIR) $(DATADIR)/lenet/models/sweeps)
 	$(INSTALL_PROGRAM) $(B)/lenet $(B)/lenetd $(DESTDIR)$(BINDIR)
 	$(foreach n,1 5 8,$(INSTALL_DATA) $(filter %.$(n),$(MAN)) $(DESTDIR)$(MANDIR)/man$(n) &&) true
 	$(INSTALL_DATA) docs/completion.bash $(DESTDIR)$(COMPLETIONS)/lenet
 	ln -sf lenet $(DESTDIR)$(COMPLETIONS)/lenetd
-	$(INSTALL_DATA) docker/systemd/lenetd.socket $(DESTDIR)$(UNITDIR)
-	sed 's|/usr/bin/|$(BINDIR)/|' docker/systemd/lenetd.service >$(DESTDIR)$(UNITDIR)/lenetd.service
+	$(INSTALL_DATA) docs/completion.fish $(DESTDIR)$(FISHDIR)/lenet.fish
+	ln -sf lenet.fish $(DESTDIR)$(FISHDIR)/lenetd.fish
+	$(INSTALL_DATA) docs/completion.zsh $(DESTDIR)$(ZSHDIR)/_lenet
+	$(INSTALL_DATA) docker/systemd/lenetd.socket docker/systemd/lenetd.service $(DESTDIR)$(UNITDIR)
+	sed -i 's|/usr/bin/|$(BINDIR)/|' $(DESTDIR)$(UNITDIR)/lenetd.service
+	sed -i 's|/usr/share/|$(DATADIR)/|' $(DESTDIR)$(MANDIR)/man1/lenet.1
 	$(INSTALL_DATA) docker/systemd/sysusers.conf $(DESTDIR)$(SYSUSERSDIR)/lenetd.conf
 	$(INSTALL_DATA) models/*.json models/*.bin $(DESTDIR)$(DATADIR)/lenet/models
 	$(INSTALL_DATA) models/sweeps/*.json $(DESTDIR)$(DATADIR)/lenet/models/sweeps
+	install -m 755 models/sweeps/slurm.sh $(DESTDIR)$(DATADIR)/lenet/models/sweeps
 
 uninstall: ## what make install put there, with the same PREFIX and DESTDIR
 	rm -f $(addprefix $(DESTDIR),$(BINDIR)/lenet $(BINDIR)/lenetd $(foreach p,$(notdir $(MAN)),$(MANDIR)/man$(subst .,,$(suffix $p))/$p) \
-		$(COMPLETIONS)/lenet $(COMPLETIONS)/lenetd $(UNITDIR)/lenetd.socket $(UNITDIR)/lenetd.service $(SYSUSERSDIR)/lenetd.conf)
+		$(COMPLETIONS)/lenet $(COMPLETIONS)/lenetd $(FISHDIR)/lenet.fish $(FISHDIR)/lenetd.fish $(ZSHDIR)/_lenet \
+		$(UNITDIR)/lenetd.socket $(UNITDIR)/lenetd.service $(SYSUSERSDIR)/lenetd.conf)
 	rm -rf $(DESTDIR)$(DATADIR)/lenet
 
 deb: ## a Debian package into build/deb/

@@ -14,7 +14,8 @@ usage="usage: docker/install-deps.sh [build] [run] [test] [lab] [bench] [aarch64
   aarch64 a cross compiler and an emulator of that processor
   deb     what builds the Debian package, and looks it over
 
-Missing packages are listed, and on a terminal installed only after a yes; LENET_YES=1 is that yes."
+Missing packages are listed and, where standard input is a terminal, installed only after a yes. LENET_YES=1 is that yes;
+where nobody can be asked, in a pipeline or a container, they are installed."
 
 missing=''
 list=''
@@ -67,14 +68,16 @@ want_build()
 	want zlib1g-dev 'gzip' pkg-config --exists zlib
 }
 
+# Where only root has these folders on the PATH, others may run it all the same.
 has_library()
 {
-	ldconfig -p | grep -q "^[[:space:]]*$1 "
+	PATH=$PATH:/usr/sbin:/sbin ldconfig -p | grep -q "^[[:space:]]*$1 "
 }
 
 want_run()
 {
 	want libmicrohttpd12 'HTTP server' has_library libmicrohttpd.so.12
+	want libgnutls30 'TLS' has_library libgnutls.so.30
 	want libcjson1 'JSON' has_library libcjson.so.1
 	want libpng16-16 'PNG pictures' has_library libpng16.so.16
 	want libdeflate0 'plain PNG pictures, quickly' has_library libdeflate.so.0
@@ -193,9 +196,10 @@ There is no sudo here, so root has to install them." >&2
 	fi
 fi
 
-echo "lenet needs, and will install with ${sudo:+sudo }apt-get:$list"
-if [ -t 0 ] && [ -t 1 ] && [ -z "${LENET_YES:-}" ]; then
-	printf 'Go on? [y/N] '
+# All that a person must see goes to standard error: standard output may be a file.
+echo "lenet needs, and will install with ${sudo:+sudo }apt-get:$list" >&2
+if [ -t 0 ] && [ -z "${LENET_YES:-}" ]; then
+	printf 'Go on? [y/N] ' >&2
 	read -r answer
 	case $answer in
 	[yY]*) ;;

@@ -7,8 +7,10 @@
 
 const SIDE = 280;
 const PEN = 22; // 2 to 3 of MNIST's pixels for a digit of usual size, once the server has scaled it into 20×20
-const MAX_PICTURE_SIDE = 1000; // of a picture that has to be turned into a PNG here
-const TIMEOUT_MS = 10000;
+const MAX_PICTURE_SIDE = 1000; // of a picture that is sent: far more than the 28×28 pixels that the network sees
+const MAX_PICTURE_BYTES = 2 ** 20; // of a PNG that is sent as it is
+const TIMEOUT_MS = 10000; // of an answer
+const SLOWEST_UPLOAD = 50; // bytes a millisecond
 
 const find = id => document.getElementById(id);
 const make = (tag, fields) => Object.assign(document.createElement(tag), fields);
@@ -167,12 +169,12 @@ async function decode(file) {
 	return image;
 }
 
-// A PNG goes to the server as it is; what else the browser can read becomes one.
+// A PNG of usual size goes to the server as it is; what else the browser can read becomes one.
 async function pngOf(file, image) {
-	if (await file.slice(1, 4).text() === 'PNG')
-		return new Blob([await file.arrayBuffer()]); // the file itself may go
 	const { naturalWidth: width, naturalHeight: height } = image;
 	const scale = Math.min(1, MAX_PICTURE_SIDE / Math.max(width, height));
+	if (scale === 1 && file.size <= MAX_PICTURE_BYTES && await file.slice(1, 4).text() === 'PNG')
+		return new Blob([await file.arrayBuffer()]); // the file itself may go
 	const canvas = make('canvas', {
 		width: Math.max(1, Math.round(width * scale)), height: Math.max(1, Math.round(height * scale)),
 	});
@@ -288,7 +290,7 @@ function askForKey() {
 async function ask(png, failures) {
 	const backoff_ms = Math.min(500 * 2 ** failures, 4000);
 	const stop = new AbortController();
-	const timer = setTimeout(() => stop.abort(), TIMEOUT_MS);
+	const timer = setTimeout(() => stop.abort(), TIMEOUT_MS + png.size / SLOWEST_UPLOAD);
 	request = stop;
 	let response, body;
 	try {

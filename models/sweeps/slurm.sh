@@ -1,8 +1,10 @@
 #!/bin/sh
 # A sweep on a Slurm cluster: an array of jobs, one a run. From the repository's root, on a disk that all nodes see:
+#   mkdir -p runs
 #   sbatch --array=1-$(build/release/lenet sweep models/sweeps/lab.json --list | wc -l) models/sweeps/slurm.sh models/sweeps/lab.json
 # and, when the array is through, `build/release/lenet sweep models/sweeps/lab.json` prints the table (and would train what
 # is missing). A job that is cancelled, preempted or out of time saves first: the same sbatch goes on with what is left.
+# Where lenet is installed any folder will do, with `lenet` for `build/release/lenet`; $LENET names another program.
 # Further arguments go to `lenet sweep`: --data DIR, -o DIR, --device cuda (then with sbatch --gpus-per-task=1).
 #SBATCH --job-name=lenet-sweep
 #SBATCH --output=runs/slurm-%A-%a.log
@@ -12,4 +14,6 @@
 #SBATCH --time=01:00:00
 #SBATCH --signal=B:TERM@30
 #SBATCH --requeue
-exec "${LENET:-build/release/lenet}" sweep "$@" --run "${SLURM_ARRAY_TASK_ID:?submit this with sbatch --array=1-N}"
+built=build/release/lenet
+[ -x $built ] || built=lenet
+exec "${LENET:-$built}" sweep "$@" --run "${SLURM_ARRAY_TASK_ID:?submit this with sbatch --array=1-N}"

@@ -7,7 +7,9 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { chromium } from 'playwright-core';
+import { tooFaint } from './contrast.mjs';
 import { drawWithMouse, drawWithTouch } from './hand.mjs';
+import { chooseNoisySeven } from './noise.mjs';
 import { startDaemon, startProxy } from './servers.mjs';
 
 const SEVEN_PNG = fileURLToPath(new URL('../data/7.png', import.meta.url));
@@ -224,6 +226,30 @@ test('a file that is no picture is said to be none', async ({ page }) => {
 	assert.equal(asked(page), before);
 });
 
+test('a PNG too large for the server is made smaller', async ({ page }) => {
+	assert(await chooseNoisySeven(page, 3800) > 4 * 2 ** 23, 'the server would close the connection in the middle of it');
+	await page.waitForSelector('#hint', { state: 'hidden' });
+	await expectDigit(page, 7);
+	assert.equal(asked(page), 1);
+});
+
+test('a large picture has time to be sent, and an answer is not waited for for ever', async ({ page, expectError }) => {
+	expectError(/ERR_FAILED|ERR_ABORTED/);
+	await page.clock.install();
+	await page.route('**/predict*', () => {});
+	const sent = page.waitForRequest('**/predict*');
+	await chooseNoisySeven(page, 1000);
+	await sent;
+	await page.clock.runFor(11000);
+	assert.equal(await page.textContent('#words'), '');
+	await page.clock.runFor(110000);
+	await page.waitForSelector('#words.problem');
+	assert.match(await page.textContent('#words'), /does not answer/);
+	await page.unroute('**/predict*');
+	await page.clock.runFor(5000);
+	await page.waitForSelector('#words:not(.problem)');
+});
+
 test('a file is dropped', async ({ page }) => {
 	const session = await page.context().newCDPSession(page);
 	const { x, y } = await page.locator('#hint').boundingBox();
@@ -417,6 +443,27 @@ for (const colorScheme of ['light', 'dark'])
 				share => share.scrollWidth <= share.clientWidth)), 'every share has its room');
 			await screenshot(page, `${colorScheme}-${name}`);
 		}, { colorScheme, viewport });
+
+for (const colorScheme of ['light', 'dark'])
+	test(`enough contrast, ${colorScheme}`, async ({ page, expectError }) => {
+		const expect = async (...pairs) => assert.deepEqual(await tooFaint(page, pairs), []);
+		const probabilities = [0, .38, .02, 0, 0, 0, 0, .58, .02, 0];
+		await expect(['#hint', '#pad', 4.5], ['#open', '#open', 4.5]);
+		await answerOnce(page, { json: { model: 'm', predictions: [{ digit: 7, confidence: .58, probabilities, input: Array(784).fill(200) }] } });
+		await choose(page, SEVEN_PNG);
+		await settled(page);
+		await expect(['#digit', 'html', 3], ['#digit .second', 'html', 3], ['#words', 'html', 4.5], ['#by', 'html', 4.5],
+			['figcaption', 'html', 4.5], ['#bars li', 'html', 4.5], ['#bars .best', 'html', 4.5], ['footer', 'html', 4.5], ['code', 'code', 4.5],
+			['#bars .fill', '#bars .track', 3, 'backgroundColor'], ['#bars .best .fill', '#bars .track', 3, 'backgroundColor']);
+		await screenshot(page, `doubt-${colorScheme}`);
+		await page.click('#clear');
+		await page.unroute('**/predict*');
+		expectError(/500/);
+		await answerOnce(page, { status: 500, json: { error: 'broken' } });
+		await choose(page, SEVEN_PNG);
+		await page.waitForSelector('#words.problem');
+		await expect(['#words.problem', 'html', 4.5]);
+	}, { colorScheme });
 
 test('the policy allows nothing from elsewhere', async ({ page, daemon }) => {
 	const response = await page.goto(daemon.origin);

@@ -2,10 +2,14 @@
 import glob
 import os
 import re
+import socket
+import subprocess
+import tempfile
+import time
 import unittest
 
 import tools
-from daemon import Daemon, mnist, png
+from daemon import Daemon, PATIENCE, mnist, png, read_response
 
 RENDERED = ('overlays/cpu', 'overlays/gpu', 'kserve')
 KUBERNETES = tools.path('docker/kubernetes')
@@ -26,8 +30,56 @@ def yaml():
 
 
 class HAProxy(unittest.TestCase):
+    def setUp(self):
+        self.haproxy = tools.tool('haproxy', 'haproxy')
+        self.config = tools.read('docker/haproxy/haproxy.cfg')
+
     def test_configuration(self):
-        tools.check(self, *tools.tool('haproxy', 'haproxy'), '-c', '-f', tools.path('docker/haproxy/haproxy.cfg'))
+        tools.check(self, *self.haproxy, '-c', '-f', tools.path('docker/haproxy/haproxy.cfg'))
+
+    def test_its_check_is_answered_whatever_the_daemons_are_called(self):
+        method, uri, host = re.search(r'http-check send meth (\S+) uri (\S+) ver HTTP/1.1 hdr Host (\S+)', self.config).groups()
+        with Daemon(LENETD_HOST='digits.example.com') as d:
+            self.assertEqual(d.ask(method, uri, headers={'Host': host}).status, 200)
+
+    def before(self, daemon):
+        """HAProxy before one daemon, until the test ends: where it listens."""
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        door, config = os.path.join(folder.name, 'door'), os.path.join(folder.name, 'haproxy.cfg')
+        with open(config, 'w') as f:
+            f.write(re.sub(r'(\tserver \w+) .*', rf'\1 127.0.0.1:{daemon.port}', self.config.replace('bind :8000', f'bind unix@{door}')))
+        process = subprocess.Popen([*self.haproxy, '-f', config], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        self.addCleanup(process.wait)
+        self.addCleanup(process.kill)
+        return door
+
+    def ask(self, door, method, path):
+        with socket.socket(socket.AF_UNIX) as s:
+            s.settimeout(PATIENCE)
+            s.connect(door)
+            s.sendall(f'{method} {path} HTTP/1.1\r\nHost: digits.example.com\r\nContent-Length: 0\r\nConnection: close\r\n\r\n'.encode())
+            with s.makefile('rb') as stream:
+                status, _, body = read_response(stream)
+                return status, body
+
+    def until_ready(self, door):
+        end = time.monotonic() + PATIENCE
+        while time.monotonic() < end:
+            if os.path.exists(door) and self.ask(door, 'GET', '/readyz')[0] == 200:
+                return
+            time.sleep(0.05)
+        self.fail('HAProxy finds no daemon ready')
+
+    def test_it_passes_on_what_is_the_worlds_and_nothing_else(self):
+        with Daemon(LENETD_HOST='digits.example.com') as d:
+            door = self.before(d)
+            self.until_ready(door)
+            self.assertEqual(self.ask(door, 'GET', '/v2/models/relu')[0], 200)
+            for method, path in (('GET', '/metrics'), ('GET', '/%6detrics'), ('POST', '/v2/repository/index'),
+                                 ('POST', '/v2/repository/models/relu/load'), ('POST', '/v2/%72epository/models/relu/load'),
+                                 ('GET', 'http://digits.example.com/metrics')):
+                self.assertEqual(self.ask(door, method, path), (404, b'{"error": "not served here"}'), path)
 
 
 class Prometheus(unittest.TestCase):
@@ -60,6 +112,22 @@ class Metrics(unittest.TestCase):
             answer = d.ask('GET', '/metrics')
         known = set(re.findall(r'^# TYPE (\S+)', answer.body.decode(), re.M))
         self.assertEqual(wanted - known, set())
+
+    def test_predictions_are_what_is_asked_for_them(self):
+        tensor = b'{"inputs": [{"name": "input", "datatype": "UINT8", "shape": [1,784], "data": [%s]}]}' % b','.join([b'0'] * 784)
+        with Daemon() as d:
+            d.predict(png(mnist(1)[0]))
+            for path in ('/v2/models/relu/infer', '/v2/models/relu/versions/1/infer'):
+                self.assertEqual(d.ask('POST', path, tensor).status, 200)
+            predictions = set(re.findall(r'requests_total{route="([^"]+)"', d.ask('GET', '/metrics').body.decode()))
+            d.ask('GET', '/readyz')
+            d.ask('GET', '/v2/models/relu/ready')
+            routes = set(re.findall(r'requests_total{route="([^"]+)"', d.ask('GET', '/metrics').body.decode()))
+        self.assertGreater(routes, predictions)
+        patterns = re.findall(r'route=~"([^"]+)"', tools.read('docker/prometheus/rules.yml'))
+        self.assertNotEqual(patterns, [])
+        for pattern in patterns:
+            self.assertEqual({route for route in routes if re.fullmatch(pattern, route)}, predictions)
 
 
 class Kubernetes(unittest.TestCase):
@@ -94,6 +162,23 @@ class Kubernetes(unittest.TestCase):
             with open(name) as f:
                 for resource in yaml().safe_load(f)['resources']:
                     self.assertTrue(os.path.exists(os.path.join(os.path.dirname(name), resource)), f'{name}: {resource}')
+
+    def test_arguments_are_the_daemons(self):
+        for name in glob.glob(f'{KUBERNETES}/**/*.yaml', recursive=True):
+            for thing in yaml().safe_load_all(tools.read(name)):
+                for container in thing.get('spec', {}).get('containers', []):
+                    if 'args' in container:
+                        self.starts(container)
+
+    def starts(self, container):
+        """The images have no entry point: arguments alone would be a command."""
+        self.assertEqual(container.get('command'), ['lenetd'])
+        listen, address, *rest = [arg.replace('{{.Name}}', 'digits').replace('/mnt/models/lenet.bin', tools.path('models/lab.bin'))
+                                  for arg in container['args']]
+        port, = (port['containerPort'] for port in container['ports'])
+        self.assertEqual((listen, address), ('--listen', f'0.0.0.0:{port}'))
+        with Daemon(*rest, listen='0.0.0.0:0') as d:
+            self.assertEqual(d.ask('GET', '/v2/models/digits/ready').status, 200)
 
     def test_probes_are_routes(self):
         paths = set()

@@ -42,21 +42,47 @@ class Units(unittest.TestCase):
 
 
 class Settings(unittest.TestCase):
+    def setUp(self):
+        self.flags = {flag for flag, _ in tools.options('lenetd', '--help')}
+
+    def named(self, pattern, *folders):
+        """(file, what it names) of all files below these."""
+        return {(os.path.join(folder, name), found) for top in folders for folder, _, names in os.walk(tools.path('docker', top))
+                for name in names for found in re.findall(pattern, tools.read(folder, name))}
+
     def test_variables_are_the_daemons(self):
-        known = {'LENETD' + flag[1:].upper().replace('-', '_') for flag, _ in tools.options('lenetd', '--help')}
-        for folder, _, names in os.walk(tools.path('docker')):
-            for name in names:
-                for variable in re.findall(r'LENETD_[A-Z_]*[A-Z]', tools.read(folder, name)):
-                    self.assertIn(variable, known, os.path.join(folder, name))
+        known = {'LENETD' + flag[1:].upper().replace('-', '_') for flag in self.flags}
+        for name, variable in self.named(r'LENETD_[A-Z_]*[A-Z]', '.'):
+            self.assertIn(variable, known, name)
+
+    def test_flags_are_the_daemons(self):
+        named = self.named(r'(?<![\w-])--[a-z][a-z0-9-]*', 'haproxy', 'kubernetes', 'prometheus', 'systemd')  # elsewhere they are others'
+        self.assertIn('--drain-delay', {flag for _, flag in named})
+        for name, flag in named:
+            self.assertIn(flag, self.flags, name)
 
 
 class Images(unittest.TestCase):
     def test_healthcheck(self):
         script = tools.path('docker/healthcheck')
-        with Daemon() as d:
-            where = {**os.environ, 'LENETD_LISTEN': f'0.0.0.0:{d.port}'}
-            tools.check(self, script, env=where)
-        self.assertNotEqual(tools.run(script, env=where).returncode, 0)
+        for host in ('127.0.0.1', '0.0.0.0', '127.0.0.2', '[::1]', '[::]'):
+            with self.subTest(host), Daemon(listen=f'{host}:0', LENETD_HOST='digits.example.com') as d:
+                where = {**os.environ, 'LENETD_LISTEN': f'{host}:{d.port}'}
+                tools.check(self, script, env=where)
+            self.assertNotEqual(tools.run(script, env=where).returncode, 0)
+
+    def test_what_is_published_on_loopback_lets_no_page_in(self):
+        try:
+            import yaml
+        except ImportError:
+            raise unittest.SkipTest('python3-yaml is not installed') from None
+        services = yaml.safe_load(tools.read('docker/compose.yaml'))['services']
+        self.assertEqual(set(services), {'lenetd', 'gpu'})
+        for service in services.values():
+            self.assertEqual([port for port in service['ports'] if not port.startswith('127.0.0.1:')], [])
+            with Daemon(listen='0.0.0.0:0', **service.get('environment', {'LENETD_HOST': None})) as d:
+                for host, status in (('localhost:8080', 200), ('127.0.0.1:8080', 200), ('pages.example.com', 403)):
+                    self.assertEqual(d.ask('GET', '/', headers={'Host': host}).status, status, host)
 
     def test_steps_run_what_there_is(self):
         for name in ('docker/Dockerfile', 'docker/Dockerfile.cuda'):
