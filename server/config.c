@@ -163,6 +163,7 @@ static int place(const char *value, const char *const *names)
 // Adds one: NAME=FILE, or a file that is its own name.
 static int read_model(const char *value, struct config *config, struct err *e)
 {
+	static const char *const taken[] = { "stats", ".", "..", NULL }; // below /v2/models/: of all models; and steps that clients take
 	struct models_spec spec = { .file = value };
 	size_t n = strspn(value, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-");
 	if (n > 0 && n < MODELS_MAX_NAME && value[n] == '=') {
@@ -173,6 +174,9 @@ static int read_model(const char *value, struct config *config, struct err *e)
 	}
 	if (!*spec.file)
 		return err_set(e, "\"%.60s\" has no file behind the '='", value);
+	if (place(spec.name, taken) >= 0)
+		return err_set(e, "no model may be called \"%s\", which means something else in a URL: give it another name, as in --model NAME=%.60s",
+			       spec.name, spec.file);
 	for (int i = 0; i < config->n_models; i++)
 		if (strcmp(config->models[i].name, spec.name) == 0)
 			return err_set(e, "a second model is called \"%s\": give it another name, as in --model NAME=%.60s", spec.name, spec.file);
