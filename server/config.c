@@ -261,6 +261,25 @@ static int set(const struct flag *flag, const char *value, struct config *config
 	return -1;
 }
 
+static bool may_come_again(const struct flag *flag)
+{
+	return flag->kind == MODEL || flag->kind == HOSTS || flag->kind == ORIGINS;
+}
+
+// A variable comes once, so what its flag may say several times stands in it between blanks. They become the words' ends.
+static int set_variable(const struct flag *flag, char *value, struct config *config, struct err *e)
+{
+	char *rest, *word;
+	int failed;
+	if (!may_come_again(flag))
+		return set(flag, value, config, e);
+	word = strtok_r(value, " \t\n", &rest);
+	do
+		failed = set(flag, word ? word : "", config, e);
+	while (!failed && word && (word = strtok_r(NULL, " \t\n", &rest)));
+	return failed;
+}
+
 static int set_from_environment(char *const *environ, struct config *config, struct err *e)
 {
 	for (int i = 0; i < N_FLAGS; i++) {
@@ -268,7 +287,7 @@ static int set_from_environment(char *const *environ, struct config *config, str
 		variable_name(&flags[i], name, sizeof name);
 		size_t n = strlen(name);
 		for (char *const *v = environ; *v; v++)
-			if (strncmp(*v, name, n) == 0 && (*v)[n] == '=' && set(&flags[i], *v + n + 1, config, e))
+			if (strncmp(*v, name, n) == 0 && (*v)[n] == '=' && set_variable(&flags[i], *v + n + 1, config, e))
 				return err_prefix(e, "environment variable %s", name);
 	}
 	return 0;
@@ -370,7 +389,8 @@ void config_help(char *text, size_t n_text)
 	}
 	SAY("  %-26s %s\n  %-26s %s\n\n", "--help", "this text", "--version", "the version");
 	SAY("Each flag has an environment variable: LENETD_LISTEN for --listen, LENETD_MAX_BODY for --max-body.\n"
-	    "LENETD_CUDNN=1 is --cudnn; both take 0 for no: --cudnn=0.\n"
+	    "LENETD_CUDNN=1 is --cudnn; both take 0 for no: --cudnn=0. Of a flag that may come again the variable has all, with blanks\n"
+	    "between them: LENETD_MODEL='a=x.bin b=y.bin'.\n"
 	    "Exit status: 0 after SIGTERM or SIGINT, 1 after a failure or, with --on-gpu-loss exit, the loss of the GPU,\n"
 	    "2 for wrong usage.\n");
 #undef SAY
