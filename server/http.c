@@ -445,6 +445,12 @@ int http_open(const struct http_options *options, struct http **http, struct err
 	return 0;
 }
 
+int http_take(struct http *h, int fd)
+{
+	const struct sockaddr nobody = { .sa_family = AF_UNIX };
+	return MHD_add_connection(h->daemon, fd, &nobody, sizeof nobody.sa_family) == MHD_YES ? 0 : -1;
+}
+
 void http_close_after_answers(struct http *h)
 {
 	atomic_store(&h->closing, true);

@@ -96,9 +96,11 @@ static int open_doors(struct daemon *d, const struct config *config, struct err 
 	return 0;
 }
 
-static int open_watchdog(struct daemon *d, struct err *e)
+static int open_watchdog(struct daemon *d, const struct config *config, struct err *e)
 {
-	const struct watchdog_options watching = { notify_watchdog_us(), d->metrics, d->batcher, d->direct, d->models };
+	const struct watchdog_options watching = {
+		notify_watchdog_us(), d->http, n_threads(config), d->batcher, d->metrics, d->models,
+	};
 	return watching.period_us ? watchdog_open(&watching, &d->watchdog, e) : 0;
 }
 
@@ -119,7 +121,6 @@ static int open_all(struct daemon *d, const struct config *config, struct err *e
 	struct models_options models = { NULL, config->models, config->n_models, config->network, config->min_right };
 	char why[256];
 	const struct standby_watch watch = { engine_lost_here, d };
-	const int n_callers = n_threads(config) + 1; // the watchdog is one, too
 	if (open_observers(d, config, e))
 		return -1;
 	const struct batcher_options gathering = { config->max_batch, config->max_delay_us, config->limits.queue, d->metrics };
@@ -129,7 +130,7 @@ static int open_all(struct daemon *d, const struct config *config, struct err *e
 	log_info("%s", why);
 	models.engine = d->engine;
 	if (models_open(&models, &d->models, e) ||
-	    (d->engine->quick && !config->batch_on_cpu ? direct_open(d->engine, n_callers, d->metrics, &d->direct, e)
+	    (d->engine->quick && !config->batch_on_cpu ? direct_open(d->engine, n_threads(config), d->metrics, &d->direct, e)
 						       : batcher_open(d->engine, &gathering, &d->batcher, e)) ||
 	    open_doors(d, config, e))
 		return -1;
@@ -159,7 +160,7 @@ static int open_all(struct daemon *d, const struct config *config, struct err *e
 		.metrics = d->metrics,
 		.access = d->access,
 	};
-	if (http_open(&serving, &d->http, e) || open_watchdog(d, e))
+	if (http_open(&serving, &d->http, e) || open_watchdog(d, config, e))
 		return -1;
 	say_listening(d, config);
 	return 0;
@@ -167,10 +168,10 @@ static int open_all(struct daemon *d, const struct config *config, struct err *e
 
 static void close_all(struct daemon *d)
 {
+	watchdog_close(d->watchdog);
 	http_close(d->http);
 	access_close(d->access);
 	listen_close(&d->listener);
-	watchdog_close(d->watchdog);
 	keys_close(d->keys);
 	tls_unload();
 	batcher_close(d->batcher);

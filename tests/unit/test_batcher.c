@@ -75,7 +75,7 @@ static void stop(void)
 	CHECK(fake.n_contexts == 0 && fake.n_models == 0);
 }
 
-static enum batcher_result submit(int i, int n)
+static enum batcher_result submit_counted(int i, int n, struct work *work)
 {
 	struct item *item = &items[i];
 	for (int p = 0; p < n; p++)
@@ -86,9 +86,15 @@ static enum batcher_result submit(int i, int n)
 					  .scores = item->scores[0],
 					  .n = n,
 					  .deadline_us = INT64_MAX,
-					  .done = done };
+					  .done = done,
+					  .work = work };
 	item->wait = &wait;
 	return batcher_submit(batcher, &item->job);
+}
+
+static enum batcher_result submit(int i, int n)
+{
+	return submit_counted(i, n, NULL);
 }
 
 static void check_scores(int i)
@@ -188,7 +194,23 @@ TEST(batcher_takes_ink_as_well_as_pixels)
 	for (int p = 0; p < 3; p++)
 		for (int d = 0; d < LENET5_DIGITS; d++)
 			CHECK(item->scores[p][d] == ink[p][d] * 255);
-	CHECK(of_model.passes == 2 && of_model.pictures == 4); // a pass is the model's, whoever's job is its first
+	CHECK(of_model.passes == 2 && of_model.pictures == 3); // the one that shared a pass is not counted
+	stop();
+}
+
+TEST(batcher_counts_whatever_comes_first)
+{
+	start(4, 1000000, 100);
+	struct work of_model = { 0 };
+	fake_engine_hold();
+	submit(0, 4);
+	fake_engine_await();
+	submit(1, 1);
+	submit_counted(2, 3, &of_model);
+	fake_engine_release();
+	await(3);
+	check_batches(2, (int[]){ 4, 4 });
+	CHECK(of_model.passes == 1 && of_model.pictures == 3);
 	stop();
 }
 
