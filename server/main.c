@@ -29,9 +29,11 @@
 enum { LEAVE = SIGUSR1, N_TABLES = 6 };
 
 struct daemon {
+	const struct config *config;
 	struct health health;
 	struct engine *engine;
 	struct models *models;
+	struct loader *loader;
 	struct metrics *metrics;
 	struct access *access; // NULL: no access log
 	struct batcher *batcher; // or
@@ -104,6 +106,41 @@ static int open_watchdog(struct daemon *d, const struct config *config, struct e
 	return watching.period_us ? watchdog_open(&watching, &d->watchdog, e) : 0;
 }
 
+static void load_again(void *arg)
+{
+	struct daemon *d = arg;
+	const struct config *config = d->config;
+	struct models_state state;
+	struct err e;
+	int n_failed = 0;
+	notify_reloading();
+	for (int i = 0; models_state(d->models, i, &state); i++)
+		if (models_load(d->models, state.name, &e)) {
+			log_error("SIGHUP: model %s stays as it is: %s", state.name, e.msg);
+			n_failed++;
+		} else {
+			log_info("SIGHUP: model %s is loaded again", state.name);
+		}
+	if (d->keys && keys_load(d->keys, &e)) {
+		log_error("SIGHUP: the API keys stay as they are: %s", e.msg);
+		n_failed++;
+	}
+	if (config->tls_cert && tls_load(config->tls_cert, config->tls_key, &e)) {
+		log_error("SIGHUP: the certificate stays as it is: %s", e.msg);
+		n_failed++;
+	}
+	if (n_failed)
+		notify_send("READY=1\nSTATUS=reload: %d failed, the last: %s", n_failed, e.msg);
+	else
+		notify_send("READY=1\nSTATUS=everything is loaded again");
+}
+
+static int open_loader(struct daemon *d, struct err *e)
+{
+	const struct loader_options loading = { d->models, load_again, d };
+	return loader_open(&loading, &d->loader, e);
+}
+
 static void say_listening(const struct daemon *d, const struct config *config)
 {
 	char limits[512];
@@ -129,7 +166,7 @@ static int open_all(struct daemon *d, const struct config *config, struct err *e
 		return -1;
 	log_info("%s", why);
 	models.engine = d->engine;
-	if (models_open(&models, &d->models, e) ||
+	if (models_open(&models, &d->models, e) || open_loader(d, e) ||
 	    (d->engine->quick && !config->batch_on_cpu ? direct_open(d->engine, n_threads(config), d->metrics, &d->direct, e)
 						       : batcher_open(d->engine, &gathering, &d->batcher, e)) ||
 	    open_doors(d, config, e))
@@ -138,6 +175,7 @@ static int open_all(struct daemon *d, const struct config *config, struct err *e
 	d->api.batcher = d->batcher;
 	d->api.direct = d->direct;
 	d->api.models = d->models;
+	d->api.loader = d->loader;
 	d->api.health = &d->health;
 	d->api.metrics = d->metrics;
 	d->sources = (struct metrics_sources){ d->metrics, &config->limits, d->batcher, d->models, &d->health, d->engine, d->access };
@@ -166,49 +204,27 @@ static int open_all(struct daemon *d, const struct config *config, struct err *e
 	return 0;
 }
 
-static void close_all(struct daemon *d)
+// False: something is still being loaded, and may yet use what was left open for it.
+static bool close_all(struct daemon *d)
 {
 	watchdog_close(d->watchdog);
 	http_close(d->http);
 	access_close(d->access);
 	listen_close(&d->listener);
+	if (!loader_stop(d->loader, 0))
+		return false;
+	loader_close(d->loader);
 	keys_close(d->keys);
 	tls_unload();
 	batcher_close(d->batcher);
 	direct_close(d->direct);
 	models_close(d->models);
 	engine_close(d->engine);
-}
-
-static void load_again(struct daemon *d, const struct config *config)
-{
-	struct models_state state;
-	struct err e;
-	int n_failed = 0;
-	notify_reloading();
-	for (int i = 0; models_state(d->models, i, &state); i++)
-		if (models_load(d->models, state.name, &e)) {
-			log_error("SIGHUP: model %s stays as it is: %s", state.name, e.msg);
-			n_failed++;
-		} else {
-			log_info("SIGHUP: model %s is loaded again", state.name);
-		}
-	if (d->keys && keys_load(d->keys, &e)) {
-		log_error("SIGHUP: the API keys stay as they are: %s", e.msg);
-		n_failed++;
-	}
-	if (config->tls_cert && tls_load(config->tls_cert, config->tls_key, &e)) {
-		log_error("SIGHUP: the certificate stays as it is: %s", e.msg);
-		n_failed++;
-	}
-	if (n_failed)
-		notify_send("READY=1\nSTATUS=reload: %d failed, the last: %s", n_failed, e.msg);
-	else
-		notify_send("READY=1\nSTATUS=everything is loaded again");
+	return true;
 }
 
 // The reason to stop, for the log.
-static const char *await_stop(struct daemon *d, const struct config *config, const sigset_t *signals)
+static const char *await_stop(struct daemon *d, const sigset_t *signals)
 {
 	bool on_terminal = isatty(STDERR_FILENO);
 	for (;;) {
@@ -218,7 +234,7 @@ static const char *await_stop(struct daemon *d, const struct config *config, con
 		if (number == SIGHUP) {
 			if (on_terminal && !isatty(STDERR_FILENO))
 				return "SIGHUP, the terminal is gone";
-			load_again(d, config);
+			loader_reload(d->loader);
 			continue;
 		}
 		if (number != LEAVE)
@@ -255,26 +271,32 @@ static int serve(const struct config *config)
 	signal(SIGPIPE, SIG_IGN);
 
 	struct err e;
-	struct daemon d = { .listener.fd = -1, .health.on_loss = config->on_loss };
+	struct daemon d = { .config = config, .listener.fd = -1, .health.on_loss = config->on_loss };
 	int failed = open_all(&d, config, &e);
 	if (failed) {
 		log_error("%s", e.msg);
 	} else {
-		const char *reason = await_stop(&d, config, &all);
+		const char *reason = await_stop(&d, &all);
 		pthread_sigmask(SIG_UNBLOCK, &stop, NULL); // a second one ends the process at once
 		notify_send("STOPPING=1\nSTATUS=%s: going down", reason);
 		linger(&d, reason, config->drain_delay_ms);
 		log_info("%s: answering what is in flight", reason);
+		loader_stop(d.loader, config->limits.deadline_ms);
 		http_drain(d.http);
 	}
-	close_all(&d);
+	bool closed = close_all(&d);
 	if (!failed) {
 		uint64_t n_passes, n_pictures;
 		metrics_passes(d.metrics, &n_passes, &n_pictures);
 		log_info("done: %llu pictures in %llu passes", (unsigned long long)n_pictures, (unsigned long long)n_passes);
 	}
+	int status = failed || health_must_exit(&d.health) ? EXIT_FAILURE : EXIT_SUCCESS;
+	if (!closed) {
+		log_warning("what is being loaded does not come, and is not waited for");
+		_exit(status); // before there is nothing left of what its thread uses
+	}
 	metrics_free(d.metrics);
-	return failed || health_must_exit(&d.health) ? EXIT_FAILURE : EXIT_SUCCESS;
+	return status;
 }
 
 int main(int argc, char **argv)
