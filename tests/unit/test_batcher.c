@@ -75,7 +75,7 @@ static void stop(void)
 	CHECK(fake.n_contexts == 0 && fake.n_models == 0);
 }
 
-static enum batcher_result submit_counted(int i, int n, struct work *work)
+static enum batcher_result submit_with(int i, int n, struct work *work, const atomic_bool *gone)
 {
 	struct item *item = &items[i];
 	for (int p = 0; p < n; p++)
@@ -87,6 +87,7 @@ static enum batcher_result submit_counted(int i, int n, struct work *work)
 					  .n = n,
 					  .deadline_us = INT64_MAX,
 					  .done = done,
+					  .gone = gone,
 					  .work = work };
 	item->wait = &wait;
 	return batcher_submit(batcher, &item->job);
@@ -94,7 +95,7 @@ static enum batcher_result submit_counted(int i, int n, struct work *work)
 
 static enum batcher_result submit(int i, int n)
 {
-	return submit_counted(i, n, NULL);
+	return submit_with(i, n, NULL, NULL);
 }
 
 static void check_scores(int i)
@@ -206,7 +207,7 @@ TEST(batcher_counts_whatever_comes_first)
 	submit(0, 4);
 	fake_engine_await();
 	submit(1, 1);
-	submit_counted(2, 3, &of_model);
+	submit_with(2, 3, &of_model, NULL);
 	fake_engine_release();
 	await(3);
 	check_batches(2, (int[]){ 4, 4 });
@@ -289,8 +290,7 @@ TEST(batcher_goes_on_with_what_it_has_begun)
 	atomic_bool gone = false;
 	start(4, 0, 100);
 	fake_engine_hold();
-	submit(0, 6);
-	items[0].job.gone = &gone;
+	submit_with(0, 6, NULL, &gone);
 	fake_engine_await(); // four of its pictures are being computed
 	gone = true;
 	fake_engine_release();
