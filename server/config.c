@@ -175,8 +175,8 @@ static int read_model(const char *value, struct config *config, struct err *e)
 	if (!*spec.file)
 		return err_set(e, "\"%.60s\" has no file behind the '='", value);
 	if (place(spec.name, taken) >= 0)
-		return err_set(e, "no model may be called \"%s\", which means something else in a URL: give it another name, as in --model NAME=%.60s",
-			       spec.name, spec.file);
+		return err_set(e, "no model may be called \"%s\", which means something else in a URL: give it another name, as in "
+				  "--model NAME=%.60s", spec.name, spec.file);
 	for (int i = 0; i < config->n_models; i++)
 		if (strcmp(config->models[i].name, spec.name) == 0)
 			return err_set(e, "a second model is called \"%s\": give it another name, as in --model NAME=%.60s", spec.name, spec.file);
