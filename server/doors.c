@@ -112,12 +112,19 @@ static bool browser_says_same(const struct route_request *request)
 	return site && strcmp(site, "same-origin") == 0;
 }
 
+// What follows the name in "name:port"; "" where there is none.
+static const char *port_of(const char *authority)
+{
+	return strrchr(authority, ']') ? strrchr(authority, ']') + 1 : authority + strcspn(authority, ":");
+}
+
 static void refuse_host(const char *host, struct route_response *response)
 {
+	int name_length = (int)(port_of(host) - host);
 	route_answer_error(response, 403,
 			   "the Host header names \"%.80s\", and this daemon answers to this machine's own names only, lest a page elsewhere "
-			   "uses it; start it with --host %.80s if that is right",
-			   host, host);
+			   "uses it; start it with --host %.*s if that is right",
+			   host, name_length < 80 ? name_length : 80, host);
 }
 
 static void refuse_origin(const char *origin, struct route_response *response)
@@ -207,12 +214,6 @@ int doors_check_host(const char *host, struct err *e)
 		return err_set(e, "\"%.60s\" is not accepted: give a name or an address without a port, as in lenet.example.com or [2001:db8::1]",
 			       host);
 	return 0;
-}
-
-// What follows the name in "name:port"; "" where there is none.
-static const char *port_of(const char *authority)
-{
-	return strrchr(authority, ']') ? strrchr(authority, ']') + 1 : authority + strcspn(authority, ":");
 }
 
 int doors_check_origin(const char *origin, struct err *e)

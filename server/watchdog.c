@@ -1,5 +1,5 @@
-// Twice a period the thread looks whether what it asked for the time before has come, and asks again. A pass is asked for only when
-// none came, which takes half a period longer to see that there are none, and computes nothing in a daemon that has work.
+// Twice a period the thread looks whether what it asked for the time before has come, and asks again; for a pass only if none came
+// about. So it computes nothing in a daemon that has work, and sees half a period later that an engine has stopped.
 #include "server/watchdog.h"
 
 #include "core/builtin.h"

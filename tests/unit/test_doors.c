@@ -26,6 +26,7 @@ static const char *find_header(const void *headers, const char *name)
 }
 
 static struct route_response response;
+static char said[700]; // its body
 
 // 200 if the request may go on, else the status that it is refused with.
 static int knock(const struct doors *doors, const char *method, const char *path, const char *headers)
@@ -33,6 +34,7 @@ static int knock(const struct doors *doors, const char *method, const char *path
 	const struct route_request request = { .find_header = find_header, .headers = headers };
 	response = (struct route_response){ 0 };
 	bool in = doors_let_in(doors, method, path, &request, &response);
+	snprintf(said, sizeof said, "%.*s", (int)response.n_body, response.n_body ? response.body : "");
 	free(response.owned);
 	CHECK(in == (response.status == 0));
 	return in ? 200 : response.status;
@@ -76,6 +78,8 @@ TEST(doors_know_their_hosts)
 		CHECK_MSG(knock(&open, "GET", "/", headers) == 200, "%s", headers);
 	}
 	CHECK(knock(&loopback, "GET", "/", "") == 200);
+	CHECK(knock(&loopback, "GET", "/", "Host: evil.example:81") == 403 && strstr(said, "--host evil.example if"));
+	CHECK(knock(&loopback, "GET", "/", "Host: [2001:db8::9]:81") == 403 && strstr(said, "--host [2001:db8::9] if"));
 	char longest[400] = "Host: ";
 	memset(longest + 6, 'a', 300);
 	CHECK(knock(&loopback, "GET", "/", longest) == 403);
