@@ -123,6 +123,8 @@ static void *predict_start(void *context, const struct route_request *request, s
 	int64_t came_ns = clock_now_ns();
 	bool explain = false;
 	const char *name = NULL;
+	if (!inference_has_body(request, response))
+		return NULL;
 	int deadline_ms = deadline_read(request, api->limits, &e);
 	if (deadline_ms < 0 || read_arguments(request, &explain, &name, &e)) {
 		route_answer_error(response, 400, "%s", e.msg);

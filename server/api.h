@@ -5,6 +5,7 @@
 #include "server/direct.h"
 #include "server/health.h"
 #include "server/limits.h"
+#include "server/loader.h"
 #include "server/metrics.h"
 #include "server/models.h"
 #include "server/route.h"
@@ -15,6 +16,7 @@ struct api {
 	struct batcher *batcher; // api_predict_batched's
 	struct direct *direct; // api_predict_direct's
 	struct models *models;
+	struct loader *loader; // of the models
 	struct health *health; // /readyz says it
 	struct metrics *metrics;
 };

@@ -136,6 +136,20 @@ static void finish(struct batcher_job *job, enum batcher_result result)
 	job->done(job);
 }
 
+// All jobs of a batch are of one model, and what they count in is the same; but not every job is counted.
+static void count_work(const struct batcher *b)
+{
+	struct work *work = NULL;
+	int n_counted = 0;
+	for (int i = 0; i < b->n_pieces; i++)
+		if (b->pieces[i].job->work) {
+			work = b->pieces[i].job->work;
+			n_counted += b->pieces[i].n;
+		}
+	if (work)
+		work_add(work, n_counted);
+}
+
 static void compute_batch(struct batcher *b)
 {
 	float *ink = b->ink;
@@ -150,8 +164,8 @@ static void compute_batch(struct batcher *b)
 	bool failed = engine_forward(b->context, b->pieces[0].job->model, b->ink, b->n_batch, b->scores, &e) != 0;
 	int64_t finished_ns = clock_now_ns();
 	metrics_pass(b->options.metrics, b->n_batch);
-	if (!failed && b->pieces[0].job->work)
-		work_add(b->pieces[0].job->work, b->n_batch);
+	if (!failed)
+		count_work(b);
 
 	const float *scores = b->scores;
 	for (int i = 0; i < b->n_pieces; i++) {

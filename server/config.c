@@ -163,6 +163,7 @@ static int place(const char *value, const char *const *names)
 // Adds one: NAME=FILE, or a file that is its own name.
 static int read_model(const char *value, struct config *config, struct err *e)
 {
+	static const char *const taken[] = { "stats", ".", "..", NULL }; // below /v2/models/: of all models; and steps that clients take
 	struct models_spec spec = { .file = value };
 	size_t n = strspn(value, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-");
 	if (n > 0 && n < MODELS_MAX_NAME && value[n] == '=') {
@@ -173,6 +174,9 @@ static int read_model(const char *value, struct config *config, struct err *e)
 	}
 	if (!*spec.file)
 		return err_set(e, "\"%.60s\" has no file behind the '='", value);
+	if (place(spec.name, taken) >= 0)
+		return err_set(e, "no model may be called \"%s\", which means something else in a URL: give it another name, as in "
+				  "--model NAME=%.60s", spec.name, spec.file);
 	for (int i = 0; i < config->n_models; i++)
 		if (strcmp(config->models[i].name, spec.name) == 0)
 			return err_set(e, "a second model is called \"%s\": give it another name, as in --model NAME=%.60s", spec.name, spec.file);
@@ -257,6 +261,25 @@ static int set(const struct flag *flag, const char *value, struct config *config
 	return -1;
 }
 
+static bool may_come_again(const struct flag *flag)
+{
+	return flag->kind == MODEL || flag->kind == HOSTS || flag->kind == ORIGINS;
+}
+
+// A variable comes once, so what its flag may say several times stands in it between blanks. They become the words' ends.
+static int set_variable(const struct flag *flag, char *value, struct config *config, struct err *e)
+{
+	char *rest, *word;
+	int failed;
+	if (!may_come_again(flag))
+		return set(flag, value, config, e);
+	word = strtok_r(value, " \t\n", &rest);
+	do
+		failed = set(flag, word ? word : "", config, e);
+	while (!failed && word && (word = strtok_r(NULL, " \t\n", &rest)));
+	return failed;
+}
+
 static int set_from_environment(char *const *environ, struct config *config, struct err *e)
 {
 	for (int i = 0; i < N_FLAGS; i++) {
@@ -264,7 +287,7 @@ static int set_from_environment(char *const *environ, struct config *config, str
 		variable_name(&flags[i], name, sizeof name);
 		size_t n = strlen(name);
 		for (char *const *v = environ; *v; v++)
-			if (strncmp(*v, name, n) == 0 && (*v)[n] == '=' && set(&flags[i], *v + n + 1, config, e))
+			if (strncmp(*v, name, n) == 0 && (*v)[n] == '=' && set_variable(&flags[i], *v + n + 1, config, e))
 				return err_prefix(e, "environment variable %s", name);
 	}
 	return 0;
@@ -366,7 +389,8 @@ void config_help(char *text, size_t n_text)
 	}
 	SAY("  %-26s %s\n  %-26s %s\n\n", "--help", "this text", "--version", "the version");
 	SAY("Each flag has an environment variable: LENETD_LISTEN for --listen, LENETD_MAX_BODY for --max-body.\n"
-	    "LENETD_CUDNN=1 is --cudnn; both take 0 for no: --cudnn=0.\n"
+	    "LENETD_CUDNN=1 is --cudnn; both take 0 for no: --cudnn=0. Of a flag that may come again the variable has all, with blanks\n"
+	    "between them: LENETD_MODEL='a=x.bin b=y.bin'.\n"
 	    "Exit status: 0 after SIGTERM or SIGINT, 1 after a failure or, with --on-gpu-loss exit, the loss of the GPU,\n"
 	    "2 for wrong usage.\n");
 #undef SAY

@@ -1,4 +1,4 @@
-// config: flags and environment variables → struct config. A pure function of both; touches nothing else.
+// config: flags and environment variables → struct config. A function of both; touches nothing else.
 #pragma once
 
 #include "core/engine.h"
@@ -36,8 +36,9 @@ struct config {
 	struct limits limits;
 };
 
-// A flag goes before its variable (--max-body, LENETD_MAX_BODY), a variable before the default. Unknown variables are
-// none of our business (a cluster may set LENETD_PORT). The message of -1 names the flag, the value and what is accepted.
+// A flag goes before its variable (--max-body, LENETD_MAX_BODY), a variable before the default. A variable that holds several words
+// (LENETD_MODEL) is cut up where it stands. Unknown variables are none of our business (a cluster may set LENETD_PORT). The message
+// of -1 names the flag, the value and what is accepted.
 int config_parse(int argc, char *const *argv, char *const *environ, struct config *config, struct err *e);
 
 // What --help prints, into `text`: every flag with its default.

@@ -19,7 +19,7 @@ bool doors_path_is_open(const char *path)
 	return false;
 }
 
-// As it stands there, or NULL.
+// Of an origin: as it stands there, or NULL.
 static const char *find(const struct doors_names *names, const char *name)
 {
 	for (int i = 0; i < names->n; i++)
@@ -42,6 +42,23 @@ static bool read_host(const char *host, char name[MAX_NAME])
 	if (n > 1 && name[n - 1] == '.')
 		name[n - 1] = 0;
 	return true;
+}
+
+static bool is_same_name(const char *a, const char *b)
+{
+	struct in6_addr v6, other;
+	if (inet_pton(AF_INET6, a, &v6) == 1 && inet_pton(AF_INET6, b, &other) == 1)
+		return memcmp(&v6, &other, sizeof v6) == 0; // there are many ways to write one
+	return strcasecmp(a, b) == 0;
+}
+
+static bool is_named(const struct doors_names *hosts, const char *name)
+{
+	char named[MAX_NAME];
+	for (int i = 0; i < hosts->n; i++)
+		if (read_host(hosts->names[i], named) && is_same_name(named, name))
+			return true;
+	return false;
 }
 
 // *loopback: of an address, whether it is one of this machine's own.
@@ -77,8 +94,8 @@ static bool host_is_ours(const struct doors *doors, const char *host)
 	if (!read_host(host, name))
 		return false;
 	if (is_address(name, &loopback))
-		return loopback || !doors->loopback || find(doors->hosts, name);
-	return is_localhost(name) || find(doors->hosts, name);
+		return loopback || !doors->loopback || is_named(doors->hosts, name);
+	return is_localhost(name) || is_named(doors->hosts, name);
 }
 
 // The scheme does not count: a proxy may have taken the TLS off.
@@ -95,12 +112,19 @@ static bool browser_says_same(const struct route_request *request)
 	return site && strcmp(site, "same-origin") == 0;
 }
 
+// What follows the name in "name:port"; "" where there is none.
+static const char *port_of(const char *authority)
+{
+	return strrchr(authority, ']') ? strrchr(authority, ']') + 1 : authority + strcspn(authority, ":");
+}
+
 static void refuse_host(const char *host, struct route_response *response)
 {
+	int name_length = (int)(port_of(host) - host);
 	route_answer_error(response, 403,
 			   "the Host header names \"%.80s\", and this daemon answers to this machine's own names only, lest a page elsewhere "
-			   "uses it; start it with --host %.80s if that is right",
-			   host, host);
+			   "uses it; start it with --host %.*s if that is right",
+			   host, name_length < 80 ? name_length : 80, host);
 }
 
 static void refuse_origin(const char *origin, struct route_response *response)
@@ -150,7 +174,7 @@ static bool let_page_in(const struct doors *doors, const char *origin, const cha
 	if (named) {
 		route_header_add(response, "Access-Control-Allow-Origin", named);
 		route_header_add(response, "Access-Control-Expose-Headers",
-				 "Inference-Header-Content-Length, Retry-After, Server-Timing, Traceparent, X-Request-Id");
+				 "Inference-Header-Content-Length, Retry-After, Server-Timing, X-Request-Id");
 		if (strcmp(method, "OPTIONS") == 0 && route_header(request, "Access-Control-Request-Method")) {
 			answer_preflight(response);
 			return false;
@@ -180,16 +204,29 @@ bool doors_let_in(const struct doors *doors, const char *method, const char *pat
 int doors_check_host(const char *host, struct err *e)
 {
 	char name[MAX_NAME];
-	if (!read_host(host, name) || strcasecmp(name, host) != 0)
-		return err_set(e, "\"%.60s\" is not accepted: give a name without a port, as in lenet.example.com", host);
+	struct in6_addr v6;
+	bool is_good = read_host(host, name);
+	if (*host == '[')
+		is_good = is_good && host[strlen(host) - 1] == ']' && inet_pton(AF_INET6, name, &v6) == 1;
+	else
+		is_good = is_good && strcasecmp(name, host) == 0;
+	if (!is_good)
+		return err_set(e, "\"%.60s\" is not accepted: give a name or an address without a port, as in lenet.example.com or [2001:db8::1]",
+			       host);
 	return 0;
 }
 
 int doors_check_origin(const char *origin, struct err *e)
 {
 	char name[MAX_NAME];
-	const char *authority = strncmp(origin, "http://", 7) == 0 ? origin + 7 : strncmp(origin, "https://", 8) == 0 ? origin + 8 : NULL;
-	if (strcmp(origin, "*") != 0 && (!authority || strpbrk(authority, "/@?#*") || !read_host(authority, name)))
+	bool is_http = strncmp(origin, "http://", 7) == 0;
+	const char *authority = is_http ? origin + 7 : strncmp(origin, "https://", 8) == 0 ? origin + 8 : NULL;
+	if (strcmp(origin, "*") == 0)
+		return 0;
+	if (!authority || strpbrk(authority, "/@?#*") || !read_host(authority, name))
 		return err_set(e, "\"%.60s\" is not accepted: give http://HOST, https://HOST, either with :PORT, or *", origin);
+	const char *port = port_of(authority);
+	if (*port && (port[1] < '1' || strcmp(port, is_http ? ":80" : ":443") == 0))
+		return err_set(e, "\"%.60s\" is not accepted: no browser writes that port; give %.*s", origin, (int)(port - origin), origin);
 	return 0;
 }

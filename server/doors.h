@@ -32,6 +32,6 @@ bool doors_let_in(const struct doors *doors, const char *method, const char *pat
 // Whether a path answers without a key: probes, and the page's files.
 bool doors_path_is_open(const char *path);
 
-// Of an --cors-origin and a --host: whether it can ever match.
+// Of a --cors-origin and a --host: whether it can ever match.
 int doors_check_origin(const char *origin, struct err *e);
 int doors_check_host(const char *host, struct err *e);

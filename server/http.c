@@ -124,7 +124,6 @@ static void read_head(struct exchange *x, const char *method, const char *url)
 {
 	const struct http_options *o = &x->http->options;
 	const char *length = find_header(x, "Content-Length");
-	bool chunked = find_header(x, "Transfer-Encoding") != NULL;
 	const struct route_request head = { .find_header = find_header, .headers = x };
 	note_begin(&x->client->note, &head, method, url, o->access != NULL);
 	for (const char *c = length ? length : ""; *c >= '0' && *c <= '9' && x->n_declared < UINT64_MAX / 100; c++)
@@ -138,10 +137,7 @@ static void read_head(struct exchange *x, const char *method, const char *url)
 	x->found = x->route = route_find(o->tables, o->n_tables, method, url, &x->context, &x->parts, &x->response);
 	if (!x->route)
 		return;
-	if (strcmp(method, "POST") == 0 && !length && !chunked && x->route->finish) {
-		route_answer_error(&x->response, 411, "the request has no Content-Length and no body; POST a picture");
-		x->route = NULL;
-	} else if (x->n_declared > (uint64_t)o->limits->max_body) {
+	if (x->n_declared > (uint64_t)o->limits->max_body) {
 		refuse_too_large(x);
 		x->route = NULL;
 	}
@@ -443,6 +439,12 @@ int http_open(const struct http_options *options, struct http **http, struct err
 	}
 	*http = h;
 	return 0;
+}
+
+int http_take(struct http *h, int fd)
+{
+	const struct sockaddr nobody = { .sa_family = AF_UNIX };
+	return MHD_add_connection(h->daemon, fd, &nobody, sizeof nobody.sa_family) == MHD_YES ? 0 : -1;
 }
 
 void http_close_after_answers(struct http *h)

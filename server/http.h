@@ -27,6 +27,10 @@ struct http_options {
 // Starts to answer.
 int http_open(const struct http_options *options, struct http **http, struct err *e);
 
+// A connected socket, as if it had been accepted: for thread fd % n_threads, if that may have one more, else for another. -1: none
+// may. From here on fd is not the caller's.
+int http_take(struct http *http, int fd);
+
 // From now on every answer closes its connection, so that clients come back by a new one, maybe to another daemon.
 void http_close_after_answers(struct http *http);
 

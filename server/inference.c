@@ -8,6 +8,14 @@
 #include <string.h>
 #include <time.h>
 
+bool inference_has_body(const struct route_request *request, struct route_response *response)
+{
+	if (request->n_body || route_header(request, "Content-Length") || route_header(request, "Transfer-Encoding"))
+		return true;
+	route_answer_error(response, 411, "the request has no Content-Length and no body; POST a picture");
+	return false;
+}
+
 struct model *inference_model(const struct api *api, const char *name, struct route_response *response)
 {
 	struct model *model = models_get(api->models, name);

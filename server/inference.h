@@ -20,6 +20,9 @@ struct inference {
 	void *done_arg;
 };
 
+// Whether the request has a body, if an empty one; or the response says 411.
+bool inference_has_body(const struct route_request *request, struct route_response *response);
+
 // A reference to the model of that name (NULL: the first); or NULL, and the response says 404.
 struct model *inference_model(const struct api *api, const char *name, struct route_response *response);
 

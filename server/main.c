@@ -29,9 +29,11 @@
 enum { LEAVE = SIGUSR1, N_TABLES = 6 };
 
 struct daemon {
+	const struct config *config;
 	struct health health;
 	struct engine *engine;
 	struct models *models;
+	struct loader *loader;
 	struct metrics *metrics;
 	struct access *access; // NULL: no access log
 	struct batcher *batcher; // or
@@ -96,91 +98,18 @@ static int open_doors(struct daemon *d, const struct config *config, struct err 
 	return 0;
 }
 
-static int open_watchdog(struct daemon *d, struct err *e)
+static int open_watchdog(struct daemon *d, const struct config *config, struct err *e)
 {
-	const struct watchdog_options watching = { notify_watchdog_us(), d->metrics, d->batcher, d->direct, d->models };
+	const struct watchdog_options watching = {
+		notify_watchdog_us(), d->http, n_threads(config), d->batcher, d->metrics, d->models,
+	};
 	return watching.period_us ? watchdog_open(&watching, &d->watchdog, e) : 0;
 }
 
-static void say_listening(const struct daemon *d, const struct config *config)
+static void load_again(void *arg)
 {
-	char limits[512];
-	config_limits(config, d->batcher != NULL, limits, sizeof limits);
-	log_info("%s", limits);
-	const char *scheme = strncmp(d->listener.address, "unix:", 5) == 0 ? "" : config->tls_cert ? "https://" : "http://";
-	struct model *model = models_get(d->models, NULL);
-	log_info("listening on %s%s, model %s, engine %s", scheme, d->listener.address, model->description, d->engine->name);
-	notify_send("READY=1\nSTATUS=%s%s, model %s, engine %s", scheme, d->listener.address, model->description, d->engine->name);
-	model_unref(model);
-}
-
-static int open_all(struct daemon *d, const struct config *config, struct err *e)
-{
-	struct models_options models = { NULL, config->models, config->n_models, config->network, config->min_right };
-	char why[256];
-	const struct standby_watch watch = { engine_lost_here, d };
-	const int n_callers = n_threads(config) + 1; // the watchdog is one, too
-	if (open_observers(d, config, e))
-		return -1;
-	const struct batcher_options gathering = { config->max_batch, config->max_delay_us, config->limits.queue, d->metrics };
-	if (raise_descriptor_limit(config->limits.max_connections, e) ||
-	    engine_open_with_standby(&config->engine, &watch, &d->engine, why, sizeof why, e))
-		return -1;
-	log_info("%s", why);
-	models.engine = d->engine;
-	if (models_open(&models, &d->models, e) ||
-	    (d->engine->quick && !config->batch_on_cpu ? direct_open(d->engine, n_callers, d->metrics, &d->direct, e)
-						       : batcher_open(d->engine, &gathering, &d->batcher, e)) ||
-	    open_doors(d, config, e))
-		return -1;
-	d->api.limits = &config->limits;
-	d->api.batcher = d->batcher;
-	d->api.direct = d->direct;
-	d->api.models = d->models;
-	d->api.health = &d->health;
-	d->api.metrics = d->metrics;
-	d->sources = (struct metrics_sources){ d->metrics, &config->limits, d->batcher, d->models, &d->health, d->engine, d->access };
-	d->tables[0] = (struct route_table){ api_routes, api_n_routes, &d->api };
-	d->tables[1] = (struct route_table){ d->batcher ? &api_predict_batched : &api_predict_direct, 1, &d->api };
-	d->tables[2] = (struct route_table){ page_routes, page_n_routes, NULL };
-	d->tables[3] = (struct route_table){ oip_routes, oip_n_routes, &d->api };
-	d->tables[4] = (struct route_table){ d->batcher ? oip_infer_batched : oip_infer_direct, OIP_N_INFER, &d->api };
-	d->tables[5] = (struct route_table){ &metrics_route, 1, &d->sources };
-	metrics_set_routes(d->metrics, d->tables, N_TABLES);
-	atomic_store(&d->health.open, true);
-	const struct http_options serving = {
-		.listener = &d->listener,
-		.n_threads = n_threads(config),
-		.tls = config->tls_cert != NULL,
-		.doors = &d->doors,
-		.limits = &config->limits,
-		.tables = d->tables,
-		.n_tables = N_TABLES,
-		.metrics = d->metrics,
-		.access = d->access,
-	};
-	if (http_open(&serving, &d->http, e) || open_watchdog(d, e))
-		return -1;
-	say_listening(d, config);
-	return 0;
-}
-
-static void close_all(struct daemon *d)
-{
-	http_close(d->http);
-	access_close(d->access);
-	listen_close(&d->listener);
-	watchdog_close(d->watchdog);
-	keys_close(d->keys);
-	tls_unload();
-	batcher_close(d->batcher);
-	direct_close(d->direct);
-	models_close(d->models);
-	engine_close(d->engine);
-}
-
-static void load_again(struct daemon *d, const struct config *config)
-{
+	struct daemon *d = arg;
+	const struct config *config = d->config;
 	struct models_state state;
 	struct err e;
 	int n_failed = 0;
@@ -206,8 +135,96 @@ static void load_again(struct daemon *d, const struct config *config)
 		notify_send("READY=1\nSTATUS=everything is loaded again");
 }
 
+static int open_loader(struct daemon *d, struct err *e)
+{
+	const struct loader_options loading = { d->models, load_again, d };
+	return loader_open(&loading, &d->loader, e);
+}
+
+static void say_listening(const struct daemon *d, const struct config *config)
+{
+	char limits[512];
+	config_limits(config, d->batcher != NULL, limits, sizeof limits);
+	log_info("%s", limits);
+	const char *scheme = strncmp(d->listener.address, "unix:", 5) == 0 ? "" : config->tls_cert ? "https://" : "http://";
+	struct model *model = models_get(d->models, NULL);
+	log_info("listening on %s%s, model %s, engine %s", scheme, d->listener.address, model->description, d->engine->name);
+	notify_send("READY=1\nSTATUS=%s%s, model %s, engine %s", scheme, d->listener.address, model->description, d->engine->name);
+	model_unref(model);
+}
+
+static int open_all(struct daemon *d, const struct config *config, struct err *e)
+{
+	struct models_options models = { NULL, config->models, config->n_models, config->network, config->min_right };
+	char why[256];
+	const struct standby_watch watch = { engine_lost_here, d };
+	if (open_observers(d, config, e))
+		return -1;
+	const struct batcher_options gathering = { config->max_batch, config->max_delay_us, config->limits.queue, d->metrics };
+	if (raise_descriptor_limit(config->limits.max_connections, e) ||
+	    engine_open_with_standby(&config->engine, &watch, &d->engine, why, sizeof why, e))
+		return -1;
+	log_info("%s", why);
+	models.engine = d->engine;
+	if (models_open(&models, &d->models, e) || open_loader(d, e) ||
+	    (d->engine->quick && !config->batch_on_cpu ? direct_open(d->engine, n_threads(config), d->metrics, &d->direct, e)
+						       : batcher_open(d->engine, &gathering, &d->batcher, e)) ||
+	    open_doors(d, config, e))
+		return -1;
+	d->api.limits = &config->limits;
+	d->api.batcher = d->batcher;
+	d->api.direct = d->direct;
+	d->api.models = d->models;
+	d->api.loader = d->loader;
+	d->api.health = &d->health;
+	d->api.metrics = d->metrics;
+	d->sources = (struct metrics_sources){ d->metrics, &config->limits, d->batcher, d->models, &d->health, d->engine, d->access };
+	d->tables[0] = (struct route_table){ api_routes, api_n_routes, &d->api };
+	d->tables[1] = (struct route_table){ d->batcher ? &api_predict_batched : &api_predict_direct, 1, &d->api };
+	d->tables[2] = (struct route_table){ page_routes, page_n_routes, NULL };
+	d->tables[3] = (struct route_table){ oip_routes, oip_n_routes, &d->api };
+	d->tables[4] = (struct route_table){ d->batcher ? oip_infer_batched : oip_infer_direct, OIP_N_INFER, &d->api };
+	d->tables[5] = (struct route_table){ &metrics_route, 1, &d->sources };
+	metrics_set_routes(d->metrics, d->tables, N_TABLES);
+	atomic_store(&d->health.open, true);
+	const struct http_options serving = {
+		.listener = &d->listener,
+		.n_threads = n_threads(config),
+		.tls = config->tls_cert != NULL,
+		.doors = &d->doors,
+		.limits = &config->limits,
+		.tables = d->tables,
+		.n_tables = N_TABLES,
+		.metrics = d->metrics,
+		.access = d->access,
+	};
+	if (http_open(&serving, &d->http, e) || open_watchdog(d, config, e))
+		return -1;
+	say_listening(d, config);
+	return 0;
+}
+
+// False: something is still being loaded, and may yet use what was left open for it.
+static bool close_all(struct daemon *d)
+{
+	watchdog_close(d->watchdog);
+	http_close(d->http);
+	access_close(d->access);
+	listen_close(&d->listener);
+	if (!loader_stop(d->loader, 0))
+		return false;
+	loader_close(d->loader);
+	keys_close(d->keys);
+	tls_unload();
+	batcher_close(d->batcher);
+	direct_close(d->direct);
+	models_close(d->models);
+	engine_close(d->engine);
+	return true;
+}
+
 // The reason to stop, for the log.
-static const char *await_stop(struct daemon *d, const struct config *config, const sigset_t *signals)
+static const char *await_stop(struct daemon *d, const sigset_t *signals)
 {
 	bool on_terminal = isatty(STDERR_FILENO);
 	for (;;) {
@@ -217,7 +234,7 @@ static const char *await_stop(struct daemon *d, const struct config *config, con
 		if (number == SIGHUP) {
 			if (on_terminal && !isatty(STDERR_FILENO))
 				return "SIGHUP, the terminal is gone";
-			load_again(d, config);
+			loader_reload(d->loader);
 			continue;
 		}
 		if (number != LEAVE)
@@ -254,26 +271,32 @@ static int serve(const struct config *config)
 	signal(SIGPIPE, SIG_IGN);
 
 	struct err e;
-	struct daemon d = { .listener.fd = -1, .health.on_loss = config->on_loss };
+	struct daemon d = { .config = config, .listener.fd = -1, .health.on_loss = config->on_loss };
 	int failed = open_all(&d, config, &e);
 	if (failed) {
 		log_error("%s", e.msg);
 	} else {
-		const char *reason = await_stop(&d, config, &all);
+		const char *reason = await_stop(&d, &all);
 		pthread_sigmask(SIG_UNBLOCK, &stop, NULL); // a second one ends the process at once
 		notify_send("STOPPING=1\nSTATUS=%s: going down", reason);
 		linger(&d, reason, config->drain_delay_ms);
 		log_info("%s: answering what is in flight", reason);
+		loader_stop(d.loader, config->limits.deadline_ms);
 		http_drain(d.http);
 	}
-	close_all(&d);
+	bool closed = close_all(&d);
 	if (!failed) {
 		uint64_t n_passes, n_pictures;
 		metrics_passes(d.metrics, &n_passes, &n_pictures);
 		log_info("done: %llu pictures in %llu passes", (unsigned long long)n_pictures, (unsigned long long)n_passes);
 	}
+	int status = failed || health_must_exit(&d.health) ? EXIT_FAILURE : EXIT_SUCCESS;
+	if (!closed) {
+		log_warning("what is being loaded does not come, and is not waited for");
+		_exit(status); // before there is nothing left of what its thread uses
+	}
 	metrics_free(d.metrics);
-	return failed || health_must_exit(&d.health) ? EXIT_FAILURE : EXIT_SUCCESS;
+	return status;
 }
 
 int main(int argc, char **argv)

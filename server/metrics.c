@@ -204,12 +204,12 @@ static void write_requests(const struct metrics *m, struct text *t)
 	char labels[256];
 	exposition_family(t, "lenet_requests_total", "counter", "Requests answered, by route (none: no such) and status.");
 	for (int place = 0; place <= MAX_ROUTES; place++)
-		for (int i = 0; i < MAX_STATUSES; i++) {
+		for (int i = 0, status; i < MAX_STATUSES && (status = atomic_load(&m->statuses[i])); i++) {
 			uint64_t n = total(m, &m->shards[0].requests[place][i]);
+			if (!n)
+				continue;
 			route_labels(m, place, labels, sizeof labels);
-			if (n)
-				text_printf(t, "lenet_requests_total{%s,code=\"%d\"} %" PRIu64 "\n", labels,
-					    atomic_load(&m->statuses[i]), n);
+			text_printf(t, "lenet_requests_total{%s,code=\"%d\"} %" PRIu64 "\n", labels, status, n);
 		}
 }
 

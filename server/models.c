@@ -1,4 +1,4 @@
-// The lock guards which model a name stands for and is held for a pointer's time only; loading has a lock of its own. A file's
+// The lock guards which model a name stands for and is held for a pointer's time only. A file's
 // memory is given back as soon as the engine has packed its numbers.
 #include "server/models.h"
 
@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 struct entry {
 	const struct models_spec *spec;
@@ -21,7 +22,6 @@ struct entry {
 
 struct models {
 	struct models_options options;
-	pthread_mutex_t loading;
 	pthread_mutex_t lock;
 	struct entry entries[MODELS_MAX];
 };
@@ -59,6 +59,13 @@ static int check(const struct models *models, const struct model *model, struct 
 	return 0;
 }
 
+// A pipe gives its bytes once, if ever, and a model is read whenever it is asked for.
+static int check_kind(const char *file, struct err *e)
+{
+	struct stat s;
+	return stat(file, &s) == 0 && !S_ISREG(s.st_mode) ? err_set(e, "%s: is not a regular file; copy the model into one", file) : 0;
+}
+
 static int load(const struct models *models, const struct models_spec *spec, struct model **model, struct err *e)
 {
 	struct weights w = { 0 };
@@ -68,7 +75,7 @@ static int load(const struct models *models, const struct models_spec *spec, str
 		return err_set(e, "no memory for a model");
 	m->references = 1;
 	memcpy(m->name, spec->name, sizeof m->name);
-	int failed = file ? weights_read(file, models->options.network, &w, e) : builtin_read(&w, e);
+	int failed = file ? check_kind(file, e) || weights_read(file, models->options.network, &w, e) : builtin_read(&w, e);
 	if (!failed) {
 		const struct engine_network numbers = { w.net, w.mean, w.std, w.params };
 		m->mean = w.mean;
@@ -102,7 +109,6 @@ int models_load(struct models *models, const char *name, struct err *e)
 	struct model *fresh = NULL, *old = NULL;
 	if (!entry)
 		return err_set(e, "no model is called \"%.60s\"", name);
-	pthread_mutex_lock(&models->loading);
 	int failed = load(models, entry->spec, &fresh, e);
 	if (!failed)
 		fresh->statistics = &entry->statistics;
@@ -117,7 +123,6 @@ int models_load(struct models *models, const char *name, struct err *e)
 		entry->model = fresh;
 	}
 	pthread_mutex_unlock(&models->lock);
-	pthread_mutex_unlock(&models->loading);
 	model_unref(old);
 	return failed;
 }
@@ -128,7 +133,6 @@ int models_open(const struct models_options *options, struct models **models, st
 	if (!m)
 		return err_set(e, "no memory for models");
 	m->options = *options;
-	pthread_mutex_init(&m->loading, NULL);
 	pthread_mutex_init(&m->lock, NULL);
 	for (int i = 0; i < options->n_specs; i++) {
 		m->entries[i].spec = &options->specs[i];
@@ -149,7 +153,6 @@ void models_close(struct models *models)
 		return;
 	for (int i = 0; i < models->options.n_specs; i++)
 		model_unref(models->entries[i].model);
-	pthread_mutex_destroy(&models->loading);
 	pthread_mutex_destroy(&models->lock);
 	free(models);
 }

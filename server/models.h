@@ -54,7 +54,8 @@ void models_close(struct models *models); // drops its references; NULL is fine
 // A reference, or NULL: no such name. name NULL: the first. Any thread.
 struct model *models_get(struct models *models, const char *name);
 
-// Loads a model's file again and exchanges it. -1: the old one stays; e, and models_state, say why. Any thread; one loads at a time.
+// Loads a model's file again and exchanges it. -1: the old one stays; e, and models_state, say why. Takes as long as storage does.
+// One thread at a time.
 int models_load(struct models *models, const char *name, struct err *e);
 
 // What there is to say of the i-th, for lists and metrics. False: there is no i-th.

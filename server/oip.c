@@ -2,12 +2,12 @@
 // parameters of a URL are ignored here, for the protocol leaves them to clients.
 #include "server/oip.h"
 
-#include "core/log.h"
 #include "core/version.h"
 #include "server/inference.h"
 #include "server/json.h"
 #include "server/oip_response.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 struct model *oip_model(const struct api *api, const struct route_parts *parts, struct route_response *response)
@@ -232,12 +232,18 @@ static void *index_start(void *context, const struct route_request *request, str
 	return NULL;
 }
 
+struct load_call {
+	struct loader_job job; // first: a job is its call
+	struct loader *loader;
+	void (*done)(void *);
+	void *arg;
+};
+
 static void *load_start(void *context, const struct route_request *request, struct route_response *response)
 {
 	const struct api *api = context;
-	struct err e;
+	struct load_call *call = NULL;
 	cJSON *root;
-	struct text t = { 0 };
 	struct model *model = oip_model(api, &request->parts, response);
 	if (!model)
 		return NULL;
@@ -247,16 +253,55 @@ static void *load_start(void *context, const struct route_request *request, stru
 	const cJSON *parameters = cJSON_GetObjectItemCaseSensitive(root, "parameters");
 	if (parameters && (!cJSON_IsObject(parameters) || parameters->child)) {
 		route_answer_error(response, 400, "parameters: none are accepted; a model comes from the file that the daemon was started with");
-	} else if (models_load(api->models, request->parts.part[0], &e)) {
-		log_error("asked to load: model %s stays as it is: %s", request->parts.part[0], e.msg);
-		route_answer_error(response, 400, "the model stays as it is: %s", e.msg);
+	} else if (!(call = calloc(1, sizeof *call))) {
+		route_answer_error(response, 500, "no memory to load a model; try again later");
 	} else {
-		log_info("asked to load: model %s is loaded again", request->parts.part[0]);
-		text_append(&t, "{}\n");
-		answer_now(response, &t);
+		call->loader = api->loader;
+		memcpy(call->job.name, request->parts.part[0], sizeof call->job.name);
 	}
 	cJSON_Delete(root);
-	return NULL;
+	return call;
+}
+
+static void load_done(struct loader_job *job)
+{
+	struct load_call *call = (struct load_call *)job;
+	call->done(call->arg);
+}
+
+static void load_submit(void *arg, void (*done)(void *), void *done_arg)
+{
+	struct load_call *call = arg;
+	call->done = done;
+	call->arg = done_arg;
+	call->job.done = load_done;
+	enum loader_result result = loader_submit(call->loader, &call->job);
+	if (result != LOADER_OK) { // the job is still ours
+		call->job.result = result;
+		done(done_arg);
+	}
+}
+
+static void load_finish(void *arg, struct route_response *response)
+{
+	const struct load_call *call = arg;
+	struct text t = { 0 };
+	switch (call->job.result) {
+	case LOADER_OK:
+		text_append(&t, "{}\n");
+		answer_now(response, &t);
+		break;
+	case LOADER_FAILED:
+		route_answer_error(response, 400, "the model stays as it is: %s", call->job.error.msg);
+		break;
+	case LOADER_FULL:
+		route_answer_error(response, 503, "%d loads are waiting already; try again when the storage that they come from answers",
+				   LOADER_MAX_WAITING);
+		break;
+	case LOADER_STOPPED:
+		route_answer_error(response, 503, "the daemon is going down; try again");
+		break;
+	}
 }
 
 static void *unload_start(void *context, const struct route_request *request, struct route_response *response)
@@ -286,7 +331,7 @@ const struct route oip_routes[] = {
 	ANSWERS("/v2/models/*/stats", "GET", stats_start),
 	ANSWERS("/v2/models/*/versions/*/stats", "GET", stats_start),
 	ANSWERS("/v2/repository/index", "POST", index_start),
-	ANSWERS("/v2/repository/models/*/load", "POST", load_start),
+	{ "/v2/repository/models/*/load", "POST", load_start, load_submit, NULL, load_finish, free },
 	ANSWERS("/v2/repository/models/*/unload", "POST", unload_start),
 };
 const int oip_n_routes = sizeof oip_routes / sizeof oip_routes[0];

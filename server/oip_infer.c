@@ -47,6 +47,8 @@ static void *start(void *context, const struct route_request *http, struct route
 	int64_t came_ns = clock_now_ns();
 	struct oip_request request = { 0 };
 	struct err e;
+	if (!inference_has_body(http, response))
+		return NULL;
 	int deadline_ms = deadline_read(http, api->limits, &e);
 	if (deadline_ms < 0) {
 		route_answer_error(response, 400, "%s", e.msg);

@@ -1,9 +1,11 @@
-// From /proc, each time that it is asked.
+// From /proc, each time that it is asked. But for the start: the kernel tells it in ticks since the machine's, and what that was on
+// the clock is a difference of two clocks, another one each time.
 #include "server/process.h"
 
 #include "server/exposition.h"
 
 #include <dirent.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -38,7 +40,9 @@ static double seconds(const struct timespec *t)
 	return (double)t->tv_sec + (double)t->tv_nsec / 1e9;
 }
 
-static void write_stat(struct text *t)
+static double start_time;
+
+static void find_start_time(void)
 {
 	struct process_stat p;
 	struct timespec now, up;
@@ -46,11 +50,20 @@ static void write_stat(struct text *t)
 		return;
 	clock_gettime(CLOCK_REALTIME, &now);
 	clock_gettime(CLOCK_BOOTTIME, &up);
+	start_time = seconds(&now) - seconds(&up) + (double)p.start_ticks / (double)sysconf(_SC_CLK_TCK);
+}
+
+static void write_stat(struct text *t)
+{
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+	struct process_stat p;
+	if (read_stat(&p))
+		return;
+	pthread_once(&once, find_start_time);
 	exposition_gauge(t, "process_virtual_memory_bytes", "Virtual memory size in bytes.", (double)p.virtual_bytes);
 	exposition_gauge(t, "process_resident_memory_bytes", "Resident memory size in bytes.",
 			 (double)p.resident_pages * (double)sysconf(_SC_PAGESIZE));
-	exposition_gauge(t, "process_start_time_seconds", "Start time of the process since unix epoch in seconds.",
-			 seconds(&now) - seconds(&up) + (double)p.start_ticks / (double)sysconf(_SC_CLK_TCK));
+	exposition_gauge(t, "process_start_time_seconds", "Start time of the process since unix epoch in seconds.", start_time);
 }
 
 static void write_files(struct text *t)

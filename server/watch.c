@@ -20,7 +20,8 @@ struct watch {
 static void look(struct watch *w, struct watch_entry *entry, uint32_t events)
 {
 	static const char nudge[] = "HTTP/1.1 100 Continue\r\n\r\n";
-	struct epoll_event only_reset = { .data.ptr = entry }; // what EPOLLONESHOT leaves of it, epoll reports always
+	// A reset is reported whether it is asked for or not, and goes on being so: once must do here, too, or the thread never sleeps.
+	struct epoll_event only_reset = { .events = EPOLLONESHOT, .data.ptr = entry };
 	bool gone = (events & (EPOLLHUP | EPOLLERR)) || entry->end == WATCH_END_LEAVES;
 	if (!gone && entry->end == WATCH_END_ASKS)
 		gone = send(entry->fd, nudge, sizeof nudge - 1, MSG_NOSIGNAL | MSG_DONTWAIT) < 0 && errno != EAGAIN;

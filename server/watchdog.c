@@ -1,10 +1,12 @@
-// One job, which the thread submits and then looks after: while it has not come back and no other pass has, nothing is said.
+// Twice a period the thread looks whether what it asked for the time before has come, and asks again; for a pass only if none came
+// about. So it computes nothing in a daemon that has work, and sees half a period later that an engine has stopped.
 #include "server/watchdog.h"
 
 #include "core/builtin.h"
 #include "core/log.h"
 #include "server/metrics.h"
 #include "server/notify.h"
+#include "server/pulse.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -14,7 +16,9 @@
 struct watchdog {
 	struct watchdog_options options;
 	pthread_t thread;
+	struct pulse pulse;
 	uint64_t n_passes; // that were made when it looked last
+	bool wanted;       // a pass, since the last one that was seen
 	bool silent;       // since something is wrong
 
 	// Its own request, untouchable while that is out.
@@ -37,7 +41,7 @@ static void back(struct batcher_job *job)
 	pthread_mutex_unlock(&w->lock);
 }
 
-// One request, if the last one is back.
+// For a pass, if the last one that was asked for is back.
 static void ask(struct watchdog *w)
 {
 	const struct watchdog_options *o = &w->options;
@@ -57,12 +61,8 @@ static void ask(struct watchdog *w)
 		.deadline_us = INT64_MAX,
 		.done = back,
 	};
-	if (o->direct) {
-		direct_compute(o->direct, &job, 1);
+	if (batcher_submit(o->batcher, job) != BATCHER_OK)
 		back(job);
-	} else if (batcher_submit(o->batcher, job) != BATCHER_OK) {
-		back(job);
-	}
 }
 
 // Half a period. False: stopping.
@@ -88,25 +88,38 @@ static uint64_t count_passes(const struct watchdog *w)
 	return n_passes;
 }
 
-static void tell(struct watchdog *w)
+static bool engine_works(struct watchdog *w)
 {
 	uint64_t n_passes = count_passes(w);
-	bool works = n_passes != w->n_passes;
+	bool was_wanted = w->wanted, came = n_passes != w->n_passes;
 	w->n_passes = n_passes;
+	w->wanted = !came;
+	if (!came)
+		ask(w);
+	return came || !was_wanted;
+}
+
+static void look(struct watchdog *w)
+{
+	bool turns = pulse_is_felt(&w->pulse), computes = !w->options.batcher || engine_works(w);
+	bool works = turns && computes;
+	pulse_ask(&w->pulse);
 	if (works)
 		notify_send("WATCHDOG=1");
 	if (works && w->silent)
-		log_info("the engine answers again");
+		log_info("everything answers again");
 	if (!works && !w->silent)
-		log_error("the engine does not answer; systemd's watchdog is told nothing until it does");
+		log_error("%s; systemd's watchdog is told nothing until that has an end",
+			  turns ? "the engine does not answer" : "a thread that answers HTTP is stuck");
 	w->silent = !works;
 }
 
 static void *run(void *arg)
 {
 	struct watchdog *w = arg;
-	for (ask(w); sleep_on(w); ask(w))
-		tell(w);
+	pulse_ask(&w->pulse);
+	while (sleep_on(w))
+		look(w);
 	pthread_mutex_lock(&w->lock);
 	while (w->out)
 		pthread_cond_wait(&w->changed, &w->lock);
@@ -116,6 +129,7 @@ static void *run(void *arg)
 
 static void free_memory(struct watchdog *w)
 {
+	pulse_fini(&w->pulse);
 	pthread_cond_destroy(&w->changed);
 	pthread_mutex_destroy(&w->lock);
 	free(w);
@@ -127,6 +141,7 @@ int watchdog_open(const struct watchdog_options *options, struct watchdog **watc
 	if (!w)
 		return err_set(e, "no memory for the watchdog");
 	w->options = *options;
+	pulse_init(&w->pulse, options->http, options->n_threads);
 	w->n_passes = count_passes(w);
 	pthread_condattr_t attributes;
 	pthread_condattr_init(&attributes);

@@ -1,24 +1,25 @@
-// watchdog: tells systemd at the pace it asks for (WatchdogSec=) that the daemon works, as long as that is so: forward passes come
-// about. If none has since the last time, one is asked for, by the way that requests take. One thread. It is there for what
-// nothing else sees: a device that neither answers nor fails.
+// watchdog: tells systemd at the pace it asks for (WatchdogSec=) that the daemon works. That is: every thread that answers HTTP
+// turns, and where the batcher computes, forward passes come about; if none has in half a period, one is asked for. One thread. It is
+// there for what nothing else sees: a thread that is stuck, a device that neither answers nor fails.
 #pragma once
 
 #include "core/err.h"
 #include "server/batcher.h"
-#include "server/direct.h"
 #include "server/models.h"
 
 #include <stdint.h>
 
+struct http;
 struct metrics;
 struct watchdog;
 
 // Borrowed, and outlives the watchdog.
 struct watchdog_options {
 	int64_t period_us; // systemd's; half of it is ours
+	struct http *http;
+	int n_threads; // its
+	struct batcher *batcher; // NULL: the HTTP threads compute
 	const struct metrics *metrics; // counts passes
-	struct batcher *batcher; // or
-	struct direct *direct;   // which has a caller's place for it
 	struct models *models;
 };
 

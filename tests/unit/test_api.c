@@ -72,7 +72,7 @@ static void done(void *arg)
 static const char *find_header(const void *headers, const char *name)
 {
 	(void)headers;
-	return strcmp(name, "Content-Type") == 0 ? "application/json" : NULL;
+	return strcmp(name, "Content-Type") == 0 ? "application/json" : strcmp(name, "Content-Length") == 0 ? "0" : NULL;
 }
 
 // What http.c does with a request. Returns the status; `answer` is the body.

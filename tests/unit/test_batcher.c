@@ -75,7 +75,7 @@ static void stop(void)
 	CHECK(fake.n_contexts == 0 && fake.n_models == 0);
 }
 
-static enum batcher_result submit(int i, int n)
+static enum batcher_result submit_with(int i, int n, struct work *work, const atomic_bool *gone)
 {
 	struct item *item = &items[i];
 	for (int p = 0; p < n; p++)
@@ -86,9 +86,16 @@ static enum batcher_result submit(int i, int n)
 					  .scores = item->scores[0],
 					  .n = n,
 					  .deadline_us = INT64_MAX,
-					  .done = done };
+					  .done = done,
+					  .gone = gone,
+					  .work = work };
 	item->wait = &wait;
 	return batcher_submit(batcher, &item->job);
+}
+
+static enum batcher_result submit(int i, int n)
+{
+	return submit_with(i, n, NULL, NULL);
 }
 
 static void check_scores(int i)
@@ -188,7 +195,23 @@ TEST(batcher_takes_ink_as_well_as_pixels)
 	for (int p = 0; p < 3; p++)
 		for (int d = 0; d < LENET5_DIGITS; d++)
 			CHECK(item->scores[p][d] == ink[p][d] * 255);
-	CHECK(of_model.passes == 2 && of_model.pictures == 4); // a pass is the model's, whoever's job is its first
+	CHECK(of_model.passes == 2 && of_model.pictures == 3); // the one that shared a pass is not counted
+	stop();
+}
+
+TEST(batcher_counts_whatever_comes_first)
+{
+	start(4, 1000000, 100);
+	struct work of_model = { 0 };
+	fake_engine_hold();
+	submit(0, 4);
+	fake_engine_await();
+	submit(1, 1);
+	submit_with(2, 3, &of_model, NULL);
+	fake_engine_release();
+	await(3);
+	check_batches(2, (int[]){ 4, 4 });
+	CHECK(of_model.passes == 1 && of_model.pictures == 3);
 	stop();
 }
 
@@ -267,8 +290,7 @@ TEST(batcher_goes_on_with_what_it_has_begun)
 	atomic_bool gone = false;
 	start(4, 0, 100);
 	fake_engine_hold();
-	submit(0, 6);
-	items[0].job.gone = &gone;
+	submit_with(0, 6, NULL, &gone);
 	fake_engine_await(); // four of its pictures are being computed
 	gone = true;
 	fake_engine_release();

@@ -7,7 +7,7 @@
 
 enum { MAX_WORDS = 8 };
 
-// Parses "flag flag …" under "VARIABLE=… VARIABLE=…".
+// Parses "flag flag …" under "VARIABLE=…|VARIABLE=…".
 static int parse(const char *flags, const char *variables, struct config *config, struct err *e)
 {
 	static char words[512], settings[512]; // what the config borrows
@@ -17,7 +17,7 @@ static int parse(const char *flags, const char *variables, struct config *config
 	snprintf(settings, sizeof settings, "%s", variables);
 	for (char *w = strtok_r(words, " ", &state); w && argc <= MAX_WORDS; w = strtok_r(NULL, " ", &state))
 		argv[argc++] = w;
-	for (char *w = strtok_r(settings, " ", &state); w && n < MAX_WORDS; w = strtok_r(NULL, " ", &state))
+	for (char *w = strtok_r(settings, "|", &state); w && n < MAX_WORDS; w = strtok_r(NULL, "|", &state))
 		environment[n++] = w;
 	e->msg[0] = 0;
 	return config_parse(argc, argv, environment, config, e);
@@ -39,10 +39,10 @@ TEST(config_flags_go_before_variables)
 {
 	struct config c;
 	struct err e;
-	CHECK(parse("--max-body=5000 --model a.bin", "LENETD_MAX_BODY=6000 LENETD_MODEL=b.bin LENETD_QUEUE=999", &c, &e) ==
+	CHECK(parse("--max-body=5000 --model a.bin", "LENETD_MAX_BODY=6000|LENETD_MODEL=b.bin|LENETD_QUEUE=999", &c, &e) ==
 	      0);
 	CHECK(c.limits.max_body == 5000 && c.n_models == 1 && strcmp(c.models[0].file, "a.bin") == 0 && c.limits.queue == 999);
-	CHECK(parse("", "LENETD_PORT=tcp://10.0.0.1:80 LENETD_LOG_LEVEL=error LENETD_DEVICE=cuda:1", &c, &e) == 0);
+	CHECK(parse("", "LENETD_PORT=tcp://10.0.0.1:80|LENETD_LOG_LEVEL=error|LENETD_DEVICE=cuda:1", &c, &e) == 0);
 	CHECK(c.log_level == LOG_ERROR && strcmp(c.engine.device, "cuda:1") == 0);
 	CHECK(parse("--isa avx2", "LENETD_ISA=portable", &c, &e) == 0 && strcmp(c.engine.isa, "avx2") == 0);
 	CHECK(parse("", "LENETD_ISA=portable", &c, &e) == 0 && strcmp(c.engine.isa, "portable") == 0);
@@ -61,6 +61,19 @@ TEST(config_models)
 	CHECK(parse("", "LENETD_MODEL=one=z.bin", &c, &e) == 0 && c.n_models == 1 && strcmp(c.models[0].name, "one") == 0);
 }
 
+TEST(config_variables_of_many_words)
+{
+	struct config c;
+	struct err e;
+	CHECK(parse("", "LENETD_MODEL=a=x.bin  b=y.bin\tz.bin |LENETD_HOST=one [::1]|LENETD_CORS_ORIGIN=https://c\nhttps://d", &c, &e) == 0);
+	CHECK(c.n_models == 3 && strcmp(c.models[0].file, "x.bin") == 0 && strcmp(c.models[1].name, "b") == 0);
+	CHECK(strcmp(c.models[2].name, "z") == 0 && strcmp(c.models[2].file, "z.bin") == 0);
+	CHECK(c.hosts.n == 2 && strcmp(c.hosts.names[0], "one") == 0 && strcmp(c.hosts.names[1], "[::1]") == 0);
+	CHECK(c.origins.n == 2 && strcmp(c.origins.names[1], "https://d") == 0);
+	CHECK(parse("--model w.bin", "LENETD_MODEL=a=x.bin b=y.bin", &c, &e) == 0 && c.n_models == 1);
+	CHECK(parse("", "LENETD_API_KEYS=a file of keys", &c, &e) == 0 && strcmp(c.api_keys, "a file of keys") == 0);
+}
+
 TEST(config_switches)
 {
 	static const struct {
@@ -70,8 +83,8 @@ TEST(config_switches)
 		{ "--cudnn --queue 999", "", true, false }, // takes no word for its value
 		{ "--queue 999 --tf32 --cudnn", "", true, true },
 		{ "--cudnn=1 --queue=999 --tf32=0", "", true, false },
-		{ "--queue 999", "LENETD_CUDNN=1 LENETD_TF32=0", true, false },
-		{ "--queue 999 --cudnn=0", "LENETD_CUDNN=1 LENETD_TF32=1", false, true },
+		{ "--queue 999", "LENETD_CUDNN=1|LENETD_TF32=0", true, false },
+		{ "--queue 999 --cudnn=0", "LENETD_CUDNN=1|LENETD_TF32=1", false, true },
 		{ "--queue 999 --cudnn", "LENETD_CUDNN=0", true, false },
 	};
 	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
@@ -138,7 +151,7 @@ TEST(config_names)
 	struct config c;
 	struct err e;
 	CHECK(parse("", "", &c, &e) == 0 && c.hosts.n == 0 && c.origins.n == 0 && !c.api_keys && c.drain_delay_ms == 0);
-	CHECK(parse("--host a --host=b --cors-origin https://c", "LENETD_HOST=x LENETD_CORS_ORIGIN=https://y", &c, &e) == 0);
+	CHECK(parse("--host a --host=b --cors-origin https://c", "LENETD_HOST=x|LENETD_CORS_ORIGIN=https://y", &c, &e) == 0);
 	CHECK(c.hosts.n == 2 && strcmp(c.hosts.names[0], "a") == 0 && strcmp(c.hosts.names[1], "b") == 0);
 	CHECK(c.origins.n == 1 && strcmp(c.origins.names[0], "https://c") == 0);
 	CHECK(parse("--host a", "LENETD_CORS_ORIGIN=https://y", &c, &e) == 0 && c.origins.n == 1 && strcmp(c.origins.names[0], "https://y") == 0);
@@ -163,6 +176,11 @@ TEST(config_says_what_is_wrong)
 		{ "--queue -1", "", "--queue: " },
 		{ "--model a/x.bin --model b/x.bin", "", "a second model is called \"x\"" },
 		{ "--model x=", "", "no file behind" },
+		{ "--model stats=x.bin", "", "no model may be called \"stats\"" },
+		{ "--model a/stats.bin", "", "no model may be called \"stats\"" },
+		{ "--model .=x.bin", "", "no model may be called \".\"" },
+		{ "--model ..=x.bin", "", "no model may be called \"..\"" },
+		{ "", "LENETD_MODEL=dir/...bin", "no model may be called \"..\"" },
 		{ "--http-threads 1", "", "--http-threads: " },
 		{ "--device gpu", "", "give auto, cpu, cuda or cuda:N" },
 		{ "--device cuda:", "", "give auto, cpu, cuda or cuda:N" },
@@ -177,6 +195,9 @@ TEST(config_says_what_is_wrong)
 		{ "--on-gpu-loss", "", "--on-gpu-loss needs a value: --on-gpu-loss WHAT" },
 		{ "--log-level loud", "", "give debug, info, warning or error" },
 		{ "", "LENETD_MAX_BATCH=many", "environment variable LENETD_MAX_BATCH: \"many\" is not accepted" },
+		{ "", "LENETD_MODEL= ", "environment variable LENETD_MODEL: has an empty value" },
+		{ "", "LENETD_MODEL=", "environment variable LENETD_MODEL: has an empty value" },
+		{ "", "LENETD_MODEL=a=x.bin a=y.bin", "environment variable LENETD_MODEL: a second model is called \"a\"" },
 		{ "--host a:80", "", "--host: \"a:80\" is not accepted" },
 		{ "", "LENETD_CORS_ORIGIN=example.com", "LENETD_CORS_ORIGIN: \"example.com\" is not accepted" },
 		{ "--cors-origin * --api-keys f", "", "--cors-origin * is not for a daemon with --api-keys" },

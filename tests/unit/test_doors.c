@@ -26,6 +26,7 @@ static const char *find_header(const void *headers, const char *name)
 }
 
 static struct route_response response;
+static char said[700]; // its body
 
 // 200 if the request may go on, else the status that it is refused with.
 static int knock(const struct doors *doors, const char *method, const char *path, const char *headers)
@@ -33,6 +34,7 @@ static int knock(const struct doors *doors, const char *method, const char *path
 	const struct route_request request = { .find_header = find_header, .headers = headers };
 	response = (struct route_response){ 0 };
 	bool in = doors_let_in(doors, method, path, &request, &response);
+	snprintf(said, sizeof said, "%.*s", (int)response.n_body, response.n_body ? response.body : "");
 	free(response.owned);
 	CHECK(in == (response.status == 0));
 	return in ? 200 : response.status;
@@ -50,7 +52,7 @@ static const struct doors_names none;
 
 TEST(doors_know_their_hosts)
 {
-	static const struct doors_names named = { { "lenet.example.com" }, 1 };
+	static const struct doors_names named = { { "lenet.example.com", "[2001:DB8:0::9]" }, 2 };
 	static const struct {
 		const char *host;
 		int loopback, loopback_named, open_named; // bound to loopback, the same with a name, elsewhere with a name
@@ -60,6 +62,7 @@ TEST(doors_know_their_hosts)
 		{ "a.localhost", 200, 200, 200 },    { "xlocalhost", 403, 403, 403 },    { "localhost.evil.example", 403, 403, 403 },
 		{ "evil.example", 403, 403, 403 },   { "lenet.example.com", 403, 200, 200 }, { "Lenet.Example.com:443", 403, 200, 200 },
 		{ "192.0.2.7", 403, 403, 200 },      { "[2001:db8::7]:80", 403, 403, 200 }, { "x.lenet.example.com", 403, 403, 403 },
+		{ "[2001:db8::9]:80", 403, 200, 200 },
 		{ "", 403, 403, 403 },               { ":80", 403, 403, 403 },           { "[::1", 403, 403, 403 },
 		{ "[::1]x", 403, 403, 403 },         { "localhost:x", 403, 403, 403 },   { "localhost:80:80", 403, 403, 403 },
 		{ "evil.example@localhost", 403, 403, 403 },
@@ -75,6 +78,8 @@ TEST(doors_know_their_hosts)
 		CHECK_MSG(knock(&open, "GET", "/", headers) == 200, "%s", headers);
 	}
 	CHECK(knock(&loopback, "GET", "/", "") == 200);
+	CHECK(knock(&loopback, "GET", "/", "Host: evil.example:81") == 403 && strstr(said, "--host evil.example if"));
+	CHECK(knock(&loopback, "GET", "/", "Host: [2001:db8::9]:81") == 403 && strstr(said, "--host [2001:db8::9] if"));
 	char longest[400] = "Host: ";
 	memset(longest + 6, 'a', 300);
 	CHECK(knock(&loopback, "GET", "/", longest) == 403);
@@ -112,6 +117,9 @@ TEST(doors_know_their_pages)
 	}
 	CHECK(knock(&with_all, "POST", "/predict", "Host: localhost\nOrigin: https://c.example") == 200);
 	CHECK(strcmp(given("Access-Control-Allow-Origin"), "*") == 0);
+
+	CHECK(strstr(given("Access-Control-Expose-Headers"), "X-Request-Id"));
+	CHECK(!strstr(given("Access-Control-Expose-Headers"), "Traceparent")); // no answer has one
 
 	const char *asked = "Host: localhost\nOrigin: https://a.example\nAccess-Control-Request-Method: POST";
 	CHECK(knock(&with, "OPTIONS", "/predict", asked) == 204);
@@ -159,12 +167,27 @@ TEST(doors_probes_and_page_are_open)
 TEST(doors_check_names)
 {
 	struct err e;
-	static const char *const good[] = { "http://a", "https://a.example:8443", "http://[::1]:80", "*" };
+	static const char *const good[] = { "http://a", "https://a.example:8443", "http://[::1]:8080", "http://a:443", "https://a:80", "*" };
+	static const struct {
+		const char *origin, *instead;
+	} portless[] = {
+		{ "https://a.example:443", "give https://a.example" }, { "http://[::1]:80", "give http://[::1]" },
+		{ "http://a:", "give http://a" }, { "http://a:080", "give http://a" },
+	};
+	static const char *const good_hosts[] = { "lenet.example.com", "192.0.2.7", "[::1]", "[2001:DB8:0::7]" };
+	static const char *const bad_hosts[] = { "a:80", "", "[::1]:80", "::1", "[a]", "[]", "[::1", "[::1]x" };
 	static const char *const bad[] = { "", "a.example", "ftp://a", "https://", "https://a/", "https://u@a", "http://*", "null", "https://a:x" };
 	for (size_t i = 0; i < sizeof good / sizeof good[0]; i++)
 		CHECK_MSG(doors_check_origin(good[i], &e) == 0, "%s", good[i]);
 	for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
 		CHECK_MSG(doors_check_origin(bad[i], &e) == -1, "%s", bad[i]);
-	CHECK(doors_check_host("lenet.example.com", &e) == 0 && doors_check_host("192.0.2.7", &e) == 0);
-	CHECK(doors_check_host("a:80", &e) == -1 && doors_check_host("", &e) == -1 && doors_check_host("[::1]", &e) == -1);
+	for (size_t i = 0; i < sizeof portless / sizeof portless[0]; i++) {
+		CHECK_MSG(doors_check_origin(portless[i].origin, &e) == -1, "%s", portless[i].origin);
+		const char *instead = strstr(e.msg, "give ");
+		CHECK_MSG(instead && strcmp(instead, portless[i].instead) == 0, "%s", e.msg);
+	}
+	for (size_t i = 0; i < sizeof good_hosts / sizeof good_hosts[0]; i++)
+		CHECK_MSG(doors_check_host(good_hosts[i], &e) == 0, "%s", e.msg);
+	for (size_t i = 0; i < sizeof bad_hosts / sizeof bad_hosts[0]; i++)
+		CHECK_MSG(doors_check_host(bad_hosts[i], &e) == -1, "%s", bad_hosts[i]);
 }

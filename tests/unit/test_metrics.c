@@ -188,3 +188,29 @@ TEST(process_parses_its_stat)
 	CHECK(p.start_ticks == 987654 && p.virtual_bytes == 123456789 && p.resident_pages == 321);
 	CHECK(process_parse_stat("17 (lenetd) S 1 17", &p) == -1 && process_parse_stat("", &p) == -1);
 }
+
+// The line of a metric without labels; the caller's to free.
+static char *line_of(const char *name)
+{
+	struct text t = { 0 };
+	size_t n;
+	process_write(&t);
+	char *all = text_take(&t, &n), *line = NULL;
+	for (char *l = all; l && !line; l = strchr(l, '\n') ? strchr(l, '\n') + 1 : NULL)
+		if (strncmp(l, name, strlen(name)) == 0)
+			line = strndup(l, strcspn(l, "\n"));
+	free(all);
+	return line;
+}
+
+TEST(process_has_started_once)
+{
+	char *first = line_of("process_start_time_seconds ");
+	CHECK(first && strtod(strchr(first, ' '), NULL) > 1e9);
+	for (int i = 0; i < 20; i++) {
+		char *again = line_of("process_start_time_seconds ");
+		CHECK_MSG(again && strcmp(first, again) == 0, "%s, then %s", first, again);
+		free(again);
+	}
+	free(first);
+}

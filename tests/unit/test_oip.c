@@ -3,6 +3,7 @@
 
 #include "server/api.h"
 #include "server/oip_response.h"
+#include "server/doors.h"
 #include "server/metrics_route.h"
 #include "server/page.h"
 #include "tests/unit/test.h"
@@ -135,6 +136,23 @@ static void path_of(const char *described, char path[128])
 	path[n] = 0;
 }
 
+static bool has_timeout(const cJSON *operation)
+{
+	const cJSON *parameter;
+	cJSON_ArrayForEach(parameter, cJSON_GetObjectItem(operation, "parameters"))
+		if (strcmp(text_of(parameter, "$ref"), "#/components/parameters/Timeout") == 0)
+			return true;
+	return false;
+}
+
+// What of an operation follows from its route: whether it is open without a key, and whether a deadline can be missed.
+static void check_operation(const cJSON *operation, const char *path, const struct route *route)
+{
+	const cJSON *security = cJSON_GetObjectItem(operation, "security"); // without one, the whole description's
+	CHECK_MSG(doors_path_is_open(path) == (security && cJSON_GetArraySize(security) == 0), "%s: who needs a key?", path);
+	CHECK_MSG(has_timeout(operation) == (route->compute != NULL), "%s: is there a deadline?", path);
+}
+
 TEST(openapi_describes_every_route_and_no_other)
 {
 	const struct route_table tables[] = { { api_routes, api_n_routes, NULL }, { &api_predict_direct, 1, NULL },
@@ -145,19 +163,23 @@ TEST(openapi_describes_every_route_and_no_other)
 	char *text = (char *)test_file("docs/openapi.json", &n);
 	cJSON *root = cJSON_ParseWithLength(text, n);
 	const cJSON *item, *operation;
+	CHECK(cJSON_GetArraySize(cJSON_GetObjectItem(root, "security")) == 3); // none, or either of the two ways to bring a key
 	cJSON_ArrayForEach(item, cJSON_GetObjectItem(root, "paths"))
 	{
 		cJSON_ArrayForEach(operation, item)
 		{
-			bool found = false;
+			const struct route *found = NULL;
 			char path[128], method[16] = "";
 			path_of(item->string, path);
 			for (size_t i = 0; operation->string[i] && i < sizeof method - 1; i++)
 				method[i] = (char)toupper((unsigned char)operation->string[i]);
 			for (size_t t = 0; t < sizeof tables / sizeof tables[0]; t++)
 				for (int r = 0; r < tables[t].n_routes; r++)
-					found |= strcmp(tables[t].routes[r].path, path) == 0 && strcmp(tables[t].routes[r].method, method) == 0;
+					if (strcmp(tables[t].routes[r].path, path) == 0 && strcmp(tables[t].routes[r].method, method) == 0)
+						found = &tables[t].routes[r];
 			CHECK_MSG(found, "%s %s is described, and is no route", method, path);
+			if (found)
+				check_operation(operation, path, found);
 			n_described++;
 		}
 	}

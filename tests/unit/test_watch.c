@@ -4,7 +4,9 @@
 #include "tests/unit/test.h"
 
 #include <arpa/inet.h>
+#include <stdint.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
@@ -93,6 +95,39 @@ TEST(watch_does_not_ask_everyone)
 	close(waits.fd);
 	close(leaves.fd);
 	close(encrypted);
+	watch_close(watch);
+}
+
+static int64_t cpu_us(void)
+{
+	struct rusage used;
+	getrusage(RUSAGE_SELF, &used);
+	return (used.ru_utime.tv_sec + used.ru_stime.tv_sec) * 1000000 + used.ru_utime.tv_usec + used.ru_stime.tv_usec;
+}
+
+// An ended client that then resets stays in the set until its request is over, which may be long.
+TEST(watch_sleeps_beside_those_who_have_left)
+{
+	struct watch_entry asked, waits;
+	int closes, resets;
+	open_watch();
+	connect_pair(&asked, &closes, WATCH_END_ASKS);
+	connect_pair(&waits, &resets, WATCH_END_WAITS);
+	close(closes);
+	await_gone(&asked);
+	shutdown(resets, SHUT_WR);
+	nanosleep(&(struct timespec){ .tv_nsec = 20000000 }, NULL);
+	setsockopt(resets, SOL_SOCKET, SO_LINGER, &(struct linger){ 1, 0 }, sizeof(struct linger));
+	close(resets);
+	await_gone(&waits);
+	const int64_t asleep_us = 300000, before_us = cpu_us();
+	nanosleep(&(struct timespec){ .tv_nsec = asleep_us * 1000 }, NULL);
+	int64_t spent_us = cpu_us() - before_us;
+	CHECK_MSG(spent_us < asleep_us / 10, "%lld us of CPU time in %lld us of sleep", (long long)spent_us, (long long)asleep_us);
+	watch_remove(watch, &asked);
+	watch_remove(watch, &waits);
+	close(asked.fd);
+	close(waits.fd);
 	watch_close(watch);
 }
 
