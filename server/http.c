@@ -173,20 +173,12 @@ static enum MHD_Result receive(struct exchange *x, const char *data, size_t n)
 		refuse_too_large(x);
 		x->route = NULL;
 	}
-	if (x->route && x->body.capacity <= x->body.n + n) { // one more for the 0
-		size_t expected = x->n_declared ? (size_t)x->n_declared : max;
-		size_t capacity = 2 * (x->body.n + n);
-		if (!body_reserve(&x->http->bodies, &x->body, (capacity < expected ? capacity : expected) + 1)) {
-			route_answer_error(&x->response, 503,
-					   "no memory for the body: too much is coming in; try again in a second");
-			metrics_reject(x->http->options.metrics, METRICS_NO_BUFFER);
-			x->route = NULL;
-		}
-	}
 	if (x->route) {
-		memcpy(x->body.bytes + x->body.n, data, n);
-		x->body.n += n;
-		return MHD_YES;
+		if (body_append(&x->http->bodies, &x->body, data, n, x->n_declared ? (size_t)x->n_declared : max))
+			return MHD_YES;
+		route_answer_error(&x->response, 503, "no memory for the body: too much is coming in; try again in a second");
+		metrics_reject(x->http->options.metrics, METRICS_NO_BUFFER);
+		x->route = NULL;
 	}
 	body_free(&x->http->bodies, &x->body);
 	x->n_discarded += n;
