@@ -319,7 +319,7 @@ static enum MHD_Result handle(void *arg, struct MHD_Connection *connection, cons
 	if (x->gathered)
 		compute_gathered();
 	x->route->finish(x->call, &x->response);
-	return answer(x);
+	return x->response.status == ROUTE_CLIENT_GONE ? MHD_NO : answer(x);
 }
 
 // The exchange is over: answered, or left by its client.
