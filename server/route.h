@@ -71,7 +71,7 @@ struct route_response {
 // submit() hands it to somebody else and returns at once; done(arg) is called when it is through, once, on any thread, maybe
 // before submit() returns. compute() does it, with that of other calls of this route and context that came in meanwhile, 1 to
 // ROUTE_MAX_CALLS in all. After that finish() fills the response. discard() frees the call in any case, even before. A route whose
-// start() always answers leaves the other four NULL; a POST to it need not have a body.
+// start() always answers leaves the other four NULL; a POST to it need not have a body. Only a POST's body is kept for start() to read.
 struct route {
 	const char *path, *method;
 	void *(*start)(void *context, const struct route_request *, struct route_response *);
