@@ -7,7 +7,6 @@ import os
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
@@ -262,12 +261,14 @@ class Ids(unittest.TestCase):
         picture = png(mnist(1)[0])
         flags = '--batch-on-cpu', '--max-delay-us', '1000000', '--access-log', 'json'
         with tempfile.TemporaryFile() as out, Daemon(*flags, stdout=out) as daemon:
-            with daemon.raw(b'POST /predict HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: %d\r\n\r\n' % len(picture)) as s:
-                self.assertEqual(s.recv(25, socket.MSG_WAITALL), b'HTTP/1.1 100 Continue\r\n\r\n')
-                s.sendall(picture)
-            end = time.monotonic() + PATIENCE
-            while not (counts := parse(daemon.ask('GET', '/metrics').body.decode()))['lenet_requests_unanswered_total',]:
-                self.assertLess(time.monotonic(), end)
+            def await_metric(name):
+                end = time.monotonic() + PATIENCE
+                while not (counts := parse(daemon.ask('GET', '/metrics').body.decode()))[name,]:
+                    self.assertLess(time.monotonic(), end)
+                return counts
+            with daemon.raw(b'POST /predict HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n' % len(picture) + picture):
+                await_metric('lenet_queue_depth')
+            counts = await_metric('lenet_requests_unanswered_total')
             self.assertNotIn('/predict', [label for key in counts for label in key])
             daemon.stop()
             out.seek(0)
