@@ -25,6 +25,7 @@
 #include "server/watch.h"
 
 #include <microhttpd.h>
+#include <sched.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdint.h>
@@ -33,6 +34,7 @@
 #include <string.h>
 #include <strings.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 // CONNECTION_MEMORY is for headers and what of a body comes in at once. libmicrohttpd clears all of it after every request. Of a
@@ -75,7 +77,7 @@ struct exchange {
 struct client {
 	struct sweep_entry deadline;
 	struct watch_entry presence; // while a call is out
-	bool fresh;                  // http->flight's
+	struct flight_connection flight;
 	struct exchange exchange;
 	struct note note; // of the exchange
 	char authority[HEAD_MAX_AUTHORITY]; // of its URL
@@ -87,6 +89,13 @@ static void refuse_too_large(struct exchange *x)
 	route_answer_error(&x->response, 413, "the body has more than %d bytes; send a smaller picture, or fewer at once",
 			   x->http->options.limits->max_body);
 	metrics_reject(x->http->options.metrics, METRICS_BODY_TOO_LARGE);
+}
+
+static void refuse_connection(struct exchange *x)
+{
+	route_answer_error(&x->response, 503, "there are %d connections, which is all that there may be; try again in a second",
+			   x->http->options.limits->max_connections);
+	metrics_reject(x->http->options.metrics, METRICS_NO_CONNECTION);
 }
 
 static enum MHD_Result answer(struct exchange *x)
@@ -107,7 +116,7 @@ static enum MHD_Result answer(struct exchange *x)
 		MHD_add_response_header(out, "Server-Timing", timing);
 	for (int i = 0; i < r->n_headers; i++)
 		MHD_add_response_header(out, r->headers[i].name, r->headers[i].value);
-	if (atomic_load(&x->http->closing))
+	if (atomic_load(&x->http->closing) || x->client->flight.beyond)
 		MHD_add_response_header(out, "Connection", "close");
 	sweep_enter(x->http->sweep, &x->client->deadline, SWEEP_BODY);
 	enum MHD_Result result = MHD_queue_response(x->connection, (unsigned)r->status, out);
@@ -156,7 +165,9 @@ static void find_route(struct exchange *x, const char *method)
 	if (!x->found)
 		return;
 	x->wants_body = strcmp(x->found->method, "POST") == 0;
-	if (x->wants_body && x->found->finish && !head->has_length && !head->chunked)
+	if (x->client->flight.beyond && !doors_path_is_open(head->path))
+		refuse_connection(x);
+	else if (x->wants_body && x->found->finish && !head->has_length && !head->chunked)
 		route_answer_error(&x->response, 411, "the request has no Content-Length and no body; POST a picture");
 	else if (head->n_body > (uint64_t)o->limits->max_body)
 		refuse_too_large(x);
@@ -200,7 +211,7 @@ static struct client *client_of(struct MHD_Connection *connection)
 static struct exchange *begin(struct http *http, struct MHD_Connection *connection)
 {
 	struct client *client = client_of(connection);
-	if (!client || !flight_begin_request(&http->flight, &client->fresh))
+	if (!client || !flight_begin_request(&http->flight, &client->flight))
 		return NULL;
 	client->exchange = (struct exchange){ .http = http, .connection = connection, .client = client };
 	body_init(&client->exchange.body, client->body);
@@ -372,7 +383,7 @@ static void connection_changed(void *arg, struct MHD_Connection *connection, voi
 		int fd = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
 		*context = client = malloc(sizeof *client);
 		if (client) {
-			flight_begin_connection(&http->flight, &client->fresh);
+			flight_begin_connection(&http->flight, &client->flight);
 			sweep_join(http->sweep, &client->deadline, fd);
 		} else {
 			shutdown(fd, SHUT_RDWR); // without a deadline it may not stay
@@ -381,7 +392,7 @@ static void connection_changed(void *arg, struct MHD_Connection *connection, voi
 	} else {
 		metrics_connection(http->options.metrics, false);
 		if (client) {
-			flight_end_connection(&http->flight, client->fresh);
+			flight_end_connection(&http->flight, &client->flight);
 			sweep_leave(http->sweep, &client->deadline);
 		}
 		free(client);
@@ -410,7 +421,7 @@ static int start(struct http *h, struct err *e)
 	h->daemon = MHD_start_daemon(flags, 0, NULL, NULL, handle, h, MHD_OPTION_EXTERNAL_LOGGER, log_library, NULL,
 				     MHD_OPTION_LISTEN_SOCKET, o->listener->fd, MHD_OPTION_THREAD_POOL_SIZE,
 				     (unsigned)o->n_threads, MHD_OPTION_CONNECTION_LIMIT,
-				     (unsigned)o->limits->max_connections, MHD_OPTION_PER_IP_CONNECTION_LIMIT,
+				     (unsigned)o->limits->max_connections + HTTP_RESERVE, MHD_OPTION_PER_IP_CONNECTION_LIMIT,
 				     (unsigned)o->limits->max_connections_per_address,
 				     MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY,
 				     MHD_OPTION_NOTIFY_COMPLETED, complete, h, MHD_OPTION_NOTIFY_CONNECTION,
@@ -426,7 +437,7 @@ int http_open(const struct http_options *options, struct http **http, struct err
 		return err_set(e, "no memory for the HTTP server");
 	h->options = *options;
 	h->bodies.max = options->limits->max_buffer;
-	flight_init(&h->flight);
+	flight_init(&h->flight, options->limits->max_connections);
 	if (sweep_open(options->limits, &h->sweep, e) || watch_open(&h->watch, e) || start(h, e)) {
 		http_close(h);
 		return -1;
@@ -440,17 +451,36 @@ void http_close_after_answers(struct http *h)
 	atomic_store(&h->closing, true);
 }
 
+// For one more; the library would close it if there were none. Connections that idle make some.
+static bool find_room(struct http *h, const struct timespec *until)
+{
+	const unsigned max = (unsigned)h->options.limits->max_connections + HTTP_RESERVE;
+	if (!flight_has_room(&h->flight))
+		sweep_shut_idle(h->sweep);
+	if (!flight_await_room(&h->flight, until))
+		return false;
+	// The library counts a connection off a moment after it has told of its end.
+	while (MHD_get_daemon_info(h->daemon, MHD_DAEMON_INFO_CURRENT_CONNECTIONS)->num_connections >= max)
+		sched_yield();
+	return true;
+}
+
 // What the kernel has accepted and nobody has taken: with the listening socket it would be reset.
 static void take_waiting(struct http *h)
 {
 	struct sockaddr_storage address;
-	socklen_t n = sizeof address;
-	int fd;
-	while ((fd = accept4(h->options.listener->fd, (struct sockaddr *)&address, &n, SOCK_CLOEXEC | SOCK_NONBLOCK)) >= 0) {
+	struct timespec until;
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_sec += h->options.limits->deadline_ms / 1000 + 1;
+	listen_stop_queueing(h->options.listener);
+	while (listen_has_queued(h->options.listener) && find_room(h, &until)) {
+		socklen_t n = sizeof address;
+		int fd = accept4(h->options.listener->fd, (struct sockaddr *)&address, &n, SOCK_CLOEXEC | SOCK_NONBLOCK);
+		if (fd < 0)
+			return;
 		flight_expect(&h->flight);
 		if (MHD_add_connection(h->daemon, fd, (struct sockaddr *)&address, n) != MHD_YES) // and it has closed it
 			flight_expect_no_more(&h->flight);
-		n = sizeof address;
 	}
 }
 

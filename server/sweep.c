@@ -130,3 +130,23 @@ void sweep_leave(struct sweep *s, struct sweep_entry *entry)
 {
 	sweep_enter(s, entry, SWEEP_NONE);
 }
+
+static bool has_sent(int fd)
+{
+	char byte;
+	return recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
+}
+
+void sweep_shut_idle(struct sweep *s)
+{
+	const struct sweep_entry *head = &s->list[SWEEP_IDLE];
+	pthread_mutex_lock(&s->lock);
+	struct sweep_entry *entry = head->next;
+	while (entry != head && has_sent(entry->fd))
+		entry = entry->next;
+	if (entry != head) {
+		unlink_entry(entry);
+		shutdown(entry->fd, SHUT_RDWR);
+	}
+	pthread_mutex_unlock(&s->lock);
+}
