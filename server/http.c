@@ -2,11 +2,8 @@
 // takes longer is a call. One that somebody else works at: the connection is suspended BEFORE the call is submitted, since
 // done() may come first, and resumed by done(), whereupon libmicrohttpd asks again and the response is queued.
 //
-// One to be computed here waits for the end of the turn: a request that has come in and has no response yet is asked for again in
-// libmicrohttpd's next turn, at once, after those that came in meanwhile (MHD_AccessHandlerCallback). So the first to be
-// asked again computes for all that this thread has gathered, and all answers go out in a row. That costs a picture alone
-// an epoll_wait or two; with more of them, a pass shared by four is quicker, and a client that sleeps is woken for many answers
-// instead of each, which costs more than some of them (docs/bench.md).
+// One to be computed here is gathered (gather.h): a request that has come in and has no response yet is asked for again in
+// libmicrohttpd's next turn, at once, after those that came in meanwhile (MHD_AccessHandlerCallback).
 //
 // Traps of libmicrohttpd 0.9.75 that shape this file: epoll with one thread stalls, hence a pool; stopping with suspended
 // connections is undefined, hence the count of what is in flight; no answer is possible in the middle of an upload, and one before it
@@ -52,6 +49,7 @@ struct http {
 	struct body_budget bodies;
 	struct flight flight;
 	atomic_bool closing; // every connection, after its answer
+	bool drained;
 };
 
 struct exchange {
@@ -422,8 +420,8 @@ static int start(struct http *h, struct err *e)
 				     MHD_OPTION_LISTEN_SOCKET, o->listener->fd, MHD_OPTION_THREAD_POOL_SIZE,
 				     (unsigned)o->n_threads, MHD_OPTION_CONNECTION_LIMIT,
 				     (unsigned)o->limits->max_connections + HTTP_RESERVE, MHD_OPTION_PER_IP_CONNECTION_LIMIT,
-				     (unsigned)o->limits->max_connections_per_address,
-				     MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY,
+				     (unsigned)o->limits->max_connections_per_address, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+				     (size_t)CONNECTION_MEMORY,
 				     MHD_OPTION_NOTIFY_COMPLETED, complete, h, MHD_OPTION_NOTIFY_CONNECTION,
 				     connection_changed, h, MHD_OPTION_URI_LOG_CALLBACK, request_line, h,
 				     MHD_OPTION_ARRAY, o->tls ? tls : tls + 2, MHD_OPTION_END);
@@ -451,7 +449,7 @@ void http_close_after_answers(struct http *h)
 	atomic_store(&h->closing, true);
 }
 
-// For one more; the library would close it if there were none. Connections that idle make some.
+// For one connection more; the library would close it if there were none. One that idles makes some.
 static bool find_room(struct http *h, const struct timespec *until)
 {
 	const unsigned max = (unsigned)h->options.limits->max_connections + HTTP_RESERVE;
@@ -486,6 +484,9 @@ static void take_waiting(struct http *h)
 
 void http_drain(struct http *h)
 {
+	if (h->drained)
+		return;
+	h->drained = true;
 	http_close_after_answers(h);
 	MHD_quiesce_daemon(h->daemon);
 	if (!h->options.listener->shared) {
