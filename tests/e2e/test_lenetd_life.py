@@ -114,15 +114,23 @@ class Limits(unittest.TestCase):
                 self.assertLess(time.monotonic(), end)
 
     def test_who_waits_is_answered_in_the_end(self):
-        """At the limit, too: idle connections make room, and those that are answered."""
-        for n_idle in (4, 0):
-            with self.subTest(n_idle=n_idle), Daemon('--max-connections', '4', '--http-threads', '2') as d, contextlib.ExitStack() as stack:
-                held = [stack.enter_context(s) for s in self.hold(d, n_idle) + [d.raw() for _ in range(36 - n_idle)]]  # 32 beyond the limit
+        """At the limit, too: connections that idle make room at once, those that are busy when they have been answered."""
+        for busy in (b'', b'GET /readyz HTTP/1.1\r\nHost: x\r\n'):
+            with self.subTest(busy=busy), Daemon('--max-connections', '4', '--http-threads', '2') as d, contextlib.ExitStack() as stack:
+                held = [stack.enter_context(s) for s in self.hold(d, 4)]
+                for _ in range(32):  # beyond the limit
+                    stack.enter_context(d.raw())
+                metrics = b''
+                while b'connections_open 36\n' not in metrics:
+                    held[0].sendall(b'GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n')
+                    metrics = read_response(held[0].makefile('rb'))[2]
+                for s in held:
+                    s.sendall(busy)
                 waiting = [stack.enter_context(d.raw(b'GET /readyz HTTP/1.1\r\nHost: x\r\n\r\n')) for _ in range(20)]
                 d.process.send_signal(signal.SIGTERM)
-                if n_idle == 0:
-                    for s in held[:4]:
-                        s.sendall(b'GET /readyz HTTP/1.1\r\nHost: x\r\n\r\n')
+                if busy:
+                    for s in held:
+                        s.sendall(b'\r\n')
                 for s in waiting:
                     self.assertEqual(read_response(s.makefile('rb'))[0], 503)
                 self.assertEqual(d.process.wait(PATIENCE), 0)
