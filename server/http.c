@@ -35,7 +35,7 @@
 #include <unistd.h>
 
 // CONNECTION_MEMORY is for headers and what of a body comes in at once. libmicrohttpd clears all of it after every request. Of a
-// header, a parameter or a cookie it takes VALUE_MEMORY beside the text, and of cookies a copy. ANSWER_HEAD: what an answer's takes.
+// header, a parameter or a cookie it takes VALUE_MEMORY beside the text, and of cookies a copy. ANSWER_HEAD is more than any answer's head is long.
 enum { DISCARD_FACTOR = 4, CONNECTION_MEMORY = 16 << 10, VALUE_MEMORY = 64, ANSWER_HEAD = 2 << 10 };
 
 // So long a daemon that goes down waits for the first request of a connection that it has accepted.
@@ -175,8 +175,8 @@ static void find_route(struct exchange *x, const char *method)
 		x->route = x->found;
 }
 
-// The head is there. What can be answered before the body is answered only where that may be: where nobody can tell where it ends,
-// or the client waits for a "100 Continue".
+// The head is there. To answer before the body closes the connection, and is for two cases: nobody can tell where the body ends, or
+// the client waits for a "100 Continue".
 static enum MHD_Result read_head(struct exchange *x, const char *method, const char *url)
 {
 	const struct route_request request = { .find_header = find_header, .headers = x };
