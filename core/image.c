@@ -10,6 +10,7 @@
 
 #include <png.h>
 
+#include <endian.h>
 #include <setjmp.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,6 +26,16 @@ void image_free(struct image *image)
 bool image_is_png(const void *bytes, size_t n)
 {
 	return n >= 8 && memcmp(bytes, "\x89PNG\r\n\x1a\n", 8) == 0;
+}
+
+// The first chunk is IHDR, which begins with the two.
+uint64_t image_n_pixels(const void *bytes, size_t n)
+{
+	uint32_t sides[2];
+	if (!image_is_png(bytes, n) || n < 16 + sizeof sides)
+		return 0;
+	memcpy(sides, (const char *)bytes + 16, sizeof sides);
+	return (uint64_t)be32toh(sides[0]) * be32toh(sides[1]);
 }
 
 struct reader {

@@ -18,6 +18,9 @@ void image_free(struct image *image);
 // Whether the bytes begin as a PNG does.
 bool image_is_png(const void *bytes, size_t n);
 
+// Width × height by the header of a PNG; 0 if it is none, or cut off before that.
+uint64_t image_n_pixels(const void *bytes, size_t n);
+
 enum image_result {
 	IMAGE_OK,
 	IMAGE_NOT_PNG,

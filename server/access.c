@@ -39,6 +39,7 @@ struct access {
 	// The thread's.
 	char *writing; // [BUFFER]
 	uint64_t n_reported;
+	bool broken; // since a write failed, and until one goes through
 	int64_t give_up_ns; // when the reader's time is over; 0: not stopping yet
 };
 
@@ -175,15 +176,17 @@ static size_t whole_lines(const char *bytes, size_t n)
 	return (size_t)(last - bytes) + 1;
 }
 
-// Returns how many lines could not be written.
-static uint64_t write_lines(struct access *a, const char *bytes, size_t n)
+// Returns how many lines could not be written. *broken: whether the descriptor takes none.
+static uint64_t write_lines(struct access *a, const char *bytes, size_t n, bool *broken)
 {
 	uint64_t n_lost = 0;
+	*broken = false;
 	while (n > 0 && await_reader(a)) {
 		ssize_t wrote = write(a->fd, bytes, whole_lines(bytes, n));
 		if (wrote < 0 && (errno == EINTR || errno == EAGAIN))
 			continue;
-		if (wrote < 0)
+		*broken = wrote < 0;
+		if (*broken)
 			break;
 		bytes += wrote;
 		n -= (size_t)wrote;
@@ -193,7 +196,7 @@ static uint64_t write_lines(struct access *a, const char *bytes, size_t n)
 	return n_lost;
 }
 
-// Says it once for every time that lines were lost and the reader came back, or the end came.
+// Says it when a write has failed for the first time, when lines were lost and the reader came back, and at the end.
 static void report(struct access *a, uint64_t n_dropped)
 {
 	if (n_dropped > a->n_reported)
@@ -227,15 +230,20 @@ static void *run(void *arg)
 		a->writing = full;
 		pthread_mutex_unlock(&a->lock);
 		if (n == 0)
-			return NULL;
+			break;
 
-		uint64_t n_lost = write_lines(a, full, n);
+		bool broken;
+		uint64_t n_lost = write_lines(a, full, n, &broken);
 		pthread_mutex_lock(&a->lock);
 		a->n_dropped += n_lost;
 		uint64_t n_dropped = a->n_dropped;
 		pthread_mutex_unlock(&a->lock);
-		report(a, n_dropped);
+		if (!broken || !a->broken)
+			report(a, n_dropped);
+		a->broken = broken;
 	}
+	report(a, access_dropped(a));
+	return NULL;
 }
 
 static void free_memory(struct access *a)

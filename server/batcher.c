@@ -39,11 +39,6 @@ struct batcher {
 	int n_pieces, n_batch;
 };
 
-int64_t batcher_now_us(void)
-{
-	return clock_now_ns() / 1000;
-}
-
 void batcher_job_ink(const struct batcher_job *job, int first, int n, float *ink)
 {
 	size_t at = (size_t)first * N_PIXELS, count = (size_t)n * N_PIXELS;
@@ -91,7 +86,7 @@ static bool take_batch(struct batcher *b, struct batcher_job **dropped)
 	struct batcher_plan plan;
 	int64_t now;
 	for (;;) {
-		now = batcher_now_us();
+		now = clock_now_ns() / 1000;
 		plan = batcher_plan(&b->options, b->n_queued, b->head ? now - b->head->arrival_us : 0, b->stopping);
 		if (plan.launch || b->stopping)
 			break;
@@ -259,7 +254,7 @@ enum batcher_result batcher_submit(struct batcher *b, struct batcher_job *job)
 	job->n_taken = job->n_scored = 0;
 	job->started_ns = job->finished_ns = 0;
 	job->next = NULL;
-	job->arrival_us = batcher_now_us();
+	job->arrival_us = clock_now_ns() / 1000;
 	pthread_mutex_lock(&b->lock);
 	enum batcher_result result = BATCHER_OK;
 	if (b->stopping) {

@@ -29,7 +29,7 @@ struct batcher_job {
 	const uint8_t *pixels; // (n, 28, 28)
 	float *scores; // (n, 10), written before done
 	int n; // at least 1
-	int64_t deadline_us; // on batcher_now_us's clock
+	int64_t deadline_us; // clock_now_ns, in microseconds
 	const atomic_bool *gone; // true: not wanted any more, and not computed if it is not at it already; NULL: is wanted
 	void (*done)(struct batcher_job *); // once, on the batcher's thread, without locks; the job is the caller's again
 	enum batcher_result result; // for done
@@ -69,8 +69,6 @@ int batcher_depth(struct batcher *batcher); // pictures that wait now; any threa
 void batcher_stop(struct batcher *batcher);
 
 void batcher_close(struct batcher *batcher); // stops it first; nobody may submit any more; NULL is fine
-
-int64_t batcher_now_us(void); // CLOCK_MONOTONIC
 
 // The ink of a job's pictures first..first+n-1: (n, 28, 28).
 void batcher_job_ink(const struct batcher_job *job, int first, int n, float *ink);

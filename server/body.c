@@ -9,10 +9,9 @@ void body_init(struct body *body, char *small)
 	*body = (struct body){ .small = small, .bytes = small, .capacity = BODY_SMALL };
 }
 
-bool body_reserve(struct body_budget *budget, struct body *body, size_t capacity)
+// Makes room for `capacity` bytes, more than there is.
+static bool grow(struct body_budget *budget, struct body *body, size_t capacity)
 {
-	if (capacity <= body->capacity)
-		return true;
 	bool is_small = body->bytes == body->small;
 	long long more = (long long)(capacity - (is_small ? 0 : body->capacity));
 	char *bytes = NULL;
@@ -26,6 +25,19 @@ bool body_reserve(struct body_budget *budget, struct body *body, size_t capacity
 		memcpy(bytes, body->small, body->n);
 	body->bytes = bytes;
 	body->capacity = capacity;
+	return true;
+}
+
+bool body_append(struct body_budget *budget, struct body *body, const char *bytes, size_t n, size_t expected)
+{
+	size_t needed = body->n + n + 1; // one for a 0
+	if (needed > body->capacity) {
+		size_t capacity = 2 * needed < expected + 1 ? 2 * needed : expected + 1;
+		if (!grow(budget, body, capacity > needed ? capacity : needed))
+			return false;
+	}
+	memcpy(body->bytes + body->n, bytes, n);
+	body->n += n;
 	return true;
 }
 

@@ -24,7 +24,8 @@ struct body {
 
 void body_init(struct body *body, char *small);
 
-// Makes room for `capacity` bytes, more than n. False: the budget or the memory has none, and nothing has changed.
-bool body_reserve(struct body_budget *budget, struct body *body, size_t capacity);
+// Takes n bytes more, and has room for one behind them. expected: how many there will be in all, for all that is known; a guess that
+// is too low costs time and nothing else. False: the budget or the memory has no room, and nothing has changed.
+bool body_append(struct body_budget *budget, struct body *body, const char *bytes, size_t n, size_t expected);
 
 void body_free(struct body_budget *budget, struct body *body); // what is its own; it is empty then

@@ -2,22 +2,21 @@
 #include "server/flight.h"
 
 #include <errno.h>
-#include <time.h>
 
-void flight_init(struct flight *f)
+void flight_init(struct flight *f, int max_connections)
 {
 	pthread_condattr_t attributes;
-	*f = (struct flight){ .n_requests = 0 };
+	*f = (struct flight){ .max_connections = max_connections };
 	pthread_condattr_init(&attributes);
 	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-	pthread_cond_init(&f->landed, &attributes);
+	pthread_cond_init(&f->changed, &attributes);
 	pthread_condattr_destroy(&attributes);
 	pthread_mutex_init(&f->lock, NULL);
 }
 
 void flight_fini(struct flight *f)
 {
-	pthread_cond_destroy(&f->landed);
+	pthread_cond_destroy(&f->changed);
 	pthread_mutex_destroy(&f->lock);
 }
 
@@ -25,7 +24,7 @@ void flight_fini(struct flight *f)
 static void end_fresh(struct flight *f)
 {
 	if (--f->n_fresh == 0)
-		pthread_cond_signal(&f->landed);
+		pthread_cond_signal(&f->changed);
 }
 
 void flight_expect(struct flight *f)
@@ -44,32 +43,60 @@ void flight_expect_no_more(struct flight *f)
 	pthread_mutex_unlock(&f->lock);
 }
 
-void flight_begin_connection(struct flight *f, bool *fresh)
+// Under the lock.
+static bool has_room(const struct flight *f)
+{
+	return f->n_connections + f->n_expected < f->max_connections;
+}
+
+bool flight_has_room(struct flight *f)
+{
+	pthread_mutex_lock(&f->lock);
+	bool room = has_room(f);
+	pthread_mutex_unlock(&f->lock);
+	return room;
+}
+
+bool flight_await_room(struct flight *f, const struct timespec *until)
+{
+	pthread_mutex_lock(&f->lock);
+	while ((f->n_expected > 0 || !has_room(f)) && pthread_cond_timedwait(&f->changed, &f->lock, until) != ETIMEDOUT)
+		;
+	bool room = f->n_expected == 0 && has_room(f);
+	pthread_mutex_unlock(&f->lock);
+	return room;
+}
+
+void flight_begin_connection(struct flight *f, struct flight_connection *c)
 {
 	pthread_mutex_lock(&f->lock);
 	if (f->n_expected > 0)
 		f->n_expected--;
 	else
 		f->n_fresh++;
+	*c = (struct flight_connection){ .fresh = true, .beyond = f->n_connections >= f->max_connections };
+	f->n_connections += !c->beyond;
+	pthread_cond_signal(&f->changed);
 	pthread_mutex_unlock(&f->lock);
-	*fresh = true;
 }
 
-void flight_end_connection(struct flight *f, bool fresh)
+void flight_end_connection(struct flight *f, const struct flight_connection *c)
 {
 	pthread_mutex_lock(&f->lock);
-	if (fresh)
+	if (c->fresh)
 		end_fresh(f);
+	f->n_connections -= !c->beyond;
+	pthread_cond_signal(&f->changed);
 	pthread_mutex_unlock(&f->lock);
 }
 
-bool flight_begin_request(struct flight *f, bool *fresh)
+bool flight_begin_request(struct flight *f, struct flight_connection *c)
 {
 	pthread_mutex_lock(&f->lock);
 	bool begins = !f->closed;
 	f->n_requests += begins;
-	if (*fresh && begins) {
-		*fresh = false;
+	if (c->fresh && begins) {
+		c->fresh = false;
 		end_fresh(f);
 	}
 	pthread_mutex_unlock(&f->lock);
@@ -80,7 +107,7 @@ void flight_end_request(struct flight *f)
 {
 	pthread_mutex_lock(&f->lock);
 	if (--f->n_requests == 0)
-		pthread_cond_signal(&f->landed);
+		pthread_cond_signal(&f->changed);
 	pthread_mutex_unlock(&f->lock);
 }
 
@@ -90,10 +117,10 @@ void flight_land(struct flight *f, int patience_s)
 	clock_gettime(CLOCK_MONOTONIC, &until);
 	until.tv_sec += patience_s;
 	pthread_mutex_lock(&f->lock);
-	while (!f->closed && f->n_fresh > 0 && pthread_cond_timedwait(&f->landed, &f->lock, &until) != ETIMEDOUT)
+	while (!f->closed && f->n_fresh > 0 && pthread_cond_timedwait(&f->changed, &f->lock, &until) != ETIMEDOUT)
 		;
 	while (f->n_requests > 0)
-		pthread_cond_wait(&f->landed, &f->lock);
+		pthread_cond_wait(&f->changed, &f->lock);
 	f->closed = true;
 	pthread_mutex_unlock(&f->lock);
 }

@@ -2,11 +2,8 @@
 // takes longer is a call. One that somebody else works at: the connection is suspended BEFORE the call is submitted, since
 // done() may come first, and resumed by done(), whereupon libmicrohttpd asks again and the response is queued.
 //
-// One to be computed here waits for the end of the turn: a request that has come in and has no response yet is asked for again in
-// libmicrohttpd's next turn, at once, after those that came in meanwhile (MHD_AccessHandlerCallback). So the first to be
-// asked again computes for all that this thread has gathered, and all answers go out in a row. That costs a picture alone
-// an epoll_wait or two; with more of them, a pass shared by four is quicker, and a client that sleeps is woken for many answers
-// instead of each, which costs more than some of them (docs/bench.md).
+// One to be computed here is gathered (gather.h): a request that has come in and has no response yet is asked for again in
+// libmicrohttpd's next turn, at once, after those that came in meanwhile (MHD_AccessHandlerCallback).
 //
 // Traps of libmicrohttpd 0.9.75 that shape this file: epoll with one thread stalls, hence a pool; stopping with suspended
 // connections is undefined, hence the count of what is in flight; no answer is possible in the middle of an upload, and one before it
@@ -17,6 +14,8 @@
 #include "core/log.h"
 #include "server/body.h"
 #include "server/flight.h"
+#include "server/gather.h"
+#include "server/head.h"
 #include "server/note.h"
 #include "server/sweep.h"
 #include "server/tls.h"
@@ -32,10 +31,13 @@
 #include <string.h>
 #include <strings.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
-// CONNECTION_MEMORY is for headers and what of a body comes in at once. libmicrohttpd clears all of it after every request.
-enum { DISCARD_FACTOR = 4, CONNECTION_MEMORY = 16 << 10 };
+// CONNECTION_MEMORY is for headers and what of a body comes in at once. libmicrohttpd clears all of it after every request. Of a
+// header, a parameter or a cookie it takes VALUE_MEMORY beside the text, and of cookies a copy. ANSWER_HEAD is more than any answer's
+// head is long.
+enum { DISCARD_FACTOR = 4, CONNECTION_MEMORY = 16 << 10, VALUE_MEMORY = 64, ANSWER_HEAD = 2 << 10 };
 
 // So long a daemon that goes down waits for the first request of a connection that it has accepted.
 enum { PATIENCE_S = 1 };
@@ -48,6 +50,7 @@ struct http {
 	struct body_budget bodies;
 	struct flight flight;
 	atomic_bool closing; // every connection, after its answer
+	bool drained;
 };
 
 struct exchange {
@@ -56,14 +59,16 @@ struct exchange {
 	struct client *client;
 	const struct route *found; // NULL: there is none
 	const struct route *route; // the same; NULL: the response is there already, and says no
+	bool wants_body;           // the route does; nobody else's is kept
+	struct head head;
+	size_t n_kept; // bytes that the library keeps of the head, beside the head
 	void *context;
 	struct route_parts parts;
 	struct body body;
-	uint64_t n_declared, n_discarded;
 	void *call; // of the route; not NULL: submitted or gathered
-	bool gathered, watched;
+	struct gather_entry gathered;
+	bool watched;
 	bool old; // HTTP/1.0
-	struct exchange *next_gathered;
 	struct route_response response;
 };
 
@@ -71,20 +76,25 @@ struct exchange {
 struct client {
 	struct sweep_entry deadline;
 	struct watch_entry presence; // while a call is out
-	bool fresh;                  // http->flight's
+	struct flight_connection flight;
 	struct exchange exchange;
 	struct note note; // of the exchange
+	char authority[HEAD_MAX_AUTHORITY]; // of its URL
 	char body[BODY_SMALL];
 };
-
-// What this thread has gathered and not computed yet.
-static _Thread_local struct exchange *gathered;
 
 static void refuse_too_large(struct exchange *x)
 {
 	route_answer_error(&x->response, 413, "the body has more than %d bytes; send a smaller picture, or fewer at once",
 			   x->http->options.limits->max_body);
 	metrics_reject(x->http->options.metrics, METRICS_BODY_TOO_LARGE);
+}
+
+static void refuse_connection(struct exchange *x)
+{
+	route_answer_error(&x->response, 503, "there are %d connections, which is all that there may be; try again in a second",
+			   x->http->options.limits->max_connections);
+	metrics_reject(x->http->options.metrics, METRICS_NO_CONNECTION);
 }
 
 static enum MHD_Result answer(struct exchange *x)
@@ -105,7 +115,7 @@ static enum MHD_Result answer(struct exchange *x)
 		MHD_add_response_header(out, "Server-Timing", timing);
 	for (int i = 0; i < r->n_headers; i++)
 		MHD_add_response_header(out, r->headers[i].name, r->headers[i].value);
-	if (atomic_load(&x->http->closing))
+	if (atomic_load(&x->http->closing) || x->client->flight.beyond)
 		MHD_add_response_header(out, "Connection", "close");
 	sweep_enter(x->http->sweep, &x->client->deadline, SWEEP_BODY);
 	enum MHD_Result result = MHD_queue_response(x->connection, (unsigned)r->status, out);
@@ -116,31 +126,77 @@ static enum MHD_Result answer(struct exchange *x)
 static const char *find_header(const void *arg, const char *name)
 {
 	const struct exchange *x = arg;
+	if (x->head.is_absolute && strcasecmp(name, "Host") == 0)
+		return x->head.host;
 	return MHD_lookup_connection_value(x->connection, MHD_HEADER_KIND, name);
 }
 
-// Fills in what the headers alone decide: id, route or refusal, and the size that is to come.
-static void read_head(struct exchange *x, const char *method, const char *url)
+static enum MHD_Result add_value(void *arg, enum MHD_ValueKind kind, const char *name, size_t n_name, const char *value, size_t n_value)
+{
+	struct exchange *x = arg;
+	x->n_kept += VALUE_MEMORY;
+	if (kind == MHD_HEADER_KIND)
+		head_add(&x->head, name, n_name, value);
+	else if (kind == MHD_COOKIE_KIND)
+		x->n_kept += n_name + n_value + 2;
+	return MHD_YES;
+}
+
+// Whether the library has memory left for an answer's head: it keeps the request's there, and says nothing when there is none.
+static bool has_room(const struct exchange *x)
+{
+	const union MHD_ConnectionInfo *info = MHD_get_connection_info(x->connection, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
+	return !info || info->header_size + x->n_kept + ANSWER_HEAD <= CONNECTION_MEMORY;
+}
+
+// Finds the route, or fills in the refusal that the head alone decides.
+static void find_route(struct exchange *x, const char *method)
 {
 	const struct http_options *o = &x->http->options;
-	const char *length = find_header(x, "Content-Length");
-	const struct route_request head = { .find_header = find_header, .headers = x };
-	note_begin(&x->client->note, &head, method, url, o->access != NULL);
-	for (const char *c = length ? length : ""; *c >= '0' && *c <= '9' && x->n_declared < UINT64_MAX / 100; c++)
-		x->n_declared = x->n_declared * 10 + (uint64_t)(*c - '0');
-
-	if (!doors_let_in(o->doors, method, url, &head, &x->response)) {
+	const struct head *head = &x->head;
+	const struct route_request request = { .find_header = find_header, .headers = x };
+	if (!doors_let_in(o->doors, method, head->path, &request, &x->response)) {
 		if (x->response.status == 401 || x->response.status == 403)
 			metrics_reject(o->metrics, x->response.status == 401 ? METRICS_NO_KEY : METRICS_FORBIDDEN);
 		return;
 	}
-	x->found = x->route = route_find(o->tables, o->n_tables, method, url, &x->context, &x->parts, &x->response);
-	if (!x->route)
+	x->found = route_find(o->tables, o->n_tables, method, head->path, &x->context, &x->parts, &x->response);
+	if (!x->found)
 		return;
-	if (x->n_declared > (uint64_t)o->limits->max_body) {
+	x->wants_body = strcmp(x->found->method, "POST") == 0;
+	if (x->client->flight.beyond && !doors_path_is_open(head->path))
+		refuse_connection(x);
+	else if (head->n_body > (uint64_t)o->limits->max_body)
 		refuse_too_large(x);
-		x->route = NULL;
+	else if (x->wants_body && head->content_encoding && strcasecmp(head->content_encoding, "identity") != 0)
+		route_answer_error(&x->response, 415, "the body's Content-Encoding is %.40s; send it as it is", head->content_encoding);
+	else
+		x->route = x->found;
+}
+
+// The head is there. To answer before the body closes the connection, and is for two cases: nobody can tell where the body ends, or
+// the client waits for a "100 Continue".
+static enum MHD_Result read_head(struct exchange *x, const char *method, const char *url)
+{
+	const struct route_request request = { .find_header = find_header, .headers = x };
+	struct err e;
+	head_begin(&x->head, url, x->client->authority);
+	MHD_get_connection_values_n(x->connection, MHD_HEADER_KIND | MHD_COOKIE_KIND | MHD_GET_ARGUMENT_KIND, add_value, x);
+	note_begin(&x->client->note, &request, method, x->head.path, x->http->options.access != NULL);
+	int status = head_check(&x->head, x->old, &e);
+	if (status) {
+		route_answer_error(&x->response, status, "%s", e.msg);
+		return answer(x);
 	}
+	if (has_room(x))
+		find_route(x, method);
+	else
+		route_answer_error(&x->response, 431, "the URL and the headers are too large; send fewer, or shorter cookies");
+	// Only for these two does libmicrohttpd let the body be after the answer.
+	bool has_body_after = strcmp(method, "POST") == 0 || strcmp(method, "PUT") == 0;
+	if (!x->route && has_body_after && x->head.expect && strcasecmp(x->head.expect, "100-continue") == 0)
+		return answer(x);
+	return MHD_YES;
 }
 
 static struct client *client_of(struct MHD_Connection *connection)
@@ -152,7 +208,7 @@ static struct client *client_of(struct MHD_Connection *connection)
 static struct exchange *begin(struct http *http, struct MHD_Connection *connection)
 {
 	struct client *client = client_of(connection);
-	if (!client || !flight_begin_request(&http->flight, &client->fresh))
+	if (!client || !flight_begin_request(&http->flight, &client->flight))
 		return NULL;
 	client->exchange = (struct exchange){ .http = http, .connection = connection, .client = client };
 	body_init(&client->exchange.body, client->body);
@@ -160,33 +216,25 @@ static struct exchange *begin(struct http *http, struct MHD_Connection *connecti
 	return &client->exchange;
 }
 
+// Keeps what a route will read, and counts the rest.
 static enum MHD_Result receive(struct exchange *x, const char *data, size_t n)
 {
-	const struct limits *limits = x->http->options.limits;
-	size_t max = (size_t)limits->max_body;
-	x->client->note.n_in += n;
-	if (x->route && n > max - x->body.n) {
+	uint64_t max = (uint64_t)x->http->options.limits->max_body;
+	uint64_t n_in = x->client->note.n_in += n;
+	if (x->route && n_in > max) {
 		refuse_too_large(x);
 		x->route = NULL;
 	}
-	if (x->route && x->body.capacity <= x->body.n + n) { // one more for the 0
-		size_t expected = x->n_declared ? (size_t)x->n_declared : max;
-		size_t capacity = 2 * (x->body.n + n);
-		if (!body_reserve(&x->http->bodies, &x->body, (capacity < expected ? capacity : expected) + 1)) {
-			route_answer_error(&x->response, 503,
-					   "no memory for the body: too much is coming in; try again in a second");
-			metrics_reject(x->http->options.metrics, METRICS_NO_BUFFER);
-			x->route = NULL;
-		}
+	if (x->route && x->wants_body &&
+	    !body_append(&x->http->bodies, &x->body, data, n, (size_t)(x->head.n_body ? x->head.n_body : max))) {
+		route_answer_error(&x->response, 503, "no memory for the body: too much is coming in; try again in a second");
+		metrics_reject(x->http->options.metrics, METRICS_NO_BUFFER);
+		x->route = NULL;
 	}
-	if (x->route) {
-		memcpy(x->body.bytes + x->body.n, data, n);
-		x->body.n += n;
+	if (x->route)
 		return MHD_YES;
-	}
 	body_free(&x->http->bodies, &x->body);
-	x->n_discarded += n;
-	return x->n_discarded <= (uint64_t)max * DISCARD_FACTOR ? MHD_YES : MHD_NO;
+	return n_in <= max * DISCARD_FACTOR ? MHD_YES : MHD_NO;
 }
 
 static enum MHD_Result add_argument(void *arg, enum MHD_ValueKind kind, const char *name, const char *value)
@@ -222,45 +270,6 @@ static void resume(void *arg)
 	MHD_resume_connection(x->connection);
 }
 
-static void gather(struct exchange *x)
-{
-	x->gathered = true;
-	x->next_gathered = gathered;
-	gathered = x;
-}
-
-// Takes one out, whose client is gone, say.
-static void ungather(struct exchange *x)
-{
-	struct exchange **at = &gathered;
-	while (*at && *at != x)
-		at = &(*at)->next_gathered;
-	if (*at)
-		*at = x->next_gathered;
-}
-
-// Computes for all that have the route of the first one, until none is left. The answers of the turn before are out by now: where
-// there are more threads than processors, another one may have its turn first, lest its clients wait for the end of a time slice.
-static void compute_gathered(void)
-{
-	sched_yield();
-	while (gathered) {
-		const struct route *route = gathered->route;
-		void *calls[ROUTE_MAX_CALLS];
-		int n = 0;
-		for (struct exchange **at = &gathered; *at && n < ROUTE_MAX_CALLS;) {
-			if ((*at)->route == route) {
-				calls[n++] = (*at)->call;
-				(*at)->gathered = false;
-				*at = (*at)->next_gathered;
-			} else {
-				at = &(*at)->next_gathered;
-			}
-		}
-		route->compute(calls, n);
-	}
-}
-
 // The request is complete: answers, or suspends the connection and submits.
 static enum MHD_Result end(struct exchange *x)
 {
@@ -285,7 +294,7 @@ static enum MHD_Result end(struct exchange *x)
 	if (!x->call)
 		return answer(x);
 	if (x->route->compute) {
-		gather(x);
+		gather_add(&x->gathered, x->route, x->call);
 		return MHD_YES;
 	}
 	sweep_enter(x->http->sweep, &x->client->deadline, SWEEP_NONE);
@@ -304,13 +313,7 @@ static enum MHD_Result handle(void *arg, struct MHD_Connection *connection, cons
 		if (!x)
 			return MHD_NO;
 		x->old = strcmp(version, "HTTP/1.0") == 0;
-		read_head(x, method, url);
-		// Only for these two does libmicrohttpd let the body be after the answer.
-		bool has_body_after = strcmp(method, "POST") == 0 || strcmp(method, "PUT") == 0;
-		const char *expect = find_header(x, "Expect");
-		if (!x->route && has_body_after && expect && strcasecmp(expect, "100-continue") == 0)
-			return answer(x);
-		return MHD_YES;
+		return read_head(x, method, url);
 	}
 	if (*n_data) {
 		size_t n = *n_data;
@@ -320,10 +323,10 @@ static enum MHD_Result handle(void *arg, struct MHD_Connection *connection, cons
 	if (!x->call)
 		return end(x);
 	unwatch(x);
-	if (x->gathered)
-		compute_gathered();
+	if (x->gathered.waits)
+		gather_compute();
 	x->route->finish(x->call, &x->response);
-	return answer(x);
+	return x->response.status == ROUTE_CLIENT_GONE ? MHD_NO : answer(x);
 }
 
 // The exchange is over: answered, or left by its client.
@@ -348,8 +351,7 @@ static void complete(void *arg, struct MHD_Connection *connection, void **state,
 		return;
 	conclude(x);
 	unwatch(x);
-	if (x->gathered)
-		ungather(x);
+	gather_remove(&x->gathered);
 	if (x->call)
 		x->route->discard(x->call);
 	sweep_enter(http->sweep, &x->client->deadline, SWEEP_IDLE);
@@ -378,7 +380,7 @@ static void connection_changed(void *arg, struct MHD_Connection *connection, voi
 		int fd = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
 		*context = client = malloc(sizeof *client);
 		if (client) {
-			flight_begin_connection(&http->flight, &client->fresh);
+			flight_begin_connection(&http->flight, &client->flight);
 			sweep_join(http->sweep, &client->deadline, fd);
 		} else {
 			shutdown(fd, SHUT_RDWR); // without a deadline it may not stay
@@ -387,7 +389,7 @@ static void connection_changed(void *arg, struct MHD_Connection *connection, voi
 	} else {
 		metrics_connection(http->options.metrics, false);
 		if (client) {
-			flight_end_connection(&http->flight, client->fresh);
+			flight_end_connection(&http->flight, &client->flight);
 			sweep_leave(http->sweep, &client->deadline);
 		}
 		free(client);
@@ -416,9 +418,9 @@ static int start(struct http *h, struct err *e)
 	h->daemon = MHD_start_daemon(flags, 0, NULL, NULL, handle, h, MHD_OPTION_EXTERNAL_LOGGER, log_library, NULL,
 				     MHD_OPTION_LISTEN_SOCKET, o->listener->fd, MHD_OPTION_THREAD_POOL_SIZE,
 				     (unsigned)o->n_threads, MHD_OPTION_CONNECTION_LIMIT,
-				     (unsigned)o->limits->max_connections, MHD_OPTION_PER_IP_CONNECTION_LIMIT,
-				     (unsigned)o->limits->max_connections_per_address, MHD_OPTION_STRICT_FOR_CLIENT, 1,
-				     MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY,
+				     (unsigned)o->limits->max_connections + HTTP_RESERVE, MHD_OPTION_PER_IP_CONNECTION_LIMIT,
+				     (unsigned)o->limits->max_connections_per_address, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+				     (size_t)CONNECTION_MEMORY,
 				     MHD_OPTION_NOTIFY_COMPLETED, complete, h, MHD_OPTION_NOTIFY_CONNECTION,
 				     connection_changed, h, MHD_OPTION_URI_LOG_CALLBACK, request_line, h,
 				     MHD_OPTION_ARRAY, o->tls ? tls : tls + 2, MHD_OPTION_END);
@@ -432,7 +434,7 @@ int http_open(const struct http_options *options, struct http **http, struct err
 		return err_set(e, "no memory for the HTTP server");
 	h->options = *options;
 	h->bodies.max = options->limits->max_buffer;
-	flight_init(&h->flight);
+	flight_init(&h->flight, options->limits->max_connections);
 	if (sweep_open(options->limits, &h->sweep, e) || watch_open(&h->watch, e) || start(h, e)) {
 		http_close(h);
 		return -1;
@@ -452,22 +454,44 @@ void http_close_after_answers(struct http *h)
 	atomic_store(&h->closing, true);
 }
 
+// For one connection more; the library would close it if there were none. One that idles makes some.
+static bool find_room(struct http *h, const struct timespec *until)
+{
+	const unsigned max = (unsigned)h->options.limits->max_connections + HTTP_RESERVE;
+	if (!flight_has_room(&h->flight))
+		sweep_shut_idle(h->sweep);
+	if (!flight_await_room(&h->flight, until))
+		return false;
+	// The library counts a connection off a moment after it has told of its end.
+	while (MHD_get_daemon_info(h->daemon, MHD_DAEMON_INFO_CURRENT_CONNECTIONS)->num_connections >= max)
+		sched_yield();
+	return true;
+}
+
 // What the kernel has accepted and nobody has taken: with the listening socket it would be reset.
 static void take_waiting(struct http *h)
 {
 	struct sockaddr_storage address;
-	socklen_t n = sizeof address;
-	int fd;
-	while ((fd = accept4(h->options.listener->fd, (struct sockaddr *)&address, &n, SOCK_CLOEXEC | SOCK_NONBLOCK)) >= 0) {
+	struct timespec until;
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_sec += h->options.limits->deadline_ms / 1000 + 1;
+	listen_stop_queueing(h->options.listener);
+	while (listen_has_queued(h->options.listener) && find_room(h, &until)) {
+		socklen_t n = sizeof address;
+		int fd = accept4(h->options.listener->fd, (struct sockaddr *)&address, &n, SOCK_CLOEXEC | SOCK_NONBLOCK);
+		if (fd < 0)
+			return;
 		flight_expect(&h->flight);
 		if (MHD_add_connection(h->daemon, fd, (struct sockaddr *)&address, n) != MHD_YES) // and it has closed it
 			flight_expect_no_more(&h->flight);
-		n = sizeof address;
 	}
 }
 
 void http_drain(struct http *h)
 {
+	if (h->drained)
+		return;
+	h->drained = true;
 	http_close_after_answers(h);
 	MHD_quiesce_daemon(h->daemon);
 	if (!h->options.listener->shared) {

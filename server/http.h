@@ -11,6 +11,10 @@
 
 struct http;
 
+// So many connections beyond limits->max_connections are taken for who asks whether the daemon lives (the doors' open paths);
+// whatever else comes by them is told to come again.
+enum { HTTP_RESERVE = 32 };
+
 // Everything is borrowed, and outlives the server.
 struct http_options {
 	const struct listener *listener;

@@ -34,11 +34,10 @@ void inference_account(const struct model *model, int n, int64_t came_ns, struct
 void inference_init(struct inference *x, const struct api *api, struct model *model, const struct route_request *request,
 		    int64_t came_ns, int deadline_ms)
 {
-	int64_t now_ns = clock_now_ns();
-	*x = (struct inference){ .api = api, .model = model, .deadline_ms = deadline_ms, .came_ns = came_ns, .ready_ns = now_ns };
+	*x = (struct inference){ .api = api, .model = model, .deadline_ms = deadline_ms, .came_ns = came_ns, .ready_ns = clock_now_ns() };
 	x->job.model = model->engine_model;
 	x->job.work = &model->statistics->work;
-	x->job.deadline_us = now_ns / 1000 + (int64_t)deadline_ms * 1000;
+	x->job.deadline_us = came_ns / 1000 + (int64_t)deadline_ms * 1000;
 	x->job.gone = request->gone;
 }
 

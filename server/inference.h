@@ -29,8 +29,8 @@ struct model *inference_model(const struct api *api, const char *name, struct ro
 // What the response's account is told once a request is read: its model, its n pictures, and the time that it took.
 void inference_account(const struct model *model, int n, int64_t came_ns, struct route_response *response);
 
-// Takes the model's reference over. came_ns: when the request was there; it has deadline_ms from now on. The caller sets what the
-// job is about, all the call's: n, scores, and ink or pixels.
+// Takes the model's reference over. came_ns: when the request was there; it has deadline_ms from then on, and reading it has taken of
+// that. The caller sets what the job is about, all the call's: n, scores, and ink or pixels.
 void inference_init(struct inference *x, const struct api *api, struct model *model, const struct route_request *request,
 		    int64_t came_ns, int deadline_ms);
 void inference_fini(struct inference *x);

@@ -5,8 +5,8 @@ struct limits {
 	int max_body; // bytes of a request's body
 	int max_buffer; // bytes of all bodies that are being received at one time
 	int max_pictures; // of a request
-	int max_pixels; // of a picture, known from the PNG's header before anything is allocated
-	int max_connections;
+	int max_pixels; // of a picture, known from the PNG's header before anything is allocated, and of all of a request (upload.h)
+	int max_connections; // and a few for who asks whether the daemon lives (http.h)
 	int max_connections_per_address; // 0: as many as there are
 	int queue; // pictures that wait for the engine; at least max_pictures
 	int deadline_ms; // from a complete request to its answer; then 503

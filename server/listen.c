@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netdb.h>
+#include <poll.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -153,6 +154,17 @@ int listen_open(const struct listen_spec *spec, struct listener *listener, struc
 	if (!failed)
 		*listener = l;
 	return failed;
+}
+
+void listen_stop_queueing(const struct listener *listener)
+{
+	listen(listener->fd, 0);
+}
+
+bool listen_has_queued(const struct listener *listener)
+{
+	struct pollfd queue = { .fd = listener->fd, .events = POLLIN };
+	return poll(&queue, 1, 0) > 0;
 }
 
 void listen_close(struct listener *l)

@@ -30,5 +30,10 @@ struct listener {
 // A socket file gets mode 0660. One that is there already is replaced if nobody answers at it.
 int listen_open(const struct listen_spec *spec, struct listener *listener, struct err *e);
 
+// The kernel accepts hardly any more connections, so that those that wait to be taken come to an end. Whoever comes now knocks
+// until the socket is closed, and is refused then.
+void listen_stop_queueing(const struct listener *listener);
+bool listen_has_queued(const struct listener *listener);
+
 // Closes, and removes a socket file that is still ours. Nothing if fd is -1.
 void listen_close(struct listener *listener);

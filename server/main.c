@@ -51,7 +51,7 @@ struct daemon {
 // Each connection needs a descriptor; the pool, the files and the libraries need some.
 static int raise_descriptor_limit(int n_connections, struct err *e)
 {
-	rlim_t needed = (rlim_t)n_connections + 256;
+	rlim_t needed = (rlim_t)n_connections + HTTP_RESERVE + 256;
 	struct rlimit limit;
 	if (getrlimit(RLIMIT_NOFILE, &limit))
 		return err_errno(e, "cannot ask for the limit of open files");

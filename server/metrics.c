@@ -264,7 +264,7 @@ void metrics_write(const struct metrics *m, struct text *t)
 	static const char *const reasons[METRICS_N_REASONS] = {
 		[METRICS_QUEUE_FULL] = "queue_full",	       [METRICS_LATE] = "late",		      [METRICS_STOPPING] = "stopping",
 		[METRICS_BODY_TOO_LARGE] = "body_too_large", [METRICS_NO_BUFFER] = "no_buffer",  [METRICS_NO_KEY] = "no_key",
-		[METRICS_FORBIDDEN] = "forbidden",
+		[METRICS_FORBIDDEN] = "forbidden",     [METRICS_NO_CONNECTION] = "no_connection",
 	};
 	static const char *const digits[METRICS_N_PREDICTIONS] = {
 		"0", "1", "2", "3", "4", "5", "6", "7", "8", "9", [METRICS_REFUSED] = "refused", [METRICS_UNREADABLE] = "unreadable",

@@ -19,6 +19,7 @@ enum metrics_reason {
 	METRICS_NO_BUFFER, // all bodies that come in are too much together
 	METRICS_NO_KEY,
 	METRICS_FORBIDDEN, // Host or Origin
+	METRICS_NO_CONNECTION, // there are as many as there may be
 	METRICS_N_REASONS,
 };
 

@@ -33,7 +33,7 @@ void note_answer(struct note *r, struct metrics *metrics, const struct route *ro
 {
 	r->took_ns = clock_now_ns() - r->began_ns;
 	r->status = response->status;
-	r->n_out = strcmp(r->method, "HEAD") == 0 ? 0 : response->n_body;
+	r->n_out = strcmp(r->method, "HEAD") == 0 || r->status == 304 ? 0 : response->n_body;
 	r->account = response->account;
 	metrics_request(metrics, route, r->status, r->took_ns, &r->account);
 }

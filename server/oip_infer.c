@@ -11,7 +11,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 struct call {
 	struct inference inference; // first: a call is one
@@ -30,17 +29,6 @@ static void discard(void *arg)
 	free(call);
 }
 
-// As oip_request_read().
-static int read_request(const struct route_request *http, const struct limits *limits, struct oip_request *request, struct err *e)
-{
-	const char *encoding = route_header(http, "Content-Encoding"), *n_json = route_header(http, "Inference-Header-Content-Length");
-	if (encoding && strcasecmp(encoding, "identity") != 0) {
-		err_set(e, "the body's Content-Encoding is %.40s; send it as it is", encoding);
-		return 415;
-	}
-	return oip_request_read(n_json, http->body, http->n_body, limits, request, e);
-}
-
 static void *start(void *context, const struct route_request *http, struct route_response *response)
 {
 	const struct api *api = context;
@@ -57,7 +45,8 @@ static void *start(void *context, const struct route_request *http, struct route
 	struct model *model = oip_model(api, &http->parts, response);
 	if (!model)
 		return NULL;
-	int status = read_request(http, api->limits, &request, &e);
+	const char *n_json = route_header(http, "Inference-Header-Content-Length");
+	int status = oip_request_read(n_json, http->body, http->n_body, api->limits, &request, &e);
 	inference_account(model, request.n, came_ns, response);
 	if (status == 200) {
 		struct call *call = malloc(sizeof *call + (size_t)request.n * LENET5_DIGITS * sizeof *call->scores);

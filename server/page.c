@@ -65,13 +65,13 @@ static void answer(const struct file *file, const struct route_request *request,
 {
 	static pthread_once_t once = PTHREAD_ONCE_INIT;
 	pthread_once(&once, set_etags);
-	// A list of tags, weak or not: ours is in it or is not.
+	// A list of tags, weak or not: ours is in it or is not. * is any.
 	const char *tags = route_header(request, "If-None-Match");
-	bool known = tags && strstr(tags, file->etag);
+	bool known = tags && (strcmp(tags, "*") == 0 || strstr(tags, file->etag));
 	response->status = known ? 304 : 200;
 	response->content_type = file->type;
 	response->body = file->begin;
-	response->n_body = known ? 0 : (size_t)(file->end - file->begin);
+	response->n_body = (size_t)(file->end - file->begin);
 	route_header_add(response, "ETag", file->etag);
 	route_header_add(response, "Cache-Control", "no-cache"); // ask each time, and be told 304
 	for (size_t i = 0; i < sizeof security / sizeof security[0]; i++)

@@ -11,7 +11,7 @@
 
 enum { ROUTE_MAX_ARGUMENTS = 16, ROUTE_MAX_HEADERS = 20, ROUTE_MAX_CALLS = 64, ROUTE_MAX_PARTS = 2, ROUTE_MAX_PART = 64 };
 
-enum { ROUTE_CLIENT_GONE = 499 }; // a status that nobody sees but who counts (nginx's number for it)
+enum { ROUTE_CLIENT_GONE = 499 }; // a status that is neither sent nor counted: there is nobody to answer
 
 struct route_argument {
 	const char *name, *value; // of the query; value is "" where the URL has none
@@ -58,7 +58,7 @@ struct route_response {
 	int status;
 	const char *content_type;
 	const char *body;
-	size_t n_body;
+	size_t n_body; // under 304 what it would have under 200 (RFC 9110 section 8.6); none of it is sent
 	char *owned; // what to free with the response: the body, or NULL if that is constant
 	int n_headers;
 	struct route_header headers[ROUTE_MAX_HEADERS]; // constant strings, or the call's, which outlives its response
@@ -71,7 +71,7 @@ struct route_response {
 // submit() hands it to somebody else and returns at once; done(arg) is called when it is through, once, on any thread, maybe
 // before submit() returns. compute() does it, with that of other calls of this route and context that came in meanwhile, 1 to
 // ROUTE_MAX_CALLS in all. After that finish() fills the response. discard() frees the call in any case, even before. A route whose
-// start() always answers leaves the other four NULL.
+// start() always answers leaves the other four NULL. Only a POST's body is kept for start() to read.
 struct route {
 	const char *path, *method;
 	void *(*start)(void *context, const struct route_request *, struct route_response *);

@@ -3,6 +3,8 @@
 // entry wakes it only if it is due before that, which under steady load happens once in a timeout, not once a request.
 #include "server/sweep.h"
 
+#include "server/clock.h"
+
 #include <errno.h>
 #include <pthread.h>
 #include <stdbool.h>
@@ -20,13 +22,6 @@ struct sweep {
 	bool stopping;
 };
 
-static int64_t now_ms(void)
-{
-	struct timespec t;
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
-
 static void unlink_entry(struct sweep_entry *entry)
 {
 	if (entry->phase == SWEEP_NONE)
@@ -41,7 +36,7 @@ static void *run(void *arg)
 	struct sweep *s = arg;
 	pthread_mutex_lock(&s->lock);
 	while (!s->stopping) {
-		int64_t now = now_ms();
+		int64_t now = clock_now_ns() / 1000000;
 		s->wake_ms = INT64_MAX;
 		for (int p = 0; p < SWEEP_N_PHASES; p++) {
 			struct sweep_entry *first;
@@ -120,7 +115,7 @@ void sweep_enter(struct sweep *s, struct sweep_entry *entry, enum sweep_phase ph
 	if (phase != SWEEP_NONE) {
 		struct sweep_entry *head = &s->list[phase];
 		entry->phase = phase;
-		entry->deadline_ms = now_ms() + s->time_ms[phase];
+		entry->deadline_ms = clock_now_ns() / 1000000 + s->time_ms[phase];
 		entry->previous = head->previous;
 		entry->next = head;
 		head->previous->next = entry;
@@ -134,4 +129,24 @@ void sweep_enter(struct sweep *s, struct sweep_entry *entry, enum sweep_phase ph
 void sweep_leave(struct sweep *s, struct sweep_entry *entry)
 {
 	sweep_enter(s, entry, SWEEP_NONE);
+}
+
+static bool has_sent(int fd)
+{
+	char byte;
+	return recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
+}
+
+void sweep_shut_idle(struct sweep *s)
+{
+	const struct sweep_entry *head = &s->list[SWEEP_IDLE];
+	pthread_mutex_lock(&s->lock);
+	struct sweep_entry *entry = head->next;
+	while (entry != head && has_sent(entry->fd))
+		entry = entry->next;
+	if (entry != head) {
+		unlink_entry(entry);
+		shutdown(entry->fd, SHUT_RDWR);
+	}
+	pthread_mutex_unlock(&s->lock);
 }

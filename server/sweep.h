@@ -34,3 +34,7 @@ void sweep_close(struct sweep *sweep); // after the last connection's sweep_leav
 void sweep_join(struct sweep *sweep, struct sweep_entry *entry, int fd); // in SWEEP_HEADERS
 void sweep_enter(struct sweep *sweep, struct sweep_entry *entry, enum sweep_phase phase); // its time begins now
 void sweep_leave(struct sweep *sweep, struct sweep_entry *entry);
+
+// Shuts the connection that has been in SWEEP_IDLE for longest, if there is one: somebody else needs its place. One that has sent
+// something meanwhile is not idle, whatever its server knows of it.
+void sweep_shut_idle(struct sweep *sweep);

@@ -76,15 +76,35 @@ static const char *what_it_is(const uint8_t *bytes, size_t n)
 	return NULL;
 }
 
-static void read_png(struct upload *u, const uint8_t *bytes, size_t n, const struct limits *limits, struct upload_picture *p)
+// Whether there are no more pixels than may be, with this PNG's: 200, or what to answer. One that is too large by itself does not
+// count: it will not be decoded.
+static int count_pixels(struct upload *u, const uint8_t *bytes, size_t n, const struct limits *limits, struct err *e)
+{
+	uint64_t n_pixels = image_n_pixels(bytes, n), max = (uint64_t)limits->max_pixels;
+	if (n_pixels <= N_PIXELS || n_pixels > max)
+		return 200;
+	u->n_decoded += n_pixels;
+	if (u->n_decoded <= max)
+		return 200;
+	err_set(e, "the pictures have more than %d pixels together; make them smaller, or send each in a request of its own",
+		limits->max_pixels);
+	return 413;
+}
+
+// 200 and an entry of any kind, or what to answer to the request.
+static int read_png(struct upload *u, const uint8_t *bytes, size_t n, const struct limits *limits, struct upload_picture *p,
+		    struct err *e)
 {
 	static const int statuses[] = { [IMAGE_OK] = 200, [IMAGE_NOT_PNG] = 415, [IMAGE_TOO_LARGE] = 413, [IMAGE_DAMAGED] = 400,
 					[IMAGE_FAILED] = 500 };
 	if (n == 0) {
 		p->status = 400;
 		err_set(&p->error, "the picture is empty: send a PNG");
-		return;
+		return 200;
 	}
+	int status = count_pixels(u, bytes, n, limits, e);
+	if (status != 200)
+		return status;
 	struct image image;
 	enum image_result result = image_read_png(bytes, n, (size_t)limits->max_pixels, &image, &p->error);
 	p->status = statuses[result];
@@ -95,15 +115,14 @@ static void read_png(struct upload *u, const uint8_t *bytes, size_t n, const str
 		normalise(u, &image, p);
 		image_free(&image);
 	}
+	return 200;
 }
 
 static int add_png(struct upload *u, const void *bytes, size_t n, const struct limits *limits, struct err *e)
 {
 	struct upload_picture *p;
 	int status = add(u, limits, &p, e);
-	if (status == 200)
-		read_png(u, bytes, n, limits, p);
-	return status;
+	return status == 200 ? read_png(u, bytes, n, limits, p, e) : status;
 }
 
 static int read_multipart(const char *content_type, const char *body, size_t n, const struct limits *limits,
@@ -153,13 +172,13 @@ static int add_base64(struct upload *u, const cJSON *item, const struct limits *
 	struct base64_decode_ctx decoder;
 	base64_decode_init(&decoder);
 	if (base64_decode_update(&decoder, &n, bytes, n_text, text) && base64_decode_final(&decoder)) {
-		read_png(u, bytes, n, limits, p);
+		status = read_png(u, bytes, n, limits, p, e);
 	} else {
 		p->status = 400;
 		err_set(&p->error, "the picture is not base64 (RFC 4648 section 4, with its padding)");
 	}
 	free(bytes);
-	return 200;
+	return status;
 }
 
 static int add_pixels(struct upload *u, const cJSON *item, const struct limits *limits, struct err *e)

@@ -22,6 +22,7 @@ struct upload {
 	int n_usable;
 	uint8_t *pixels; // (n_usable, 28, 28): of those with status 200, in order
 	int capacity;
+	uint64_t n_decoded; // pixels of all PNGs that are larger than a digit
 };
 
 void upload_free(struct upload *upload);
@@ -29,6 +30,7 @@ void upload_free(struct upload *upload);
 // body: n bytes and a 0 behind them. A picture by itself, multipart (each part that is a PNG, and each that is a file), or
 // JSON: {"images": ["<base64 PNG>", …]} or {"pixels": [[784 numbers 0..255], …]}. What begins as a PNG does is one,
 // whatever content_type says, and what begins with a brace under no type of its own is JSON: that is what curl sends.
+// All PNGs together are bounded as one is, max_pixels, since decoding is what takes its time; digits of 28×28 do not count.
 // Returns 200 and at least one picture, of which none may be usable; or 400, 413, 415 or 500 and e for the sender.
 int upload_read(const char *content_type, const char *body, size_t n, const struct limits *limits, struct upload *upload,
 		struct err *e);

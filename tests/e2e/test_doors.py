@@ -194,6 +194,17 @@ class Tls(unittest.TestCase):
                     d.ask('GET', '/healthz')  # in the clear
                 self.assertEqual(d.stop(), 0)
 
+    def test_a_client_that_ends_its_sending_is_not_counted_as_answered(self):
+        def metrics(d):
+            with contextlib.closing(self.connect(d)) as c:
+                return d.ask('GET', '/metrics', connection=c).body.decode()
+        with self.daemon('--batch-on-cpu', '--max-delay-us', '1000000') as d, contextlib.closing(self.connect(d)) as c:
+            c.request('POST', '/predict', PICTURE)
+            wait_for(lambda: 'lenet_queue_depth 1' in metrics(d))
+            c.sock.shutdown(socket.SHUT_WR)
+            wait_for(lambda: 'lenet_requests_unanswered_total 1' in metrics(d))
+            self.assertNotIn('{route="/predict"', metrics(d))
+
     def test_old_versions_are_refused(self):
         with self.daemon() as d:
             r = subprocess.run(['openssl', 's_client', '-tls1_1', '-cipher', 'ALL:@SECLEVEL=0', '-connect', f'127.0.0.1:{d.port}'],

@@ -285,9 +285,10 @@ class Page(OneDaemon):
     def test_not_modified(self):
         etag = self.daemon.ask('GET', '/').getheader('ETag')
         self.assertRegex(etag, '^"[0-9a-f]{32}"$')
-        for known in (etag, f'"other", W/{etag}'):
+        size = self.daemon.ask('HEAD', '/').getheader('Content-Length')
+        for known in (etag, f'"other", W/{etag}', '*'):
             r = self.daemon.ask('GET', '/', headers={'If-None-Match': known})
-            self.assertEqual((r.status, r.body, r.getheader('ETag')), (304, b'', etag))
+            self.assertEqual((r.status, r.body, r.getheader('ETag'), r.getheader('Content-Length')), (304, b'', etag, size))
         self.assertEqual(self.daemon.ask('GET', '/', headers={'If-None-Match': '"other"'}).status, 200)
 
 

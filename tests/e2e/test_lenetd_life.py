@@ -84,20 +84,56 @@ class Limits(unittest.TestCase):
                 self.assertEqual(read_response(stream)[0], 200)
                 time.sleep(0.6)
 
+    def hold(self, d, n):
+        """That many connections that have been answered and idle."""
+        held = [d.raw(b'GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n') for _ in range(n)]
+        for s in held:
+            self.assertEqual(read_response(s.makefile('rb'))[0], 200)
+        return held
+
     def test_connection_limit(self):
+        """Beyond it whether the daemon lives can be asked, and nothing else."""
+        picture = png(mnist(1)[0])
         with Daemon('--max-connections', '4', '--http-threads', '2') as d:
-            held = [d.raw(b'GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n') for _ in range(4)]
-            for s in held:
-                self.assertEqual(read_response(s.makefile('rb'))[0], 200)
-            waiting = d.raw(b'GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n')
+            held = self.hold(d, 4)
+            for _ in range(50):  # more than there are connections at all
+                for path in ('/healthz', '/readyz', '/v2/health/live'):
+                    r = d.ask('GET', path)
+                    self.assertEqual((r.status, r.getheader('Connection')), (200, 'close'))
+                r = d.predict(picture)
+                self.assertEqual((r.status, r.getheader('Connection'), r.getheader('Retry-After')), (503, 'close', '1'))
+                self.assertIn('4 connections', r.json['error'])
+            held[0].sendall(b'GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n')
+            status, headers, body = read_response(held[0].makefile('rb'))
+            self.assertEqual((status, headers.get('connection')), (200, None))
+            self.assertIn(b'reason="no_connection"} 50\n', body)
             for s in held:
                 s.close()
-            try:
-                self.assertEqual(read_response(waiting.makefile('rb'))[0], 200)
-            except (IndexError, ConnectionError):
-                pass  # hung up on: it may be
-            waiting.close()
-            self.assertEqual(d.ask('GET', '/healthz').status, 200)
+            end = time.monotonic() + PATIENCE
+            while d.predict(picture).status == 503:
+                self.assertLess(time.monotonic(), end)
+
+    def test_who_waits_is_answered_in_the_end(self):
+        """At the limit, too: connections that idle make room at once, those that are busy when they have been answered."""
+        for busy in (b'', b'GET /readyz HTTP/1.1\r\nHost: x\r\n'):
+            with self.subTest(busy=busy), Daemon('--max-connections', '4', '--http-threads', '2') as d, contextlib.ExitStack() as stack:
+                held = [stack.enter_context(s) for s in self.hold(d, 4)]
+                for _ in range(32):  # beyond the limit
+                    stack.enter_context(d.raw())
+                metrics = b''
+                while b'connections_open 36\n' not in metrics:
+                    held[0].sendall(b'GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n')
+                    metrics = read_response(held[0].makefile('rb'))[2]
+                for s in held:
+                    s.sendall(busy)
+                waiting = [stack.enter_context(d.raw(b'GET /readyz HTTP/1.1\r\nHost: x\r\n\r\n')) for _ in range(20)]
+                d.process.send_signal(signal.SIGTERM)
+                if busy:
+                    for s in held:
+                        s.sendall(b'\r\n')
+                for s in waiting:
+                    self.assertEqual(read_response(s.makefile('rb'))[0], 503)
+                self.assertEqual(d.process.wait(PATIENCE), 0)
 
     def test_full_queue(self):
         pictures = multipart(*[png(p) for p in mnist(8)])

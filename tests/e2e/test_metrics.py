@@ -257,6 +257,39 @@ class Ids(unittest.TestCase):
         lines = [json.loads(line) for line in lines if '/predict' in line]
         self.assertEqual([(line['status'], line['bytes_in']) for line in lines], [(None, 0)])
 
+    def test_a_client_that_leaves_the_queue_has_no_status(self):
+        picture = png(mnist(1)[0])
+        flags = '--batch-on-cpu', '--max-delay-us', '1000000', '--access-log', 'json'
+        with tempfile.TemporaryFile() as out, Daemon(*flags, stdout=out) as daemon:
+            def await_metric(name):
+                end = time.monotonic() + PATIENCE
+                while not (counts := parse(daemon.ask('GET', '/metrics').body.decode()))[name,]:
+                    self.assertLess(time.monotonic(), end)
+                return counts
+            with daemon.raw(b'POST /predict HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n' % len(picture) + picture):
+                await_metric('lenet_queue_depth')
+            counts = await_metric('lenet_requests_unanswered_total')
+            self.assertNotIn('/predict', [label for key in counts for label in key])
+            daemon.stop()
+            out.seek(0)
+            lines = [json.loads(line) for line in out if b'/predict' in line]
+            self.assertEqual([(line['status'], line['bytes_out']) for line in lines], [(None, 0)])
+
+    def test_a_reader_that_is_gone_is_spoken_of_once(self):
+        read_end, write_end = os.pipe()
+        os.close(read_end)
+        with Daemon('--access-log', 'text', stdout=write_end) as daemon:
+            os.close(write_end)
+            for n in range(1, 6):  # each line has a write of its own
+                daemon.ask('GET', '/healthz')
+                end = time.monotonic() + PATIENCE
+                while parse(daemon.ask('GET', '/metrics').body.decode())['lenet_access_log_dropped_total',] < 2 * n:
+                    self.assertLess(time.monotonic(), end)
+            self.assertEqual(daemon.stop(), 0)
+            said = re.findall(r'(\d+) lines dropped', daemon.text())
+            self.assertEqual(len(said), 2, daemon.text())  # when it began, and at the end
+            self.assertGreaterEqual(sum(map(int, said)), 10)
+
     def test_a_reader_that_does_not_read_stops_nobody(self):
         read_end, write_end = os.pipe()
         try:

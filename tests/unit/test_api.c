@@ -2,6 +2,8 @@
 #include "server/api.h"
 
 #include "core/log.h"
+#include "server/clock.h"
+#include "server/inference.h"
 #include "tests/unit/fake_engine.h"
 #include "tests/unit/test.h"
 
@@ -258,6 +260,28 @@ TEST(api_says_when_to_come_back)
 	batcher_stop(api.batcher);
 	CHECK(ask("POST", "/predict", NULL, pictures("1")) == 503 && strstr(text_of(answer, "error"), "going down"));
 	CHECK(counts_rejection("stopping", 1) && counts_rejection("queue_full", 1));
+	stop();
+}
+
+TEST(api_decoding_counts_towards_the_deadline)
+{
+	const uint8_t pixels[LENET5_PIXELS] = { 0 };
+	const struct route_request request = { 0 };
+	float scores[LENET5_DIGITS];
+	struct inference x;
+	void *call = &x;
+	start(8);
+	for (int late = 0; late < 2; late++) {
+		struct route_response said = { 0 };
+		inference_init(&x, &api, models_get(models, NULL), &request, clock_now_ns() - 500000000, late ? 500 : 600000);
+		x.job.n = 1;
+		x.job.pixels = pixels;
+		x.job.scores = scores;
+		inference_compute(&call, 1);
+		CHECK(inference_succeeded(&x, &said) == !late && said.status == (late ? 503 : 0));
+		free(said.owned);
+		inference_fini(&x);
+	}
 	stop();
 }
 

@@ -134,6 +134,9 @@ TEST(note_begins_and_ends)
 	CHECK(note.status == 0 && note.account.n_pictures == 0 && strlen(note.id) == TRACE_ID && !*note.trace_id);
 	note_answer(&note, metrics, &route, &response);
 	CHECK(note.n_out == 5);
+	const struct route_response unchanged = { .status = 304, .n_body = 5 };
+	note_answer(&note, metrics, &route, &unchanged);
+	CHECK(note.n_out == 0);
 	note_begin(&note, &request, "POST", "/predict", false);
 	CHECK(!*note.path && !*note.method);
 

@@ -236,3 +236,40 @@ TEST(upload_pixels_are_in_range)
 	}
 	upload_free(&upload);
 }
+
+// limits.max_pixels is 10000.
+TEST(upload_bounds_the_pixels_of_all_pictures)
+{
+	static uint8_t pixels[101 * 101];
+	const struct {
+		int sides[4], status;
+	} cases[] = {
+		{ { 70, 71 }, 200 }, { { 70, 70, 70 }, 413 }, { { 100, 28, 28, 28 }, 200 }, { { 100, 29 }, 413 }, { { 101, 100, 101 }, 200 },
+	};
+	char *body = calloc(1, MAX_TEXT);
+	for (size_t c = 0; c < sizeof cases / sizeof cases[0]; c++)
+		for (int json = 0; json < 2; json++) {
+			size_t n = (size_t)sprintf(body, json ? "{\"images\": [" : "");
+			for (int i = 0; i < 4 && cases[c].sides[i]; i++) {
+				const struct image image = { cases[c].sides[i], cases[c].sides[i], pixels };
+				uint8_t *bytes;
+				size_t n_bytes;
+				CHECK(image_write_png(&image, &bytes, &n_bytes, &error) == 0);
+				if (json) {
+					n += (size_t)sprintf(body + n, i ? ",\"" : "\"");
+					base64_encode_raw(body + n, n_bytes, bytes);
+					n += BASE64_ENCODE_RAW_LENGTH(n_bytes);
+					body[n++] = '"';
+				} else {
+					n = add_part(body, n, "; filename=\"a.png\"", bytes, n_bytes);
+				}
+				free(bytes);
+			}
+			n += (size_t)sprintf(body + n, json ? "]}" : "--X--\r\n");
+			int status = read_body(json ? "application/json" : "multipart/form-data; boundary=X", body, n);
+			CHECK_MSG(status == cases[c].status, "case %zu: %d %s", c, status, error.msg);
+			CHECK((status == 413) == (strstr(error.msg, "10000 pixels together") != NULL));
+		}
+	free(body);
+	upload_free(&upload);
+}

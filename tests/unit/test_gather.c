@@ -1,0 +1,41 @@
+#include "server/gather.h"
+
+#include "tests/unit/test.h"
+
+static int n_passes, n_calls; // of `compute`, and what it was given in all
+static long sum;
+
+static void compute(void *const *calls, int n)
+{
+	CHECK(n > 0 && n <= ROUTE_MAX_CALLS);
+	n_passes++;
+	n_calls += n;
+	for (int i = 0; i < n; i++)
+		sum += *(int *)calls[i];
+}
+
+TEST(gather_computes_each_route_apart)
+{
+	const struct route a = { .compute = compute }, b = { .compute = compute };
+	struct gather_entry entries[2 * ROUTE_MAX_CALLS + 4];
+	int numbers[2 * ROUTE_MAX_CALLS + 4];
+	enum { N = sizeof entries / sizeof entries[0] };
+	n_passes = n_calls = 0;
+	sum = 0;
+	for (int i = 0; i < N; i++) {
+		numbers[i] = 1;
+		gather_add(&entries[i], i % 2 ? &b : &a, &numbers[i]);
+	}
+	numbers[1] = 1000;
+	gather_remove(&entries[1]);
+	gather_remove(&entries[1]);
+	gather_remove(&entries[N - 1]);
+	CHECK(!entries[1].waits && entries[2].waits);
+	gather_compute();
+	CHECK(n_calls == N - 2 && sum == N - 2);
+	CHECK_MSG(n_passes == 3, "%d passes", n_passes); // one of a's is one too many for a pass
+	CHECK(!entries[0].waits);
+	gather_remove(&entries[0]);
+	gather_compute(); // nothing
+	CHECK(n_passes == 3);
+}
