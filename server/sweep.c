@@ -115,7 +115,7 @@ void sweep_enter(struct sweep *s, struct sweep_entry *entry, enum sweep_phase ph
 	if (phase != SWEEP_NONE) {
 		struct sweep_entry *head = &s->list[phase];
 		entry->phase = phase;
-		entry->deadline_ms = clock_now_ns() / 1000000 + s->time_ms[phase];
+		entry->deadline_ms = clock_coarse_ms() + s->time_ms[phase];
 		entry->previous = head->previous;
 		entry->next = head;
 		head->previous->next = entry;

@@ -211,3 +211,24 @@ TEST(digit_two_points_far_apart)
 	CHECK(take(&image, pixels) == DIGIT_OK);
 	CHECK(pixels[4 * 28 + 4] == 255 && pixels[23 * 28 + 23] == 255);
 }
+
+// A 28×28 picture is judged in a quicker way than one with a column more, which adds nothing but ground.
+TEST(digit_small_pictures_are_blank_where_others_are)
+{
+	struct rng rng;
+	int n_blank = 0, n_rounds = 20000;
+	rng_init(&rng, 7);
+	for (int round = 0; round < n_rounds; round++) {
+		uint8_t pixels[784] = { 0 };
+		struct image small = make_image(28, 28, 0), wide = make_image(29, 28, 0);
+		uint32_t faint = 1 + rng_below(&rng, 40), bright = 1 + rng_below(&rng, 60), n = rng_below(&rng, 300), n_bright = rng_below(&rng, 60);
+		for (uint32_t i = 0; i < n + n_bright; i++) {
+			int x = 1 + (int)rng_below(&rng, 26), y = 1 + (int)rng_below(&rng, 26);
+			small.pixels[y * 28 + x] = wide.pixels[y * 29 + x] = (uint8_t)rng_below(&rng, i < n ? faint : bright);
+		}
+		enum digit_result quick = take(&small, pixels), slow = take(&wide, pixels);
+		CHECK_MSG(quick == slow, "round %d: %d, and %d with a column more", round, quick, slow);
+		n_blank += slow == DIGIT_BLANK;
+	}
+	CHECK(n_blank > n_rounds / 10 && n_blank < n_rounds * 9 / 10);
+}
