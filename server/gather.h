@@ -1,5 +1,5 @@
 // gather: calls (route.h) that this thread will compute together. Whoever adds one is asked for its answer after all that came in
-// with it (http.c); the first to be asked computes for all, and all answers go out in a row. That costs a picture alone an epoll_wait
+// with it (exchange.c); the first to be asked computes for all, and all answers go out in a row. That costs a picture alone an epoll_wait
 // or two; with more of them, a pass shared by four is quicker, and a client that sleeps is woken for many answers instead of each,
 // which costs more than some of them (docs/bench.md).
 #pragma once

@@ -19,6 +19,7 @@ struct head {
 	bool has_length, chunked;
 	uint64_t n_body; // declared; 0 if not
 
+	bool has_nul; // the URL, as %00; set by who sees it undecoded, after head_begin
 	bool is_absolute;
 	int n_hosts, n_lengths, n_codings;
 	bool bad_authority, bad_name;

@@ -1,401 +1,29 @@
-// A request is an exchange, from its headers (begin) over its body (receive) to its end, when its route starts it. What
-// takes longer is a call. One that somebody else works at: the connection is suspended BEFORE the call is submitted, since
-// done() may come first, and resumed by done(), whereupon libmicrohttpd asks again and the response is queued.
-//
-// One to be computed here is gathered (gather.h): a request that has come in and has no response yet is asked for again in
-// libmicrohttpd's next turn, at once, after those that came in meanwhile (MHD_AccessHandlerCallback).
-//
 // Traps of libmicrohttpd 0.9.75 that shape this file: epoll with one thread stalls, hence a pool; stopping with suspended
-// connections is undefined, hence the count of what is in flight; no answer is possible in the middle of an upload, and one before it
-// closes the connection, which a client in mid-sending sees as a reset. So a refused body is read off and forgotten, up to
-// DISCARD_FACTOR times the limit, and is answered before it comes only where the client waits for a "100 Continue".
+// connections is undefined, hence the count of what is in flight.
 #include "server/http.h"
 
 #include "core/log.h"
-#include "server/body.h"
-#include "server/flight.h"
-#include "server/gather.h"
-#include "server/head.h"
-#include "server/note.h"
-#include "server/sweep.h"
+#include "server/exchange.h"
 #include "server/tls.h"
-#include "server/watch.h"
 
 #include <microhttpd.h>
 #include <sched.h>
 #include <stdarg.h>
-#include <stdatomic.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <sys/socket.h>
 #include <time.h>
-#include <unistd.h>
-
-// CONNECTION_MEMORY is for headers and what of a body comes in at once. libmicrohttpd clears all of it after every request. Of a
-// header, a parameter or a cookie it takes VALUE_MEMORY beside the text, and of cookies a copy. ANSWER_HEAD is more than any answer's
-// head is long.
-enum { DISCARD_FACTOR = 4, CONNECTION_MEMORY = 16 << 10, VALUE_MEMORY = 64, ANSWER_HEAD = 2 << 10 };
 
 // So long a daemon that goes down waits for the first request of a connection that it has accepted.
 enum { PATIENCE_S = 1 };
 
 struct http {
-	struct http_options options;
+	struct exchanges all;
 	struct MHD_Daemon *daemon;
-	struct sweep *sweep;
-	struct watch *watch;
-	struct body_budget bodies;
-	struct flight flight;
-	atomic_bool closing; // every connection, after its answer
 	bool drained;
 };
-
-struct exchange {
-	struct http *http;
-	struct MHD_Connection *connection;
-	struct client *client;
-	const struct route *found; // NULL: there is none
-	const struct route *route; // the same; NULL: the response is there already, and says no
-	bool wants_body;           // the route does; nobody else's is kept
-	struct head head;
-	size_t n_kept; // bytes that the library keeps of the head, beside the head
-	void *context;
-	struct route_parts parts;
-	struct body body;
-	void *call; // of the route; not NULL: submitted or gathered
-	struct gather_entry gathered;
-	bool watched;
-	bool old; // HTTP/1.0
-	struct route_response response;
-};
-
-// Of a connection, whose exchanges come one after the other; most need no memory beyond it.
-struct client {
-	struct sweep_entry deadline;
-	struct watch_entry presence; // while a call is out
-	struct flight_connection flight;
-	struct exchange exchange;
-	struct note note; // of the exchange
-	char authority[HEAD_MAX_AUTHORITY]; // of its URL
-	char body[BODY_SMALL];
-};
-
-static void refuse_too_large(struct exchange *x)
-{
-	route_answer_error(&x->response, 413, "the body has more than %d bytes; send a smaller picture, or fewer at once",
-			   x->http->options.limits->max_body);
-	metrics_reject(x->http->options.metrics, METRICS_BODY_TOO_LARGE);
-}
-
-static void refuse_connection(struct exchange *x)
-{
-	route_answer_error(&x->response, 503, "there are %d connections, which is all that there may be; try again in a second",
-			   x->http->options.limits->max_connections);
-	metrics_reject(x->http->options.metrics, METRICS_NO_CONNECTION);
-}
-
-static enum MHD_Result answer(struct exchange *x)
-{
-	struct route_response *r = &x->response;
-	struct note *note = &x->client->note;
-	char timing[NOTE_MAX_TIMING];
-	note_answer(note, x->http->options.metrics, x->found, r);
-	struct MHD_Response *out = MHD_create_response_from_buffer(
-	    r->n_body, (void *)(uintptr_t)r->body, r->owned ? MHD_RESPMEM_MUST_FREE : MHD_RESPMEM_PERSISTENT);
-	if (!out)
-		return MHD_NO;
-	r->owned = NULL;
-	MHD_add_response_header(out, "Content-Type", r->content_type);
-	MHD_add_response_header(out, "X-Content-Type-Options", "nosniff");
-	MHD_add_response_header(out, "X-Request-Id", note->id);
-	if (note_server_timing(&r->account, timing))
-		MHD_add_response_header(out, "Server-Timing", timing);
-	for (int i = 0; i < r->n_headers; i++)
-		MHD_add_response_header(out, r->headers[i].name, r->headers[i].value);
-	if (atomic_load(&x->http->closing) || x->client->flight.beyond)
-		MHD_add_response_header(out, "Connection", "close");
-	sweep_enter(x->http->sweep, &x->client->deadline, SWEEP_BODY);
-	enum MHD_Result result = MHD_queue_response(x->connection, (unsigned)r->status, out);
-	MHD_destroy_response(out);
-	return result;
-}
-
-static const char *find_header(const void *arg, const char *name)
-{
-	const struct exchange *x = arg;
-	if (x->head.is_absolute && strcasecmp(name, "Host") == 0)
-		return x->head.host;
-	return MHD_lookup_connection_value(x->connection, MHD_HEADER_KIND, name);
-}
-
-static enum MHD_Result add_value(void *arg, enum MHD_ValueKind kind, const char *name, size_t n_name, const char *value, size_t n_value)
-{
-	struct exchange *x = arg;
-	x->n_kept += VALUE_MEMORY;
-	if (kind == MHD_HEADER_KIND)
-		head_add(&x->head, name, n_name, value);
-	else if (kind == MHD_COOKIE_KIND)
-		x->n_kept += n_name + n_value + 2;
-	return MHD_YES;
-}
-
-// Whether the library has memory left for an answer's head: it keeps the request's there, and says nothing when there is none.
-static bool has_room(const struct exchange *x)
-{
-	const union MHD_ConnectionInfo *info = MHD_get_connection_info(x->connection, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
-	return !info || info->header_size + x->n_kept + ANSWER_HEAD <= CONNECTION_MEMORY;
-}
-
-// Finds the route, or fills in the refusal that the head alone decides.
-static void find_route(struct exchange *x, const char *method)
-{
-	const struct http_options *o = &x->http->options;
-	const struct head *head = &x->head;
-	const struct route_request request = { .find_header = find_header, .headers = x };
-	if (!doors_let_in(o->doors, method, head->path, &request, &x->response)) {
-		if (x->response.status == 401 || x->response.status == 403)
-			metrics_reject(o->metrics, x->response.status == 401 ? METRICS_NO_KEY : METRICS_FORBIDDEN);
-		return;
-	}
-	x->found = route_find(o->tables, o->n_tables, method, head->path, &x->context, &x->parts, &x->response);
-	if (!x->found)
-		return;
-	x->wants_body = strcmp(x->found->method, "POST") == 0;
-	if (x->client->flight.beyond && !doors_path_is_open(head->path))
-		refuse_connection(x);
-	else if (head->n_body > (uint64_t)o->limits->max_body)
-		refuse_too_large(x);
-	else if (x->wants_body && head->content_encoding && strcasecmp(head->content_encoding, "identity") != 0)
-		route_answer_error(&x->response, 415, "the body's Content-Encoding is %.40s; send it as it is", head->content_encoding);
-	else
-		x->route = x->found;
-}
-
-// The head is there. To answer before the body closes the connection, and is for two cases: nobody can tell where the body ends, or
-// the client waits for a "100 Continue".
-static enum MHD_Result read_head(struct exchange *x, const char *method, const char *url)
-{
-	const struct route_request request = { .find_header = find_header, .headers = x };
-	struct err e;
-	head_begin(&x->head, url, x->client->authority);
-	MHD_get_connection_values_n(x->connection, MHD_HEADER_KIND | MHD_COOKIE_KIND | MHD_GET_ARGUMENT_KIND, add_value, x);
-	note_begin(&x->client->note, &request, method, x->head.path, x->http->options.access != NULL);
-	int status = head_check(&x->head, x->old, &e);
-	if (status) {
-		route_answer_error(&x->response, status, "%s", e.msg);
-		return answer(x);
-	}
-	if (has_room(x))
-		find_route(x, method);
-	else
-		route_answer_error(&x->response, 431, "the URL and the headers are too large; send fewer, or shorter cookies");
-	// Only for these two does libmicrohttpd let the body be after the answer.
-	bool has_body_after = strcmp(method, "POST") == 0 || strcmp(method, "PUT") == 0;
-	if (!x->route && has_body_after && x->head.expect && strcasecmp(x->head.expect, "100-continue") == 0)
-		return answer(x);
-	return MHD_YES;
-}
-
-static struct client *client_of(struct MHD_Connection *connection)
-{
-	const union MHD_ConnectionInfo *info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
-	return info ? info->socket_context : NULL;
-}
-
-static struct exchange *begin(struct http *http, struct MHD_Connection *connection)
-{
-	struct client *client = client_of(connection);
-	if (!client || !flight_begin_request(&http->flight, &client->flight))
-		return NULL;
-	client->exchange = (struct exchange){ .http = http, .connection = connection, .client = client };
-	body_init(&client->exchange.body, client->body);
-	sweep_enter(http->sweep, &client->deadline, SWEEP_BODY);
-	return &client->exchange;
-}
-
-// Keeps what a route will read, and counts the rest.
-static enum MHD_Result receive(struct exchange *x, const char *data, size_t n)
-{
-	uint64_t max = (uint64_t)x->http->options.limits->max_body;
-	uint64_t n_in = x->client->note.n_in += n;
-	if (x->route && n_in > max) {
-		refuse_too_large(x);
-		x->route = NULL;
-	}
-	if (x->route && x->wants_body &&
-	    !body_append(&x->http->bodies, &x->body, data, n, (size_t)(x->head.n_body ? x->head.n_body : max))) {
-		route_answer_error(&x->response, 503, "no memory for the body: too much is coming in; try again in a second");
-		metrics_reject(x->http->options.metrics, METRICS_NO_BUFFER);
-		x->route = NULL;
-	}
-	if (x->route)
-		return MHD_YES;
-	body_free(&x->http->bodies, &x->body);
-	return n_in <= max * DISCARD_FACTOR ? MHD_YES : MHD_NO;
-}
-
-static enum MHD_Result add_argument(void *arg, enum MHD_ValueKind kind, const char *name, const char *value)
-{
-	struct route_request *request = arg;
-	(void)kind;
-	if (request->n_arguments == ROUTE_MAX_ARGUMENTS)
-		return MHD_NO;
-	request->arguments[request->n_arguments++] = (struct route_argument){ name, value ? value : "" };
-	return MHD_YES;
-}
-
-// The call goes out: from here on until unwatch() libmicrohttpd does not see whether the client is there.
-static void watch(struct exchange *x)
-{
-	struct watch_entry *presence = &x->client->presence;
-	presence->fd = x->client->deadline.fd;
-	presence->end = x->http->options.tls ? WATCH_END_LEAVES : x->old ? WATCH_END_WAITS : WATCH_END_ASKS;
-	watch_add(x->http->watch, presence);
-	x->watched = true;
-}
-
-static void unwatch(struct exchange *x)
-{
-	if (x->watched)
-		watch_remove(x->http->watch, &x->client->presence);
-	x->watched = false;
-}
-
-static void resume(void *arg)
-{
-	struct exchange *x = arg;
-	MHD_resume_connection(x->connection);
-}
-
-// The request is complete: answers, or suspends the connection and submits.
-static enum MHD_Result end(struct exchange *x)
-{
-	if (x->route) {
-		struct route_request request = {
-			.parts = x->parts,
-			.find_header = find_header,
-			.headers = x,
-			.body = x->body.bytes,
-			.n_body = x->body.n,
-			.gone = &x->client->presence.gone,
-		};
-		atomic_store(&x->client->presence.gone, false);
-		x->body.bytes[x->body.n] = 0;
-		int n = MHD_get_connection_values(x->connection, MHD_GET_ARGUMENT_KIND, add_argument, &request);
-		if (n > ROUTE_MAX_ARGUMENTS)
-			route_answer_error(&x->response, 400, "the URL has more than %d parameters", ROUTE_MAX_ARGUMENTS);
-		else
-			x->call = x->route->start(x->context, &request, &x->response);
-		body_free(&x->http->bodies, &x->body);
-	}
-	if (!x->call)
-		return answer(x);
-	if (x->route->compute) {
-		gather_add(&x->gathered, x->route, x->call);
-		return MHD_YES;
-	}
-	sweep_enter(x->http->sweep, &x->client->deadline, SWEEP_NONE);
-	watch(x);
-	MHD_suspend_connection(x->connection);
-	x->route->submit(x->call, resume, x); // from here on another thread may be at work on x
-	return MHD_YES;
-}
-
-static enum MHD_Result handle(void *arg, struct MHD_Connection *connection, const char *url, const char *method,
-			      const char *version, const char *data, size_t *n_data, void **state)
-{
-	struct exchange *x = *state;
-	if (!x) {
-		x = *state = begin(arg, connection);
-		if (!x)
-			return MHD_NO;
-		x->old = strcmp(version, "HTTP/1.0") == 0;
-		return read_head(x, method, url);
-	}
-	if (*n_data) {
-		size_t n = *n_data;
-		*n_data = 0;
-		return receive(x, data, n);
-	}
-	if (!x->call)
-		return end(x);
-	unwatch(x);
-	if (x->gathered.waits)
-		gather_compute();
-	x->route->finish(x->call, &x->response);
-	return x->response.status == ROUTE_CLIENT_GONE ? MHD_NO : answer(x);
-}
-
-// The exchange is over: answered, or left by its client.
-static void conclude(struct exchange *x)
-{
-	const struct http_options *o = &x->http->options;
-	const struct note *note = &x->client->note;
-	if (!note->status)
-		metrics_unanswered(o->metrics);
-	if (o->access) {
-		const union MHD_ConnectionInfo *info = MHD_get_connection_info(x->connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
-		access_write(o->access, note, info ? info->client_addr : NULL);
-	}
-}
-
-static void complete(void *arg, struct MHD_Connection *connection, void **state, enum MHD_RequestTerminationCode code)
-{
-	struct http *http = arg;
-	struct exchange *x = *state;
-	(void)connection, (void)code;
-	if (!x)
-		return;
-	conclude(x);
-	unwatch(x);
-	gather_remove(&x->gathered);
-	if (x->call)
-		x->route->discard(x->call);
-	sweep_enter(http->sweep, &x->client->deadline, SWEEP_IDLE);
-	body_free(&http->bodies, &x->body);
-	free(x->response.owned);
-	*state = NULL;
-	flight_end_request(&http->flight);
-}
-
-static void *request_line(void *arg, const char *uri, struct MHD_Connection *connection)
-{
-	struct http *http = arg;
-	struct client *client = client_of(connection);
-	(void)uri;
-	if (client)
-		sweep_enter(http->sweep, &client->deadline, SWEEP_HEADERS);
-	return NULL;
-}
-
-static void connection_changed(void *arg, struct MHD_Connection *connection, void **context,
-			       enum MHD_ConnectionNotificationCode code)
-{
-	struct http *http = arg;
-	struct client *client = *context;
-	if (code == MHD_CONNECTION_NOTIFY_STARTED) {
-		int fd = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
-		*context = client = malloc(sizeof *client);
-		if (client) {
-			flight_begin_connection(&http->flight, &client->flight);
-			sweep_join(http->sweep, &client->deadline, fd);
-		} else {
-			shutdown(fd, SHUT_RDWR); // without a deadline it may not stay
-		}
-		metrics_connection(http->options.metrics, true);
-	} else {
-		metrics_connection(http->options.metrics, false);
-		if (client) {
-			flight_end_connection(&http->flight, &client->flight);
-			sweep_leave(http->sweep, &client->deadline);
-		}
-		free(client);
-		*context = NULL;
-	}
-}
 
 static void log_library(void *arg, const char *format, va_list args)
 {
@@ -408,21 +36,21 @@ static void log_library(void *arg, const char *format, va_list args)
 
 static int start(struct http *h, struct err *e)
 {
-	const struct http_options *o = &h->options;
+	const struct http_options *o = &h->all.options;
 	unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG | (o->tls ? MHD_USE_TLS : 0);
 	const struct MHD_OptionItem tls[] = {
 		{ MHD_OPTION_HTTPS_CERT_CALLBACK2, 0, (void *)(uintptr_t)tls_certificate },
 		{ MHD_OPTION_HTTPS_PRIORITIES, 0, "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2" },
 		{ MHD_OPTION_END, 0, NULL },
 	};
-	h->daemon = MHD_start_daemon(flags, 0, NULL, NULL, handle, h, MHD_OPTION_EXTERNAL_LOGGER, log_library, NULL,
+	h->daemon = MHD_start_daemon(flags, 0, NULL, NULL, exchange_handle, &h->all, MHD_OPTION_EXTERNAL_LOGGER, log_library, NULL,
 				     MHD_OPTION_LISTEN_SOCKET, o->listener->fd, MHD_OPTION_THREAD_POOL_SIZE,
 				     (unsigned)o->n_threads, MHD_OPTION_CONNECTION_LIMIT,
 				     (unsigned)o->limits->max_connections + HTTP_RESERVE, MHD_OPTION_PER_IP_CONNECTION_LIMIT,
 				     (unsigned)o->limits->max_connections_per_address, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-				     (size_t)CONNECTION_MEMORY,
-				     MHD_OPTION_NOTIFY_COMPLETED, complete, h, MHD_OPTION_NOTIFY_CONNECTION,
-				     connection_changed, h, MHD_OPTION_URI_LOG_CALLBACK, request_line, h,
+				     (size_t)EXCHANGE_MEMORY,
+				     MHD_OPTION_NOTIFY_COMPLETED, exchange_complete, &h->all, MHD_OPTION_NOTIFY_CONNECTION,
+				     exchange_connection, &h->all, MHD_OPTION_URI_LOG_CALLBACK, exchange_line, &h->all,
 				     MHD_OPTION_ARRAY, o->tls ? tls : tls + 2, MHD_OPTION_END);
 	return h->daemon ? 0 : err_errno(e, "cannot start the HTTP server with %d threads", o->n_threads);
 }
@@ -432,10 +60,10 @@ int http_open(const struct http_options *options, struct http **http, struct err
 	struct http *h = calloc(1, sizeof *h);
 	if (!h)
 		return err_set(e, "no memory for the HTTP server");
-	h->options = *options;
-	h->bodies.max = options->limits->max_buffer;
-	flight_init(&h->flight, options->limits->max_connections);
-	if (sweep_open(options->limits, &h->sweep, e) || watch_open(&h->watch, e) || start(h, e)) {
+	h->all.options = *options;
+	h->all.bodies.max = options->limits->max_buffer;
+	flight_init(&h->all.flight, options->limits->max_connections);
+	if (sweep_open(options->limits, &h->all.sweep, e) || watch_open(&h->all.watch, e) || start(h, e)) {
 		http_close(h);
 		return -1;
 	}
@@ -451,16 +79,16 @@ int http_take(struct http *h, int fd)
 
 void http_close_after_answers(struct http *h)
 {
-	atomic_store(&h->closing, true);
+	atomic_store(&h->all.closing, true);
 }
 
 // For one connection more; the library would close it if there were none. One that idles makes some.
 static bool find_room(struct http *h, const struct timespec *until)
 {
-	const unsigned max = (unsigned)h->options.limits->max_connections + HTTP_RESERVE;
-	if (!flight_has_room(&h->flight))
-		sweep_shut_idle(h->sweep);
-	if (!flight_await_room(&h->flight, until))
+	const unsigned max = (unsigned)h->all.options.limits->max_connections + HTTP_RESERVE;
+	if (!flight_has_room(&h->all.flight))
+		sweep_shut_idle(h->all.sweep);
+	if (!flight_await_room(&h->all.flight, until))
 		return false;
 	// The library counts a connection off a moment after it has told of its end.
 	while (MHD_get_daemon_info(h->daemon, MHD_DAEMON_INFO_CURRENT_CONNECTIONS)->num_connections >= max)
@@ -474,16 +102,16 @@ static void take_waiting(struct http *h)
 	struct sockaddr_storage address;
 	struct timespec until;
 	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_sec += h->options.limits->deadline_ms / 1000 + 1;
-	listen_stop_queueing(h->options.listener);
-	while (listen_has_queued(h->options.listener) && find_room(h, &until)) {
+	until.tv_sec += h->all.options.limits->deadline_ms / 1000 + 1;
+	listen_stop_queueing(h->all.options.listener);
+	while (listen_has_queued(h->all.options.listener) && find_room(h, &until)) {
 		socklen_t n = sizeof address;
-		int fd = accept4(h->options.listener->fd, (struct sockaddr *)&address, &n, SOCK_CLOEXEC | SOCK_NONBLOCK);
+		int fd = accept4(h->all.options.listener->fd, (struct sockaddr *)&address, &n, SOCK_CLOEXEC | SOCK_NONBLOCK);
 		if (fd < 0)
 			return;
-		flight_expect(&h->flight);
+		flight_expect(&h->all.flight);
 		if (MHD_add_connection(h->daemon, fd, (struct sockaddr *)&address, n) != MHD_YES) // and it has closed it
-			flight_expect_no_more(&h->flight);
+			flight_expect_no_more(&h->all.flight);
 	}
 }
 
@@ -494,11 +122,11 @@ void http_drain(struct http *h)
 	h->drained = true;
 	http_close_after_answers(h);
 	MHD_quiesce_daemon(h->daemon);
-	if (!h->options.listener->shared) {
+	if (!h->all.options.listener->shared) {
 		take_waiting(h);
-		shutdown(h->options.listener->fd, SHUT_RDWR); // else the kernel goes on taking connections that nobody will answer
+		shutdown(h->all.options.listener->fd, SHUT_RDWR); // else the kernel goes on taking connections that nobody will answer
 	}
-	flight_land(&h->flight, PATIENCE_S);
+	flight_land(&h->all.flight, PATIENCE_S);
 }
 
 void http_close(struct http *h)
@@ -509,8 +137,8 @@ void http_close(struct http *h)
 		http_drain(h);
 		MHD_stop_daemon(h->daemon);
 	}
-	watch_close(h->watch);
-	sweep_close(h->sweep);
-	flight_fini(&h->flight);
+	watch_close(h->all.watch);
+	sweep_close(h->all.sweep);
+	flight_fini(&h->all.flight);
 	free(h);
 }

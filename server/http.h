@@ -1,4 +1,4 @@
-// http: the only user of libmicrohttpd. Brings requests to routes and their responses back, keeps to the limits.
+// http: the only user of libmicrohttpd, with exchange.h. Brings requests to routes and their responses back, keeps to the limits.
 #pragma once
 
 #include "core/err.h"

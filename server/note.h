@@ -1,4 +1,4 @@
-// note: what is told of a request beside its answer: its id, its times and sizes. http.c fills one a request; metrics, the
+// note: what is told of a request beside its answer: its id, its times and sizes. exchange.c fills one a request; metrics, the
 // answer's headers and the access log are made of it. Knows no sockets; a note belongs to its request.
 #pragma once
 

@@ -1,5 +1,5 @@
 // route: what a handler sees of HTTP: a request, the response it fills, and the routes that lead to it. No sockets here:
-// http.c brings requests and takes responses, and a test may do the same.
+// exchange.c brings requests and takes responses, and a test may do the same.
 #pragma once
 
 #include "core/text.h"

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAX_BODY = 8192, CONNECTION_MEMORY = 16 << 10 }; // the latter as server/http.c
+enum { MAX_BODY = 8192, CONNECTION_MEMORY = 16 << 10 }; // the latter as server/exchange.h
 
 static const char constant[] =
     "{\"model\": \"relu\", \"predictions\": [{\"digit\": 7, \"confidence\": 0.999967754, \"probabilities\": [3.0642056e-07, "

@@ -58,6 +58,10 @@ class Heads(unittest.TestCase):
         with self.daemon.raw(head('GET', '/healthz', 'X: y', version='1.0')) as s:
             self.assertEqual(read_response(s.makefile('rb'))[0], 200)
 
+    def test_what_a_string_would_end_at(self):
+        for target in ('/healthz%00', '/healthz%00/x', '/healthz?a=%00'):
+            self.refused(head('GET', target, 'Host: localhost') + NEXT, 400, '%00')
+
     def ask(self, data):
         with self.daemon.raw(data) as s:
             status, _, body = read_response(s.makefile('rb'))

@@ -77,7 +77,7 @@ static const char *find_header(const void *headers, const char *name)
 	return strcmp(name, "Content-Type") == 0 ? "application/json" : strcmp(name, "Content-Length") == 0 ? "0" : NULL;
 }
 
-// What http.c does with a request. Returns the status; `answer` is the body.
+// What exchange.c does with a request. Returns the status; `answer` is the body.
 static int ask(const char *method, const char *path, const char *explain, const char *body)
 {
 	const struct route_table table[] = { { api_routes, api_n_routes, &api }, { batched ? &api_predict_batched : &api_predict_direct, 1, &api } };
