@@ -41,7 +41,7 @@ enum {
 
 // Inputs at the points, and C3's sums there.
 struct isa_points {
-	float input[C1_TILES][C1_POINTS][2][16]; // [tile][point][even or odd columns][column/2]
+	float input[C1_TILES][C1_POINTS][2 * 16]; // [tile][point][even or odd columns, column/2]
 	float s2[C3_TILES][N_MAPS1][C3_POINTS][16]; // [tile][map][point][column]
 	float c3[C3_TILES][C3_POINTS][10][N_MAPS3]; // [tile][point][column][map]
 } __attribute__((aligned(64)));
@@ -126,7 +126,7 @@ static inline void input_points(const float *input, struct isa_points *points)
 			c1_points_of(rows, at);
 			UNROLL(8)
 			for (int point = 0; point < C1_POINTS; point++)
-				vf_store(&points->input[tile][point][0][lane], at[point]);
+				vf_store(&points->input[tile][point][lane], at[point]);
 		}
 }
 
@@ -147,7 +147,7 @@ static inline void s2_points(const float s2[N_MAPS1][14][16], struct isa_points 
 }
 
 // To sums of C1, the products at a point. in: the point's even and odd columns. sums[map][even or odd column].
-ALWAYS_INLINE void add_c1_point(const float weight[5][8], const float in[2][16], int lane, int map, vf sums[C1_BLOCK][2])
+ALWAYS_INLINE void add_c1_point(const float weight[5][8], const float in[2 * 16], int lane, int map, vf sums[C1_BLOCK][2])
 {
 	UNROLL(5)
 	for (int kx = 0; kx < 5; kx++)
@@ -155,7 +155,7 @@ ALWAYS_INLINE void add_c1_point(const float weight[5][8], const float in[2][16],
 	for (int m = 0; m < C1_BLOCK; m++)
 	UNROLL(2)
 	for (int odd = 0; odd < 2; odd++)
-		sums[m][odd] = vf_fma(vf_load(&in[(kx + odd) % 2][lane + (kx + odd) / 2]), vf_set1(weight[kx][map + m]), sums[m][odd]);
+		sums[m][odd] = vf_fma(vf_load(&in[(kx + odd) % 2 * 16 + lane + (kx + odd) / 2]), vf_set1(weight[kx][map + m]), sums[m][odd]);
 }
 
 // C1 before pooling, once there are input_points: maps map..map + C1_BLOCK, a tile of rows, columns 2·lane.. and the odd ones beside
@@ -163,7 +163,7 @@ ALWAYS_INLINE void add_c1_point(const float weight[5][8], const float in[2][16],
 ALWAYS_INLINE void convolve_c1(const struct isa_network *n, const struct isa_points *points, int tile, int lane, int map,
 			       vf pixels[C1_BLOCK][C1_TILE][2])
 {
-	const float(*weight)[5][8] = n->winograd->c1_weight, (*in)[2][16] = points->input[tile];
+	const float(*weight)[5][8] = n->winograd->c1_weight, (*in)[2 * 16] = points->input[tile];
 	vf sums[C1_POINTS][C1_BLOCK][2];
 	UNROLL(6)
 	for (int point = 1; point < C1_POINTS - 1; point++) {
