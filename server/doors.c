@@ -121,6 +121,12 @@ static const char *port_of(const char *authority)
 static void refuse_host(const char *host, struct route_response *response)
 {
 	int name_length = (int)(port_of(host) - host);
+	char name[MAX_NAME];
+	if (!read_host(host, name)) {
+		route_answer_error(response, 400, "the Host header \"%.80s\" is no name or address with a port or without; IPv6 stands in "
+						  "brackets, as in [::1]:8080", host);
+		return;
+	}
 	route_answer_error(response, 403,
 			   "the Host header names \"%.80s\", and this daemon answers to this machine's own names only, lest a page elsewhere "
 			   "uses it; start it with --host %.*s if that is right",

@@ -7,7 +7,7 @@
 //
 // Traps of libmicrohttpd 0.9.75 that shape this file: no answer is possible in the middle of an upload, and one before it closes the
 // connection, which a client in mid-sending sees as a reset. So a refused body is read off and forgotten, up to DISCARD_FACTOR times the
-// limit, and is answered before it comes only where the client waits for a "100 Continue".
+// limit, and is answered before it comes only where there is nothing to lose (read_head).
 #include "server/exchange.h"
 
 #include "server/body.h"
@@ -68,6 +68,12 @@ static void refuse_connection(struct exchange *x)
 	route_answer_error(&x->response, 503, "there are %d connections, which is all that there may be; try again in a second",
 			   x->all->options.limits->max_connections);
 	metrics_reject(x->all->options.metrics, METRICS_NO_CONNECTION);
+}
+
+static void refuse_coding(struct exchange *x)
+{
+	route_answer_error(&x->response, 415, "the body's Content-Encoding is %.40s; send it as it is", x->head.content_encoding);
+	route_header_add(&x->response, "Accept-Encoding", "identity"); // RFC 9110 section 12.5.3
 }
 
 static enum MHD_Result answer(struct exchange *x)
@@ -142,13 +148,13 @@ static void find_route(struct exchange *x, const char *method)
 	else if (head->n_body > (uint64_t)o->limits->max_body)
 		refuse_too_large(x);
 	else if (x->wants_body && head->content_encoding && strcasecmp(head->content_encoding, "identity") != 0)
-		route_answer_error(&x->response, 415, "the body's Content-Encoding is %.40s; send it as it is", head->content_encoding);
+		refuse_coding(x);
 	else
 		x->route = x->found;
 }
 
-// The head is there. To answer before the body closes the connection, and is for two cases: nobody can tell where the body ends, or
-// the client waits for a "100 Continue".
+// The head is there. To answer before the body closes the connection, and is for three cases: nobody can tell where the body ends, it
+// is more than will be read off, or the client waits for a "100 Continue".
 static enum MHD_Result read_head(struct exchange *x, const char *method, const char *url)
 {
 	const struct route_request request = { .find_header = find_header, .headers = x };
@@ -168,9 +174,9 @@ static enum MHD_Result read_head(struct exchange *x, const char *method, const c
 		route_answer_error(&x->response, 431, "the URL and the headers are too large; send fewer, or shorter cookies");
 	// Only for these two does libmicrohttpd let the body be after the answer.
 	bool has_body_after = strcmp(method, "POST") == 0 || strcmp(method, "PUT") == 0;
-	if (!x->route && has_body_after && x->head.expect && strcasecmp(x->head.expect, "100-continue") == 0)
-		return answer(x);
-	return MHD_YES;
+	bool waits = x->head.expect && strcasecmp(x->head.expect, "100-continue") == 0;
+	bool is_endless = x->head.n_body > (uint64_t)x->all->options.limits->max_body * DISCARD_FACTOR;
+	return !x->route && has_body_after && (waits || is_endless) ? answer(x) : MHD_YES;
 }
 
 static struct client *client_of(struct MHD_Connection *connection)

@@ -199,6 +199,13 @@ static int read_place(const cJSON *input, const uint8_t *binary, size_t n, struc
 	return 0;
 }
 
+// Far beyond, sums overflow, and what a network makes of infinity or NaN looks like an answer.
+#define NO_INK "no number from -1e6 to 1e6; ink goes from 0, the ground, to 1"
+static bool is_ink(float value)
+{
+	return fabsf(value) <= 1e6f;
+}
+
 static int read_binary(const struct input *in, struct oip_request *r, struct err *e)
 {
 	size_t n = (size_t)in->shape[0] * N_PIXELS, want = in->is_bytes ? n : n * sizeof(float);
@@ -209,8 +216,8 @@ static int read_binary(const struct input *in, struct oip_request *r, struct err
 		return status;
 	memcpy(in->is_bytes ? (void *)r->pixels : r->ink, in->binary, want);
 	for (size_t i = 0; i < n && !in->is_bytes; i++)
-		if (!isfinite(r->ink[i]))
-			return REFUSE(e, "input \"input\": element %zu is not finite; ink is a number, 0 to 1", i);
+		if (!is_ink(r->ink[i]))
+			return REFUSE(e, "input \"input\": element %zu is " NO_INK, i);
 	return 0;
 }
 
@@ -226,7 +233,7 @@ static int take_number(const struct input *in, const cJSON *item, size_t at, str
 		return 0;
 	}
 	r->ink[at] = (float)item->valuedouble;
-	return isfinite(r->ink[at]) ? 0 : REFUSE(e, "inputs[0].data: element %zu is not finite as FP32", at);
+	return is_ink(r->ink[at]) ? 0 : REFUSE(e, "inputs[0].data: element %zu is " NO_INK, at);
 }
 
 // An array at this depth of data that is flat, or nested as the shape says. *at: elements that were taken.

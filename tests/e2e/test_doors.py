@@ -41,7 +41,7 @@ class Names(unittest.TestCase):
     def test_host(self):
         with Daemon(LENETD_HOST='lenet.example.com') as d:
             for host, status in (('127.0.0.1', 200), ('localhost:9', 200), ('[::1]:80', 200), ('LENET.example.com', 200),
-                                 ('a.localhost', 200), ('evil.example', 403), ('192.0.2.1', 403), ('[bad', 403),
+                                 ('a.localhost', 200), ('evil.example', 403), ('192.0.2.1', 403), ('[bad', 400), ('::1:80', 400),
                                  ('127.0.0.1.evil.example', 403), ('notlocalhost', 403)):
                 r = d.ask('GET', '/readyz', headers={'Host': host})
                 self.assertEqual(r.status, status, host)

@@ -58,6 +58,9 @@ class Heads(unittest.TestCase):
         with self.daemon.raw(head('GET', '/healthz', 'X: y', version='1.0')) as s:
             self.assertEqual(read_response(s.makefile('rb'))[0], 200)
 
+    def test_a_body_that_will_not_be_read_is_refused_at_once(self):
+        self.refused(head('POST', '/predict', 'Host: localhost', 'Content-Length: 400001') + b'x', 413, '100000 bytes')
+
     def test_what_a_string_would_end_at(self):
         for target in ('/healthz%00', '/healthz%00/x', '/healthz?a=%00'):
             self.refused(head('GET', target, 'Host: localhost') + NEXT, 400, '%00')
@@ -71,7 +74,7 @@ class Heads(unittest.TestCase):
         for target, host, status in (('http://localhost:8080/healthz', 'localhost', 200), ('HTTPS://127.0.0.1/healthz?a=b', 'localhost', 200),
                                      ('http://localhost/healthz', 'elsewhere.example', 200),  # Host does not count then
                                      ('http://elsewhere.example/healthz', 'localhost', 403), ('http:///healthz', 'localhost', 400),
-                                     ('http://localhost/nowhere', 'localhost', 404), ('http://localhost:80:80/healthz', 'localhost', 403),
+                                     ('http://localhost/nowhere', 'localhost', 404), ('http://localhost:80:80/healthz', 'localhost', 400),
                                      ('http://user@localhost/healthz', 'localhost', 400)):
             with self.subTest(target=target, host=host):
                 self.assertEqual(self.ask(head('GET', target, 'Host: ' + host))[0], status)
@@ -87,6 +90,7 @@ class Heads(unittest.TestCase):
             r = self.daemon.ask('POST', path, body, 'application/json', {'Content-Encoding': 'gzip', 'Host': 'localhost'})
             self.assertEqual(r.status, 415)
             self.assertIn('gzip', r.json['error'])
+            self.assertEqual(r.headers['accept-encoding'], 'identity')
         self.assertEqual(self.daemon.predict(PICTURE, headers={'Content-Encoding': 'identity'}).status, 200)
 
     def test_large_heads_have_an_answer(self):

@@ -63,8 +63,8 @@ TEST(doors_know_their_hosts)
 		{ "evil.example", 403, 403, 403 },   { "lenet.example.com", 403, 200, 200 }, { "Lenet.Example.com:443", 403, 200, 200 },
 		{ "192.0.2.7", 403, 403, 200 },      { "[2001:db8::7]:80", 403, 403, 200 }, { "x.lenet.example.com", 403, 403, 403 },
 		{ "[2001:db8::9]:80", 403, 200, 200 },
-		{ "", 403, 403, 403 },               { ":80", 403, 403, 403 },           { "[::1", 403, 403, 403 },
-		{ "[::1]x", 403, 403, 403 },         { "localhost:x", 403, 403, 403 },   { "localhost:80:80", 403, 403, 403 },
+		{ "", 400, 400, 400 },               { ":80", 400, 400, 400 },           { "[::1", 400, 400, 400 },
+		{ "[::1]x", 400, 400, 400 },         { "localhost:x", 400, 400, 400 },   { "localhost:80:80", 400, 400, 400 },
 		{ "evil.example@localhost", 403, 403, 403 },
 	};
 	const struct doors loopback = { &none, &none, true, NULL }, loopback_named = { &named, &none, true, NULL },
@@ -83,6 +83,7 @@ TEST(doors_know_their_hosts)
 	char longest[400] = "Host: ";
 	memset(longest + 6, 'a', 300);
 	CHECK(knock(&loopback, "GET", "/", longest) == 403);
+	CHECK(knock(&loopback, "GET", "/", "Host: ::1:8080") == 400 && strstr(said, "brackets"));
 }
 
 TEST(doors_know_their_pages)
