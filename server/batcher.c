@@ -10,7 +10,6 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 enum { N_PIXELS = LENET5_PIXELS, N_SCORES = LENET5_DIGITS };
 
@@ -94,7 +93,7 @@ static bool take_batch(struct batcher *b, struct batcher_job **dropped)
 			pthread_cond_wait(&b->changed, &b->lock);
 		} else {
 			int64_t until = now + plan.wait_us;
-			struct timespec t = { until / 1000000, until % 1000000 * 1000 };
+			struct timespec t = clock_timespec(until * 1000);
 			pthread_cond_timedwait(&b->changed, &b->lock, &t);
 		}
 	}
@@ -217,11 +216,7 @@ int batcher_open(struct engine *engine, const struct batcher_options *options, s
 	struct batcher *b = calloc(1, sizeof *b);
 	if (!b)
 		return err_set(e, "no memory for the batcher");
-	pthread_condattr_t attributes;
-	pthread_condattr_init(&attributes);
-	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-	pthread_cond_init(&b->changed, &attributes);
-	pthread_condattr_destroy(&attributes);
+	clock_cond_init(&b->changed);
 	pthread_mutex_init(&b->lock, NULL);
 	b->options = *options;
 	b->tail = &b->head;

@@ -1,16 +1,14 @@
 // Whichever connection begins next is taken for the one that was expected first: only the sums matter.
 #include "server/flight.h"
 
+#include "server/clock.h"
+
 #include <errno.h>
 
 void flight_init(struct flight *f, int max_connections)
 {
-	pthread_condattr_t attributes;
 	*f = (struct flight){ .max_connections = max_connections };
-	pthread_condattr_init(&attributes);
-	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-	pthread_cond_init(&f->changed, &attributes);
-	pthread_condattr_destroy(&attributes);
+	clock_cond_init(&f->changed);
 	pthread_mutex_init(&f->lock, NULL);
 }
 
@@ -113,9 +111,7 @@ void flight_end_request(struct flight *f)
 
 void flight_land(struct flight *f, int patience_s)
 {
-	struct timespec until;
-	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_sec += patience_s;
+	const struct timespec until = clock_timespec(clock_now_ns() + (int64_t)patience_s * 1000000000);
 	pthread_mutex_lock(&f->lock);
 	while (!f->closed && f->n_fresh > 0 && pthread_cond_timedwait(&f->changed, &f->lock, &until) != ETIMEDOUT)
 		;

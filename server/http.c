@@ -3,6 +3,7 @@
 #include "server/http.h"
 
 #include "core/log.h"
+#include "server/clock.h"
 #include "server/exchange.h"
 #include "server/tls.h"
 
@@ -14,7 +15,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <time.h>
 
 // So long a daemon that goes down waits for the first request of a connection that it has accepted.
 enum { PATIENCE_S = 1 };
@@ -100,9 +100,7 @@ static bool find_room(struct http *h, const struct timespec *until)
 static void take_waiting(struct http *h)
 {
 	struct sockaddr_storage address;
-	struct timespec until;
-	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_sec += h->all.options.limits->deadline_ms / 1000 + 1;
+	const struct timespec until = clock_timespec(clock_now_ns() + (int64_t)h->all.options.limits->deadline_ms * 1000000);
 	listen_stop_queueing(h->all.options.listener);
 	while (listen_has_queued(h->all.options.listener) && find_room(h, &until)) {
 		socklen_t n = sizeof address;

@@ -3,12 +3,12 @@
 #include "server/loader.h"
 
 #include "core/log.h"
+#include "server/clock.h"
 
 #include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 struct loader {
 	struct loader_options options;
@@ -94,11 +94,7 @@ int loader_open(const struct loader_options *options, struct loader **loader, st
 	struct loader *l = calloc(1, sizeof *l);
 	if (!l)
 		return err_set(e, "no memory for the loader");
-	pthread_condattr_t attributes;
-	pthread_condattr_init(&attributes);
-	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-	pthread_cond_init(&l->changed, &attributes);
-	pthread_condattr_destroy(&attributes);
+	clock_cond_init(&l->changed);
 	pthread_mutex_init(&l->lock, NULL);
 	l->options = *options;
 	l->tail = &l->head;
@@ -154,10 +150,7 @@ bool loader_stop(struct loader *l, int patience_ms)
 {
 	if (!l || l->joined)
 		return true;
-	struct timespec until;
-	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_sec += patience_ms / 1000 + (until.tv_nsec + patience_ms % 1000 * 1000000L) / 1000000000;
-	until.tv_nsec = (until.tv_nsec + patience_ms % 1000 * 1000000L) % 1000000000;
+	const struct timespec until = clock_timespec(clock_now_ns() + (int64_t)patience_ms * 1000000);
 
 	pthread_mutex_lock(&l->lock);
 	struct loader_job *waiting = l->head;

@@ -10,7 +10,6 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <sys/socket.h>
-#include <time.h>
 
 struct sweep {
 	int64_t time_ms[SWEEP_N_PHASES];
@@ -50,7 +49,7 @@ static void *run(void *arg)
 		if (s->wake_ms == INT64_MAX) {
 			pthread_cond_wait(&s->changed, &s->lock);
 		} else {
-			struct timespec until = { s->wake_ms / 1000, s->wake_ms % 1000 * 1000000 };
+			struct timespec until = clock_timespec(s->wake_ms * 1000000);
 			pthread_cond_timedwait(&s->changed, &s->lock, &until);
 		}
 	}
@@ -69,11 +68,7 @@ int sweep_open(const struct limits *limits, struct sweep **sweep, struct err *e)
 	for (int p = 0; p < SWEEP_N_PHASES; p++)
 		s->list[p].previous = s->list[p].next = &s->list[p];
 
-	pthread_condattr_t attributes;
-	pthread_condattr_init(&attributes);
-	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-	pthread_cond_init(&s->changed, &attributes);
-	pthread_condattr_destroy(&attributes);
+	clock_cond_init(&s->changed);
 	pthread_mutex_init(&s->lock, NULL);
 	errno = pthread_create(&s->thread, NULL, run, s);
 	if (errno) {

@@ -4,6 +4,7 @@
 
 #include "core/builtin.h"
 #include "core/log.h"
+#include "server/clock.h"
 #include "server/metrics.h"
 #include "server/notify.h"
 #include "server/pulse.h"
@@ -11,7 +12,6 @@
 #include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
-#include <time.h>
 
 struct watchdog {
 	struct watchdog_options options;
@@ -68,11 +68,7 @@ static void ask(struct watchdog *w)
 // Half a period. False: stopping.
 static bool sleep_on(struct watchdog *w)
 {
-	struct timespec until;
-	clock_gettime(CLOCK_MONOTONIC, &until);
-	int64_t us = until.tv_nsec / 1000 + w->options.period_us / 2;
-	until.tv_sec += us / 1000000;
-	until.tv_nsec = us % 1000000 * 1000;
+	const struct timespec until = clock_timespec(clock_now_ns() + (int64_t)w->options.period_us * 500);
 	pthread_mutex_lock(&w->lock);
 	while (!w->stopping && pthread_cond_timedwait(&w->changed, &w->lock, &until) != ETIMEDOUT)
 		;
@@ -143,11 +139,7 @@ int watchdog_open(const struct watchdog_options *options, struct watchdog **watc
 	w->options = *options;
 	pulse_init(&w->pulse, options->http, options->n_threads);
 	w->n_passes = count_passes(w);
-	pthread_condattr_t attributes;
-	pthread_condattr_init(&attributes);
-	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-	pthread_cond_init(&w->changed, &attributes);
-	pthread_condattr_destroy(&attributes);
+	clock_cond_init(&w->changed);
 	pthread_mutex_init(&w->lock, NULL);
 	errno = pthread_create(&w->thread, NULL, run, w);
 	if (errno) {
