@@ -119,10 +119,11 @@ $(B)/bench-bare: $(B)/tests/bench/bare.o
 $(B)/unit-tests: $(UNIT_OBJS) $(LIB)
 	$(LINK)
 
+CUDNN_TESTS := tests/cudnn/fixture.c $(wildcard tests/cudnn/test_cudnn*.c)
 # The GPU engine on a GPU that is not there (tests/emulate/emulate.h): its own objects, ahead of the library's.
 EMULATED := $(patsubst %.c,$(B)/emulated/%.o,$(CUDA_SOURCES)) $(patsubst %.cu,$(B)/emulated/%.o,$(CUDA_KERNELS)) \
 	$(B)/tests/emulate/emulate.o $(patsubst %.c,$(B)/emulated/%.o,$(wildcard tests/emulate/*.c)) \
-	$(if $(CUDNN_H),$(B)/emulated/tests/cudnn/test_cudnn.o) \
+	$(if $(CUDNN_H),$(CUDNN_TESTS:%.c=$(B)/emulated/%.o)) \
 	$(patsubst %.c,$(B)/%.o,$(wildcard tests/gpu/*.c) $(addprefix tests/unit/,test.c engines.c test_engine.c))
 CXXFLAGS ?= -O3 -g
 override CXXFLAGS += -std=c++17 -I. -Itests/emulate -include tests/emulate/device.h -Wall -Wextra -Wno-unknown-pragmas \
@@ -143,12 +144,12 @@ $(B)/%.o: %.cc
 # The cuDNN of the emulated GPU: found by LD_LIBRARY_PATH, and it finds the emulation in the program.
 FAKE_CUDNN := $(if $(CUDNN_H),$(B)/emulated/cudnn/libcudnn.so.9)
 ifdef FAKE_CUDNN
-$(FAKE_CUDNN) $(filter $(B)/emulated/kernels/cudnn%.o %/test_cudnn.o,$(EMULATED)): \
+$(FAKE_CUDNN) $(filter $(B)/emulated/kernels/cudnn%.o $(CUDNN_TESTS:%.c=$(B)/emulated/%.o),$(EMULATED)): \
 	override CFLAGS += -Itests/emulate $(CUDNN_H:%cudnn.h=-isystem %)
 endif
-$(B)/emulated/cudnn/libcudnn.so.9: tests/cudnn/fake_cudnn.c
+$(B)/emulated/cudnn/libcudnn.so.9: tests/cudnn/fake_cudnn.c tests/cudnn/fake_compute.c
 	@mkdir -p $(@D) && echo "  link    $@"
-	$(QUIET)$(CC) $(CFLAGS) -O3 -fPIC -shared -MMD -MP -o $@ $<
+	$(QUIET)$(CC) $(CFLAGS) -O3 -fPIC -shared -MMD -MP -o $@ $^ -lm
 
 $(B)/emulated-tests: $(EMULATED) $(LIB) | $(FAKE_CUDNN)
 	@echo "  link    $@"

@@ -10,8 +10,8 @@
 // All of them must be gone before their engine is closed.
 //
 // The bits do not move. What comes out for a picture depends on that picture, the model and the engine alone: not on the
-// other pictures of the batch, its place among them, or the number of threads. Training depends on parameters, data and
-// order alone.
+// other pictures of the batch, its place among them, or the number of threads. (By cuDNN also on the context's max_batch, for
+// which it chooses its algorithms.) Training depends on parameters, data and order alone.
 #pragma once
 
 #include "core/err.h"
@@ -24,10 +24,15 @@
 // What a user may ask for; kernels/engines.h chooses.
 struct engine_choice {
 	const char *device; // "auto", "cpu", "cuda" or "cuda:N"
-	bool cudnn; // on a GPU: cuDNN instead of our own kernels. The size of a batch may then show in the bits
-	bool tf32; // with cudnn: on tensor cores, which round inputs to 10 bits of mantissa
+	// On a GPU: "cudnn", "own", or "auto" (so is NULL): cuDNN where it can be opened and passes the check of its bits, our own
+	// kernels where not, and for training.
+	const char *kernels;
+	bool tf32; // with kernels "cudnn": on tensor cores, which round inputs to 10 bits of mantissa
 	const char *isa; // of the CPU, which it asks for: "avx512", "avx2" or "portable"; NULL: the best there is
+	bool training; // the engine is to train
+	int max_batch; // the most pictures of a context to come, for which cuDNN is tried; 0 is 1
 };
+enum { ENGINE_WHY_BYTES = 512 }; // of the line that says what was chosen, and for what reason
 
 struct engine;
 struct engine_model;
@@ -89,6 +94,7 @@ struct engine_ops {
 struct engine {
 	const struct engine_ops *ops;
 	char name[64]; // for logs and cards: "cpu (AVX-512)"
+	const char *kernels; // what computes: "own" or "cudnn" on a GPU, the instruction set on a CPU ("avx512")
 	bool quick; // a picture takes it less than to hand one to another thread: callers do best with a context each
 	bool lost; // set once, atomically, by the implementation: see engine_lost
 };

@@ -200,6 +200,7 @@ int cpu_engine_open(const char *isa_name, struct engine **engine, struct err *e)
 	c->base.ops = &ops;
 	c->isa = *isa;
 	c->base.quick = true;
+	c->base.kernels = isa->name;
 	snprintf(c->base.name, sizeof c->base.name, "cpu (%s)", isa->title);
 	*engine = &c->base;
 	return 0;

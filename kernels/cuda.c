@@ -1,14 +1,12 @@
 // The GPU engine: finds the device, keeps models in its memory, and answers. What a block of threads computes is in
 // cuda_layers.cuh and cuda_forward.cu; training is in cuda_trainer.c.
 //
-// Our own kernels are the default. A pass is one launch that reads ink and writes scores in page-locked memory of the host,
-// so there is nothing to capture or copy, and no sum depends on the batch. cuDNN (cudnn*.c) needs a dozen launches, and may
-// choose other algorithms, with other bits, for another batch.
+// A pass is one launch that reads ink and writes scores in page-locked memory of the host, so there is nothing to capture or
+// copy, and no sum depends on the batch. cuDNN (cudnn*.c) needs a dozen launches.
 #include "kernels/cuda.h"
 
 #include "kernels/cuda_engine.h"
 #include "kernels/cuda_net.h"
-#include "kernels/cudnn_engine.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -51,6 +49,12 @@ int cuda_enter(struct engine *engine, struct err *e)
 	return CUDA(engine, cudaSetDevice(cuda(engine)->device), e);
 }
 
+void cuda_enter_to_free(struct engine *engine)
+{
+	struct err e;
+	(void)cuda_enter(engine, &e); // of a lost device nothing can be freed, wherever the thread is
+}
+
 int cuda_alloc(struct engine *engine, size_t bytes, void **pointer, struct err *e)
 {
 	return CUDA(engine, cudaMalloc(pointer, bytes), e);
@@ -78,6 +82,7 @@ int cuda_upload(struct engine *engine, void *to, const void *from, size_t bytes,
 static void model_free(struct engine_model *model)
 {
 	struct model *m = (struct model *)model;
+	cuda_enter_to_free(model->engine);
 	cudaFree((void *)m->network.params);
 	free(m);
 }
@@ -100,7 +105,8 @@ static int model_new(struct engine *engine, const struct engine_network *n, stru
 	free(packed);
 	return 0;
 failed:
-	cudaFree(params);
+	if (params)
+		cudaFree(params);
 	free(packed);
 	free(m);
 	return -1;
@@ -109,6 +115,7 @@ failed:
 static void context_close(struct engine_context *context)
 {
 	struct context *c = (struct context *)context;
+	cuda_enter_to_free(context->engine);
 	if (c->stream)
 		cudaStreamDestroy(c->stream);
 	cudaFreeHost(c->base.ink);
@@ -251,7 +258,7 @@ static int find_device(struct cuda_engine *c, struct err *e)
 		       0;
 }
 
-int cuda_engine_open(const struct cuda_options *options, struct engine **engine, struct err *e)
+int cuda_engine_open(int device, struct engine **engine, struct err *e)
 {
 	static const struct engine_ops ops = {
 		.close = engine_free,
@@ -272,9 +279,10 @@ int cuda_engine_open(const struct cuda_options *options, struct engine **engine,
 	if (!c)
 		return err_set(e, "no memory for an engine");
 	c->base.ops = &ops;
-	c->device = options->device;
+	c->base.kernels = "own";
+	c->device = device;
 	snprintf(c->base.name, sizeof c->base.name, "cuda");
-	if (find_device(c, e) || (options->cudnn && cudnn_engine_attach(c, options->tf32, e))) {
+	if (find_device(c, e)) {
 		free(c);
 		return -1;
 	}

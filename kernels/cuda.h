@@ -1,16 +1,16 @@
-// cuda: the GPU engine. A build without CUDA links no_cuda.c in its place.
+// cuda: the GPU engines. A build without CUDA links no_cuda.c in their place, one without cuDNN no_cudnn.c.
+//
+// Both return -1 where they cannot work here; e names the cause: no driver, driver too old, no such device, a build without
+// CUDA; no cuDNN, or one that does not work on this device.
 #pragma once
 
 #include "core/engine.h"
 
 #include <stdbool.h>
 
-struct cuda_options {
-	int device; // as the CUDA runtime counts them
-	bool cudnn; // convolutions by cuDNN, not by our own kernels
-	bool tf32; // with cudnn: on tensor cores
-};
+// Our own kernels, on the device that the CUDA runtime counts as `device`.
+int cuda_engine_open(int device, struct engine **engine, struct err *e);
 
-// -1 where this engine cannot work here: e names the cause (no driver, driver too old, no such device, no cuDNN, a build
-// without CUDA).
-int cuda_engine_open(const struct cuda_options *options, struct engine **engine, struct err *e);
+// The same engine with its layers by cuDNN, which is opened now. tf32: on tensor cores. Each of its contexts checks when it
+// is opened that a picture gets the same bits in every batch, and fails to open where they differ.
+int cudnn_engine_open(int device, bool tf32, struct engine **engine, struct err *e);

@@ -16,7 +16,7 @@ struct cuda_engine {
 	struct engine base;
 	int device;
 	int n_multiprocessors;
-	struct cudnn *cudnn; // or NULL: our own kernels
+	struct cudnn *cudnn; // of the engine by cuDNN only
 };
 
 // Every call of the CUDA runtime goes through here: 0, or -1 with e saying what failed and why. An error that sticks, after
@@ -27,6 +27,9 @@ int cuda_check(struct engine *engine, cudaError_t error, const char *call, struc
 
 // A calling thread's CUDA device is the engine's from here on: each function of the engine begins with it.
 int cuda_enter(struct engine *engine, struct err *e);
+
+// The same before frees, which a thread may do that never computed: cudaFree would open a context on the runtime's device 0.
+void cuda_enter_to_free(struct engine *engine);
 
 // Device memory, and memory of this machine that is page-locked and that the device reads and writes at the same address.
 // Freed by cudaFree and cudaFreeHost, which take NULL.

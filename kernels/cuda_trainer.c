@@ -33,6 +33,7 @@ static struct trainer *trainer_of(struct engine_trainer *trainer)
 
 void cuda_trainer_close(struct engine_trainer *trainer)
 {
+	cuda_enter_to_free(trainer->engine);
 	struct trainer *t = trainer_of(trainer);
 	if (t->graph)
 		cudaGraphExecDestroy(t->graph);

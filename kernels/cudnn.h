@@ -67,10 +67,17 @@ struct cudnn_conv {
 	int engine; // cuDNN's number of it, for whoever looks into what was chosen
 };
 
-enum { CUDNN_ALIGNMENT = 16 }; // of every pointer to x, w and y, in bytes
+enum {
+	CUDNN_ALIGNMENT = 16, // of every pointer to x, w and y, in bytes
+	CUDNN_MAX_SHAPES = 32, // that are planned together
+};
 
-int cudnn_conv_plan(const struct cudnn_session *session, enum cudnn_direction direction, const struct cudnn_shape *shape,
-		    struct cudnn_conv *conv, struct err *e);
+// Plans one convolution for n_shapes shapes that differ in n alone, the largest first. All get the same engine with the same
+// settings of its knobs (sizes of tiles, splits of sums), so that a picture's sums are added in the same order in each of
+// them: cuDNN left alone takes other settings for another n. It is the first configuration that the heuristics list for
+// shapes[0], that is deterministic and full FP32 (unless tf32), and of which all plans can be made. convs: (n_shapes).
+int cudnn_conv_plan(const struct cudnn_session *session, enum cudnn_direction direction, const struct cudnn_shape *shapes,
+		    int n_shapes, struct cudnn_conv *convs, struct err *e);
 // Only when no graph that captured it is left: the kernels' code may belong to the plan.
 void cudnn_conv_free(const struct cudnn_session *session, struct cudnn_conv *conv);
 

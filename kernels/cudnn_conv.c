@@ -13,9 +13,10 @@
 
 #include <assert.h>
 #include <stdint.h>
+#include <string.h>
 
 enum { X = 1, W = 2, Y = 3 }; // the tensors' names in a variant pack
-enum { MAX_CONFIGS = 64, MAX_NOTES = 32 };
+enum { MAX_CONFIGS = 64, MAX_NOTES = 32, MAX_KNOBS = 48 };
 #define MAX_WORKSPACE_BYTES ((int64_t)256 << 20)
 
 // One descriptor being made: after the first failure the rest is skipped, and status is the failure's.
@@ -173,29 +174,100 @@ static bool unwanted(const struct cudnn *cudnn, cudnnBackendNumericalNote_t note
 	}
 }
 
-// Whether the configuration's engine may be used; *index is its number.
-static int engine_fits(const struct cudnn *cudnn, cudnnBackendDescriptor_t config, bool *fits, int *index, struct err *e)
+// How a convolution is computed: an engine of cuDNN's, by its number, and the settings of its knobs.
+struct config {
+	int64_t engine;
+	int64_t n_knobs;
+	struct {
+		cudnnBackendKnobType_t type;
+		int64_t value;
+	} knobs[MAX_KNOBS];
+};
+
+// The number of the configuration's engine, and whether it may be used.
+static cudnnStatus_t read_engine(const struct cudnn *cudnn, cudnnBackendDescriptor_t from, struct config *config, bool *fits)
 {
 	struct maker engine = make(cudnn, CUDNN_BACKEND_ENGINE_DESCRIPTOR);
 	cudnnBackendNumericalNote_t notes[MAX_NOTES];
-	int64_t count, n_notes = 0, number = -1;
+	int64_t count, n_notes = 0;
 	cudnnStatus_t status = engine.status;
 	if (!status)
-		status = cudnn->attribute_get(config, CUDNN_ATTR_ENGINECFG_ENGINE, CUDNN_TYPE_BACKEND_DESCRIPTOR, 1, &count,
+		status = cudnn->attribute_get(from, CUDNN_ATTR_ENGINECFG_ENGINE, CUDNN_TYPE_BACKEND_DESCRIPTOR, 1, &count,
 					      &engine.descriptor);
 	if (!status)
 		status = cudnn->attribute_get(engine.descriptor, CUDNN_ATTR_ENGINE_GLOBAL_INDEX, CUDNN_TYPE_INT64, 1, &count,
-					      &number);
+					      &config->engine);
 	if (!status)
 		status = cudnn->attribute_get(engine.descriptor, CUDNN_ATTR_ENGINE_NUMERICAL_NOTE, CUDNN_TYPE_NUMERICAL_NOTE,
 					      MAX_NOTES, &n_notes, notes);
 	drop(cudnn, &engine.descriptor);
 	*fits = true;
-	*index = (int)number;
 	for (int64_t i = 0; i < n_notes && i < MAX_NOTES; i++)
 		if (unwanted(cudnn, notes[i]))
 			*fits = false;
-	return cudnn_check(cudnn, status, "an engine's notes", e);
+	return status;
+}
+
+static cudnnStatus_t read_knobs(const struct cudnn *cudnn, cudnnBackendDescriptor_t from, struct config *config)
+{
+	cudnnBackendDescriptor_t choices[MAX_KNOBS] = { NULL };
+	int64_t count;
+	cudnnStatus_t status = CUDNN_STATUS_SUCCESS;
+	for (int i = 0; i < MAX_KNOBS && !status; i++)
+		status = cudnn->descriptor_create(CUDNN_BACKEND_KNOB_CHOICE_DESCRIPTOR, &choices[i]);
+	if (!status)
+		status = cudnn->attribute_get(from, CUDNN_ATTR_ENGINECFG_KNOB_CHOICES, CUDNN_TYPE_BACKEND_DESCRIPTOR, MAX_KNOBS,
+					      &config->n_knobs, choices);
+	if (!status && config->n_knobs > MAX_KNOBS)
+		status = CUDNN_STATUS_NOT_SUPPORTED;
+	for (int64_t i = 0; i < config->n_knobs && !status; i++) {
+		status = cudnn->attribute_get(choices[i], CUDNN_ATTR_KNOB_CHOICE_KNOB_TYPE, CUDNN_TYPE_KNOB_TYPE, 1, &count,
+					      &config->knobs[i].type);
+		if (!status)
+			status = cudnn->attribute_get(choices[i], CUDNN_ATTR_KNOB_CHOICE_KNOB_VALUE, CUDNN_TYPE_INT64, 1, &count,
+						      &config->knobs[i].value);
+	}
+	for (int i = 0; i < MAX_KNOBS; i++)
+		drop(cudnn, &choices[i]);
+	return status;
+}
+
+static int read_config(const struct cudnn *cudnn, cudnnBackendDescriptor_t from, struct config *config, bool *fits, struct err *e)
+{
+	*config = (struct config){ .engine = -1 };
+	if (cudnn_check(cudnn, read_engine(cudnn, from, config, fits), "an engine's notes", e))
+		return -1;
+	return *fits ? cudnn_check(cudnn, read_knobs(cudnn, from, config), "the knobs of a configuration", e) : 0;
+}
+
+// The configuration for another graph than the one that it was listed for.
+static int make_config(const struct cudnn_session *s, const cudnnBackendDescriptor_t *graph, const struct config *config,
+		       cudnnBackendDescriptor_t *out, struct err *e)
+{
+	cudnnBackendDescriptor_t engine = NULL, choices[MAX_KNOBS] = { NULL };
+	struct maker m = make(s->cudnn, CUDNN_BACKEND_ENGINE_DESCRIPTOR);
+	set_descriptor(&m, CUDNN_ATTR_ENGINE_OPERATION_GRAPH, graph);
+	set(&m, CUDNN_ATTR_ENGINE_GLOBAL_INDEX, CUDNN_TYPE_INT64, 1, &config->engine);
+	if (s->device)
+		set_descriptor(&m, CUDNN_ATTR_ENGINE_DEVICEPROP, &s->device);
+	int failed = finish(&m, "engine", &engine, e);
+	for (int64_t i = 0; i < config->n_knobs && !failed; i++) {
+		m = make(s->cudnn, CUDNN_BACKEND_KNOB_CHOICE_DESCRIPTOR);
+		set(&m, CUDNN_ATTR_KNOB_CHOICE_KNOB_TYPE, CUDNN_TYPE_KNOB_TYPE, 1, &config->knobs[i].type);
+		set(&m, CUDNN_ATTR_KNOB_CHOICE_KNOB_VALUE, CUDNN_TYPE_INT64, 1, &config->knobs[i].value);
+		failed = finish(&m, "choice of a knob", &choices[i], e);
+	}
+	if (!failed) {
+		m = make(s->cudnn, CUDNN_BACKEND_ENGINECFG_DESCRIPTOR);
+		set_descriptor(&m, CUDNN_ATTR_ENGINECFG_ENGINE, &engine);
+		if (config->n_knobs)
+			set(&m, CUDNN_ATTR_ENGINECFG_KNOB_CHOICES, CUDNN_TYPE_BACKEND_DESCRIPTOR, config->n_knobs, choices);
+		failed = finish(&m, "engine configuration", out, e);
+	}
+	for (int64_t i = 0; i < config->n_knobs; i++)
+		drop(s->cudnn, &choices[i]);
+	drop(s->cudnn, &engine);
+	return failed;
 }
 
 static int make_plan(const struct cudnn_session *s, const cudnnBackendDescriptor_t *config, struct cudnn_conv *conv,
@@ -223,6 +295,23 @@ static int make_plan(const struct cudnn_session *s, const cudnnBackendDescriptor
 	return status ? -1 : err_set(e, "an execution plan wants %lld bytes of workspace", (long long)workspace);
 }
 
+// Plans for all graphs by one configuration, listed for the first of them. Those that are made when one fails are the caller's.
+static int make_plans(const struct cudnn_session *s, cudnnBackendDescriptor_t listed, const cudnnBackendDescriptor_t *graphs,
+		      int n, struct cudnn_conv *convs, struct err *e)
+{
+	struct config config;
+	bool fits;
+	int failed = read_config(s->cudnn, listed, &config, &fits, e) || !fits || make_plan(s, &listed, &convs[0], e);
+	for (int i = 1; i < n && !failed; i++) {
+		cudnnBackendDescriptor_t same = NULL;
+		failed = make_config(s, &graphs[i], &config, &same, e) || make_plan(s, &same, &convs[i], e);
+		drop(s->cudnn, &same);
+	}
+	for (int i = 0; i < n; i++)
+		convs[i].engine = (int)config.engine;
+	return failed;
+}
+
 // Up to MAX_CONFIGS configurations, the best first. The caller drops all of them, those past *n, too.
 static int list_configs(const struct cudnn_session *s, const cudnnBackendDescriptor_t *graph, cudnnBackendHeurMode_t mode,
 			cudnnBackendDescriptor_t configs[MAX_CONFIGS], int64_t *n, struct err *e)
@@ -246,38 +335,42 @@ static int list_configs(const struct cudnn_session *s, const cudnnBackendDescrip
 }
 
 // -1 where no configuration of this mode will do: e says what was wrong with the last.
-static int plan_by(const struct cudnn_session *s, const cudnnBackendDescriptor_t *graph, cudnnBackendHeurMode_t mode,
-		   struct cudnn_conv *conv, struct err *e)
+static int plan_by(const struct cudnn_session *s, const cudnnBackendDescriptor_t *graphs, int n_graphs,
+		   cudnnBackendHeurMode_t mode, struct cudnn_conv *convs, struct err *e)
 {
 	cudnnBackendDescriptor_t configs[MAX_CONFIGS] = { NULL };
 	int64_t n = 0;
 	bool found = false;
 	err_set(e, "no engine is deterministic%s", s->cudnn->tf32 ? "" : " and computes in plain FP32");
-	if (list_configs(s, graph, mode, configs, &n, e) == 0)
+	if (list_configs(s, &graphs[0], mode, configs, &n, e) == 0)
 		for (int64_t i = 0; i < n && i < MAX_CONFIGS && !found; i++) {
-			bool fits;
-			found = engine_fits(s->cudnn, configs[i], &fits, &conv->engine, e) == 0 && fits &&
-				make_plan(s, &configs[i], conv, e) == 0;
+			found = make_plans(s, configs[i], graphs, n_graphs, convs, e) == 0;
+			for (int c = 0; c < n_graphs && !found; c++)
+				cudnn_conv_free(s, &convs[c]);
 		}
 	for (int i = 0; i < MAX_CONFIGS; i++)
 		drop(s->cudnn, &configs[i]);
 	return found ? 0 : -1;
 }
 
-int cudnn_conv_plan(const struct cudnn_session *s, enum cudnn_direction direction, const struct cudnn_shape *shape,
-		    struct cudnn_conv *conv, struct err *e)
+int cudnn_conv_plan(const struct cudnn_session *s, enum cudnn_direction direction, const struct cudnn_shape *shapes,
+		    int n_shapes, struct cudnn_conv *convs, struct err *e)
 {
-	cudnnBackendDescriptor_t graph = NULL;
-	struct cudnn_conv made = { NULL, 0, -1 };
-	int failed = make_graph(s, direction, shape, &graph, e);
+	cudnnBackendDescriptor_t graphs[CUDNN_MAX_SHAPES] = { NULL };
+	struct cudnn_conv made[CUDNN_MAX_SHAPES] = { { NULL, 0, -1 } };
+	int failed = 0;
+	assert(n_shapes > 0 && n_shapes <= CUDNN_MAX_SHAPES);
+	for (int i = 0; i < n_shapes && !failed; i++)
+		failed = make_graph(s, direction, &shapes[i], &graphs[i], e);
 	if (!failed)
-		failed = plan_by(s, &graph, CUDNN_HEUR_MODE_A, &made, e) &&
-			 plan_by(s, &graph, CUDNN_HEUR_MODE_FALLBACK, &made, e);
-	drop(s->cudnn, &graph);
+		failed = plan_by(s, graphs, n_shapes, CUDNN_HEUR_MODE_A, made, e) &&
+			 plan_by(s, graphs, n_shapes, CUDNN_HEUR_MODE_FALLBACK, made, e);
+	for (int i = 0; i < n_shapes; i++)
+		drop(s->cudnn, &graphs[i]);
 	if (failed)
-		return err_prefix(e, "convolution of %d pictures, %d maps of %d to %d of %d, %s", shape->n, shape->in_maps,
-				  shape->in_side, shape->maps, shape->side, operations[direction].name);
-	*conv = made;
+		return err_prefix(e, "convolution of %d pictures, %d maps of %d to %d of %d, %s", shapes->n, shapes->in_maps,
+				  shapes->in_side, shapes->maps, shapes->side, operations[direction].name);
+	memcpy(convs, made, (size_t)n_shapes * sizeof *convs);
 	return 0;
 }
 

@@ -3,10 +3,15 @@
 // networks with max-pooling and one for the network as published, captured and launched once before the context is there;
 // its kernels read ink and write scores in page-locked memory of the host.
 //
+// All passes are planned for max_batch (cudnn_conv_plan), so that a picture should get the same bits in each. cuDNN promises
+// no such thing; a context therefore tries it on its device before it is handed out.
+//
 // A graph has addresses in it, so a context computes from a copy of its own of the model's parameters, made anew when the
 // model is another than the last time.
 #include "kernels/cudnn_engine.h"
 
+#include "core/rng.h"
+#include "kernels/cuda.h"
 #include "kernels/cudnn_pass.h"
 
 #include <stdio.h>
@@ -19,13 +24,11 @@ struct model {
 	struct cudnn_model *model; // on the device
 };
 
-enum { MAX_PASSES = 32 };
-
 struct context {
 	struct engine_context base;
 	struct cudnn_place place;
 	int n_passes;
-	struct cudnn_pass passes[MAX_PASSES]; // from small to large
+	struct cudnn_pass passes[CUDNN_MAX_SHAPES]; // from large to small
 	float *scores; // (max_batch, 10), page-locked
 	uint64_t serial; // of the model in place.model; 0: none
 };
@@ -33,6 +36,7 @@ struct context {
 static void model_free(struct engine_model *model)
 {
 	struct model *m = (struct model *)model;
+	cuda_enter_to_free(model->engine);
 	cudaFree(m->model);
 	free(m);
 }
@@ -80,6 +84,7 @@ static int launch(struct context *c, const struct cudnn_pass *pass, struct err *
 	return 0;
 }
 
+// For both kinds of network, which differ in their pooling.
 static int capture(struct context *c, struct cudnn_pass *pass, struct err *e)
 {
 	for (int i = 0; lenet5_at(i); i++) {
@@ -91,24 +96,91 @@ static int capture(struct context *c, struct cudnn_pass *pass, struct err *e)
 	return 0;
 }
 
+// The largest power of two below n, or 0.
+static int power_below(int n)
+{
+	int power = 1;
+	while (2 * power < n)
+		power *= 2;
+	return n > 1 ? power : 0;
+}
+
 static int open_passes(struct context *c, struct err *e)
 {
-	int max_batch = c->base.max_batch;
-	for (int n = 1;; n = n <= max_batch / 2 ? 2 * n : max_batch) {
-		struct cudnn_pass *pass = &c->passes[c->n_passes];
-		if (cudnn_pass_open(&c->place, n, false, pass, e))
+	int batches[CUDNN_MAX_SHAPES], n = 0;
+	for (int batch = c->base.max_batch; batch; batch = power_below(batch))
+		batches[n++] = batch;
+	if (cudnn_passes_open(&c->place, batches, n, false, c->passes, e))
+		return -1;
+	c->n_passes = n;
+	for (int i = 0; i < n; i++)
+		if (capture(c, &c->passes[i], e))
 			return -1;
-		c->n_passes++;
-		if (capture(c, pass, e))
+	return 0;
+}
+
+// Parameters of net that are noise.
+static int upload_noise(struct context *c, const struct lenet5 *net, struct err *e)
+{
+	struct rng rng;
+	float *params = malloc(net->n_params * sizeof *params);
+	if (!params)
+		return err_set(e, "no memory for a model");
+	rng_init(&rng, 1);
+	lenet5_init(net, &rng, params);
+	const struct engine_network noise = { net, net->mean, net->std, params };
+	int failed = cudnn_model_upload(c->base.engine, &noise, c->place.model, e);
+	free(params);
+	return failed;
+}
+
+// Whether a picture has the bits that it has alone when it is the first, the middle and the last one of each pass, in the
+// company of others.
+static int check_bits(struct context *c, const struct lenet5 *net, struct err *e)
+{
+	const float *probe = c->base.ink;
+	float alone[LENET5_DIGITS];
+	c->place.net = net;
+	if (upload_noise(c, net, e))
+		return -1;
+	for (int i = c->n_passes - 1; i >= 0; i--) {
+		const struct cudnn_pass *pass = &c->passes[i];
+		const int places[] = { 0, pass->n / 2, pass->n - 1 };
+		for (int k = 1; k < 3; k++)
+			memmove(c->base.ink + (size_t)places[k] * LENET5_PIXELS, probe, LENET5_PIXELS * sizeof *probe);
+		if (launch(c, pass, e))
 			return -1;
-		if (n == max_batch)
-			return 0;
+		if (pass->n == 1)
+			memcpy(alone, c->scores, sizeof alone);
+		for (int k = 0; k < 3; k++)
+			if (memcmp(c->scores + (size_t)places[k] * LENET5_DIGITS, alone, sizeof alone) != 0)
+				return err_set(e, "%s: a picture has other bits as number %d of %d than alone", c->base.engine->name,
+					       places[k] + 1, pass->n);
 	}
+	return 0;
+}
+
+static int check_passes(struct context *c, struct err *e)
+{
+	uint32_t noise = 1;
+	for (size_t i = 0; i < (size_t)c->base.max_batch * LENET5_PIXELS; i++) {
+		noise = noise * 1664525 + 1013904223;
+		c->base.ink[i] = (float)(noise >> 24) / 255;
+	}
+	bool checked[2] = { false, false };
+	for (int i = 0; lenet5_at(i); i++) {
+		const struct lenet5 *net = lenet5_at(i);
+		if (!checked[net->pooling] && check_bits(c, net, e))
+			return -1;
+		checked[net->pooling] = true;
+	}
+	return 0;
 }
 
 static void context_close(struct engine_context *context)
 {
 	struct context *c = (struct context *)context;
+	cuda_enter_to_free(context->engine);
 	for (int i = 0; i < c->n_passes; i++)
 		cudnn_pass_close(&c->place, &c->passes[i]);
 	cudnn_place_close(&c->place);
@@ -129,7 +201,7 @@ static int context_open(struct engine *engine, int max_batch, int n_threads, str
 	    cuda_alloc_pinned(engine, n * LENET5_DIGITS * sizeof(float), (void **)&c->scores, e) ||
 	    cudnn_place_open(engine, lenet5_at(0), max_batch, false, &c->place, e) ||
 	    CUDA(engine, cudaMemsetAsync(c->place.model, 0, sizeof *c->place.model, c->place.stream), e) ||
-	    open_passes(c, e)) {
+	    open_passes(c, e) || check_passes(c, e)) {
 		context_close(&c->base);
 		return -1;
 	}
@@ -154,9 +226,9 @@ static int compute(struct context *c, const struct engine_model *model, const fl
 			return -1;
 		c->serial = m->serial;
 	}
-	const struct cudnn_pass *pass = c->passes;
+	const struct cudnn_pass *pass = &c->passes[c->n_passes - 1];
 	while (pass->n < n)
-		pass++;
+		pass--;
 	return launch(c, pass, e);
 }
 
@@ -225,7 +297,8 @@ static void engine_free(struct engine *engine)
 	free(engine);
 }
 
-int cudnn_engine_attach(struct cuda_engine *engine, bool tf32, struct err *e)
+// Puts cuDNN's functions, and its name, in place of our own kernels'. Where this fails the engine stays as it was.
+static int attach(struct cuda_engine *engine, bool tf32, struct err *e)
 {
 	static const struct engine_ops ops = {
 		.close = engine_free,
@@ -253,8 +326,22 @@ int cudnn_engine_attach(struct cuda_engine *engine, bool tf32, struct err *e)
 	cudnn_session_close(&session);
 	engine->cudnn = cudnn;
 	engine->base.ops = &ops;
+	engine->base.kernels = "cudnn";
 	size_t used = strlen(engine->base.name) - 1; // over the bracket at its end
 	snprintf(engine->base.name + used, sizeof engine->base.name - used, ", cuDNN %s%s)", cudnn->version,
 		 tf32 ? ", TF32" : "");
+	return 0;
+}
+
+int cudnn_engine_open(int device, bool tf32, struct engine **out, struct err *e)
+{
+	struct engine *engine;
+	if (cuda_engine_open(device, &engine, e))
+		return -1;
+	if (attach((struct cuda_engine *)engine, tf32, e)) {
+		engine_close(engine);
+		return -1;
+	}
+	*out = engine;
 	return 0;
 }

@@ -1,13 +1,7 @@
-// cudnn_engine: makes the GPU engine compute by cuDNN. Only kernels/cuda.c and kernels/cudnn_*.c include this.
+// cudnn_engine: what the parts of the engine by cuDNN share. Only kernels/cudnn_*.c include this.
 #pragma once
 
 #include "kernels/cuda_engine.h"
-
-#include <stdbool.h>
-
-// Opens cuDNN for an engine that is otherwise open, and puts cuDNN's functions, and its name, in place of the engine's own.
-// Where this fails the engine stays as it was.
-int cudnn_engine_attach(struct cuda_engine *engine, bool tf32, struct err *e);
 
 int cudnn_trainer_open(struct engine *, const struct engine_training *, struct engine_trainer **, struct err *);
 void cudnn_trainer_close(struct engine_trainer *);

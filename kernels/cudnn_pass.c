@@ -41,7 +41,7 @@ int cudnn_computes(const struct lenet5 *net, struct err *e)
 	for (int i = 0; lenet5_at(i); i++)
 		if (net->tensors == lenet5_at(i)->tensors)
 			return 0;
-	return err_set(e, "cuDNN has no network %s here: leave --cudnn out", net->name);
+	return err_set(e, "cuDNN has no network %s here: --kernels own has", net->name);
 }
 
 // The last convolution is that of logits.
@@ -137,28 +137,51 @@ void cudnn_place_close(struct cudnn_place *p)
 	*p = (struct cudnn_place){ NULL };
 }
 
-int cudnn_pass_open(const struct cudnn_place *place, int n, bool training, struct cudnn_pass *pass, struct err *e)
+// Convolution i of all passes.
+static int plan(const struct cudnn_place *place, enum cudnn_direction direction, int i, int n_passes, struct cudnn_pass *passes,
+		struct err *e)
 {
-	struct cudnn_pass p = { .n = n };
-	size_t workspace_bytes = 0;
+	const struct lenet5_shape *in = &lenet5_shapes[convs[i].in], *out = &lenet5_shapes[convs[i].out];
+	struct cudnn_shape shapes[CUDNN_MAX_SHAPES] = { { 0 } };
+	struct cudnn_conv planned[CUDNN_MAX_SHAPES];
+	for (int p = 0; p < n_passes; p++)
+		shapes[p] = (struct cudnn_shape){ passes[p].n, in->maps, in->height, out->maps, out->height };
+	if (cudnn_conv_plan(&place->session, direction, shapes, n_passes, planned, e))
+		return -1;
+	for (int p = 0; p < n_passes; p++)
+		passes[p].convs[direction][i] = planned[p];
+	return 0;
+}
+
+static int alloc_workspace(const struct cudnn_place *place, struct cudnn_pass *pass, struct err *e)
+{
+	size_t bytes = 0;
+	for (int d = CUDNN_CONV_FORWARD; d <= CUDNN_CONV_FILTER; d++)
+		for (int i = 0; i < CUDNN_N_CONVS; i++)
+			if (pass->convs[d][i].workspace_bytes > bytes)
+				bytes = pass->convs[d][i].workspace_bytes;
+	return bytes ? cuda_alloc(place->engine, bytes, &pass->workspace, e) : 0;
+}
+
+int cudnn_passes_open(const struct cudnn_place *place, const int *batches, int n_passes, bool training,
+		      struct cudnn_pass *passes, struct err *e)
+{
+	for (int p = 0; p < n_passes; p++)
+		passes[p] = (struct cudnn_pass){ .n = batches[p] };
 	for (int d = CUDNN_CONV_FORWARD; d <= (training ? CUDNN_CONV_FILTER : CUDNN_CONV_FORWARD); d++)
 		for (int i = 0; i < (training ? n_convs(place->net) : CUDNN_N_CONVS); i++) {
-			const struct lenet5_shape *in = &lenet5_shapes[convs[i].in], *out = &lenet5_shapes[convs[i].out];
-			const struct cudnn_shape shape = { n, in->maps, in->height, out->maps, out->height };
-			struct cudnn_conv *conv = &p.convs[d][i];
 			if (d == CUDNN_CONV_DATA && convs[i].in == LENET5_INPUT)
-				continue; // nobody wants the picture's gradient
-			if (cudnn_conv_plan(&place->session, d, &shape, conv, e))
+				continue; // the picture's gradient is of no use
+			if (plan(place, d, i, n_passes, passes, e))
 				goto failed;
-			if (conv->workspace_bytes > workspace_bytes)
-				workspace_bytes = conv->workspace_bytes;
 		}
-	if (workspace_bytes && cuda_alloc(place->engine, workspace_bytes, &p.workspace, e))
-		goto failed;
-	*pass = p;
+	for (int p = 0; p < n_passes; p++)
+		if (alloc_workspace(place, &passes[p], e))
+			goto failed;
 	return 0;
 failed:
-	cudnn_pass_close(place, &p);
+	for (int p = 0; p < n_passes; p++)
+		cudnn_pass_close(place, &passes[p]);
 	return -1;
 }
 

@@ -27,6 +27,7 @@ struct trainer {
 void cudnn_trainer_close(struct engine_trainer *trainer)
 {
 	struct trainer *t = (struct trainer *)trainer;
+	cuda_enter_to_free(trainer->engine);
 	cudnn_pass_close(&t->place, &t->whole);
 	cudnn_pass_close(&t->place, &t->rest);
 	cudnn_place_close(&t->place);
@@ -71,7 +72,7 @@ int cudnn_trainer_open(struct engine *engine, const struct engine_training *trai
 	if (cudnn_place_open(engine, net, training->batch, true, &t->place, e) ||
 	    cuda_alloc(engine, sizeof *t->steps, (void **)&t->steps, e) ||
 	    cudnn_model_upload(engine, &training->start, t->place.model, e) || set_momentum(t, training->momentum, e) ||
-	    cudnn_pass_open(&t->place, training->batch, true, &t->whole, e)) {
+	    cudnn_passes_open(&t->place, &training->batch, 1, true, &t->whole, e)) {
 		cudnn_trainer_close(&t->base);
 		return -1;
 	}
@@ -180,7 +181,7 @@ static int plan_rest(struct trainer *t, int n, struct err *e)
 	if (n == 0 || n == t->rest.n)
 		return 0;
 	cudnn_pass_close(&t->place, &t->rest);
-	return cudnn_pass_open(&t->place, n, true, &t->rest, e);
+	return cudnn_passes_open(&t->place, &n, 1, true, &t->rest, e);
 }
 
 // order, rates and the place of the first step onto the device.

@@ -1,5 +1,5 @@
 // Chooses among the engines that are linked in: the GPU if one works, else the CPU, unless told which. To name an instruction
-// set is to ask for the CPU.
+// set is to ask for the CPU, and to name cuDNN is to ask for the GPU.
 #include "kernels/engines.h"
 
 #include "kernels/cpu.h"
@@ -23,34 +23,92 @@ static int device_number(const char *device, int *number, struct err *e)
 	return 0;
 }
 
+// What the words of a choice come to.
+struct wish {
+	bool automatic, cpu; // any device; the CPU. Neither: the GPU `device`
+	int device;
+	bool cudnn, own; // these kernels. Neither: those that serve best
+};
+
+static int read_wish(const struct engine_choice *choice, struct wish *wish, struct err *e)
+{
+	const char *kernels = choice->kernels ? choice->kernels : "auto";
+	bool any = strcmp(choice->device, "auto") == 0;
+	struct wish w = {
+		.automatic = any && !choice->isa,
+		.cpu = strcmp(choice->device, "cpu") == 0 || (any && choice->isa),
+		.cudnn = strcmp(kernels, "cudnn") == 0,
+		.own = strcmp(kernels, "own") == 0 || (strcmp(kernels, "auto") == 0 && choice->training),
+	};
+	if (!any && !w.cpu && device_number(choice->device, &w.device, e))
+		return -1;
+	if (!w.cudnn && !w.own && strcmp(kernels, "auto") != 0)
+		return err_set(e, "kernels \"%.20s\": want auto, cudnn or own", kernels);
+	if (choice->tf32 && !w.cudnn)
+		return err_set(e, "tf32 is cuDNN's: it goes with --kernels cudnn only");
+	if (w.cpu && w.cudnn)
+		return err_set(e, "cuDNN computes on a GPU only: not with --device cpu, nor with --isa");
+	if (!w.cpu && choice->isa)
+		return err_set(e, "--isa %.20s is the CPU's: not with --device %.20s", choice->isa, choice->device);
+	*wish = w;
+	return 0;
+}
+
+// cuDNN's engine, if it opens a context: that plans, and checks the bits.
+static int try_cudnn(const struct wish *wish, int max_batch, struct engine **engine, struct err *e)
+{
+	struct engine *cudnn;
+	struct engine_context *context;
+	if (cudnn_engine_open(wish->device, false, &cudnn, e))
+		return -1;
+	if (engine_context_open(cudnn, max_batch > 0 ? max_batch : 1, 1, &context, e)) {
+		engine_close(cudnn);
+		return -1;
+	}
+	engine_context_close(context);
+	*engine = cudnn;
+	return 0;
+}
+
+static int open_gpu(const struct engine_choice *choice, const struct wish *wish, struct engine **engine, char *why,
+		    size_t why_bytes, struct err *e)
+{
+	const char *reason = wish->automatic ? "a GPU that works" : "asked for";
+	struct engine *own, *cudnn;
+	struct err no_cudnn;
+	if (wish->cudnn ? cudnn_engine_open(wish->device, choice->tf32, &own, e) : cuda_engine_open(wish->device, &own, e))
+		return -1;
+	if (wish->cudnn || wish->own) {
+		*engine = own;
+		snprintf(why, why_bytes, "%s: %s", own->name, reason);
+	} else if (try_cudnn(wish, choice->max_batch, &cudnn, &no_cudnn)) {
+		*engine = own;
+		snprintf(why, why_bytes, "%s: %s; own kernels, not cuDNN's: %.300s", own->name, reason, no_cudnn.msg);
+	} else {
+		engine_close(own);
+		*engine = cudnn;
+		snprintf(why, why_bytes, "%s: %s, and so does cuDNN", cudnn->name, reason);
+	}
+	return 0;
+}
+
 static int open_chosen(const struct engine_choice *choice, struct engine **engine, bool *gpu, char *why, int why_bytes,
 		       struct err *e)
 {
-	bool automatic = strcmp(choice->device, "auto") == 0 && !choice->isa;
-	bool cpu = strcmp(choice->device, "cpu") == 0 || (strcmp(choice->device, "auto") == 0 && choice->isa);
-	struct cuda_options options = { 0, choice->cudnn, choice->tf32 };
+	struct wish wish = { .cpu = false };
 	struct err no_gpu = { "" };
-	if (!automatic && !cpu && device_number(choice->device, &options.device, e))
+	if (read_wish(choice, &wish, e))
 		return -1;
-	if (choice->tf32 && !choice->cudnn)
-		return err_set(e, "tf32 is cuDNN's: it goes with --cudnn only");
-	if (cpu && choice->cudnn)
-		return err_set(e, "cuDNN computes on a GPU only: not with --device cpu, nor with --isa");
-	if (!cpu && choice->isa)
-		return err_set(e, "--isa %.20s is the CPU's: not with --device %.20s", choice->isa, choice->device);
-	if (!cpu && cuda_engine_open(&options, engine, &no_gpu) == 0) {
-		snprintf(why, (size_t)why_bytes, "%s: %s", (*engine)->name, automatic ? "a GPU that works" : "asked for");
-		*gpu = true;
+	*gpu = !wish.cpu && open_gpu(choice, &wish, engine, why, (size_t)why_bytes, &no_gpu) == 0;
+	if (*gpu)
 		return 0;
-	}
-	if (!cpu && !automatic) {
+	if (!wish.cpu && (!wish.automatic || wish.cudnn)) {
 		*e = no_gpu;
-		return err_prefix(e, "device %.20s", choice->device);
+		return wish.cudnn ? err_prefix(e, "--kernels cudnn") : err_prefix(e, "device %.20s", choice->device);
 	}
 	if (cpu_engine_open(choice->isa, engine, e))
 		return -1;
-	snprintf(why, (size_t)why_bytes, "%s: %s", (*engine)->name, cpu ? "asked for" : no_gpu.msg);
-	*gpu = false;
+	snprintf(why, (size_t)why_bytes, "%s: %s", (*engine)->name, wish.cpu ? "asked for" : no_gpu.msg);
 	return 0;
 }
 

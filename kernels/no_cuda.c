@@ -1,8 +1,14 @@
-// Stands in for cuda.c where there was no CUDA to build with.
+// Stands in for the GPU engines where there was no CUDA to build with.
 #include "kernels/cuda.h"
 
-int cuda_engine_open(const struct cuda_options *options, struct engine **engine, struct err *e)
+int cuda_engine_open(int device, struct engine **engine, struct err *e)
 {
-	(void)options, (void)engine;
+	(void)device, (void)engine;
 	return err_set(e, "this build has no CUDA engine: make CUDA=1 builds one, where nvcc is");
+}
+
+int cudnn_engine_open(int device, bool tf32, struct engine **engine, struct err *e)
+{
+	(void)tf32;
+	return cuda_engine_open(device, engine, e);
 }

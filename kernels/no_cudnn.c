@@ -1,8 +1,8 @@
 // Stands in for cudnn*.c where there was no cudnn.h to build with.
-#include "kernels/cudnn_engine.h"
+#include "kernels/cuda.h"
 
-int cudnn_engine_attach(struct cuda_engine *engine, bool tf32, struct err *e)
+int cudnn_engine_open(int device, bool tf32, struct engine **engine, struct err *e)
 {
-	(void)engine, (void)tf32;
+	(void)device, (void)tf32, (void)engine;
 	return err_set(e, "this build is without cuDNN: make builds it in where cudnn.h of cuDNN 9 is beside the CUDA toolkit's headers");
 }

@@ -146,6 +146,7 @@ int standby_open(struct engine *first, struct engine *second, const struct stand
 		return err_set(e, "no memory for a pair of engines");
 	p->base.ops = &ops;
 	snprintf(p->base.name, sizeof p->base.name, "%s", first->name);
+	p->base.kernels = first->kernels;
 	p->first = first;
 	p->second = second;
 	p->watch = *watch;

@@ -184,7 +184,6 @@ int command_bench(const struct program *program, int argc, char **argv)
 				     "\nMeasures what a picture costs; takes two seconds. Wants a quiet machine.", options,
 				     sizeof options / sizeof options[0] };
 	int status;
-	char why[256];
 	double us;
 	struct err e;
 	if (!options_parse(&usage, &argc, argv, &status))
@@ -194,7 +193,9 @@ int command_bench(const struct program *program, int argc, char **argv)
 	b.net = lenet5_find(network, &e);
 	if (!b.net)
 		return options_wrong(&usage, "%s", e.msg);
-	status = program->engine_open(&choice, &b.engine, why, sizeof why, &e);
+	choice.training = train;
+	choice.max_batch = b.batch;
+	status = options_open_engine(program, &choice, &b.engine, &e);
 	if (!status)
 		status = set_up(&b, train, &e);
 	if (!status)

@@ -162,10 +162,9 @@ static int run(const struct program *program, const struct arguments *a, struct 
 	struct idx test = { 0 };
 	struct engine *engine = NULL;
 	struct lenet5_prediction *predictions = NULL;
-	char why[256];
 	if (measure_model(a->model, a->network, &weights, &v.model, e) ||
 	    measure_data(a->data, IDX_TEST, &test, &v.dir, e) ||
-	    program->engine_open(&a->engine, &engine, why, sizeof why, e))
+	    options_open_engine(program, &a->engine, &engine, e))
 		goto out;
 	predictions = malloc(test.n * sizeof *predictions);
 	v.mistakes = malloc(test.n * sizeof *v.mistakes);
@@ -193,7 +192,7 @@ out:
 
 int command_eval(const struct program *program, int argc, char **argv)
 {
-	struct arguments a = { .engine.device = "auto", .threads = options_default_threads() };
+	struct arguments a = { .engine = { .device = "auto", .max_batch = MEASURE_BATCH }, .threads = options_default_threads() };
 	const struct option options[] = {
 		{ "model", "FILE", "a weights file (the built-in model)", .text = &a.model },
 		{ "network", "NAME", "the network, where the file does not say", .text = &a.network },

@@ -116,9 +116,8 @@ static int run(const struct program *program, const struct arguments *a, struct 
 	struct lenet5_prediction predictions[MAX_PICTURES];
 	struct measure measure;
 	const char *name, *dir;
-	char why[256];
 	if (measure_model(a->model, a->network, &w, &name, e) || measure_data(a->data, IDX_TEST, &test, &dir, e) ||
-	    program->engine_open(&a->engine, &engine, why, sizeof why, e))
+	    options_open_engine(program, &a->engine, &engine, e))
 		goto out;
 	uint32_t first = (uint32_t)a->from;
 	if (first + (uint32_t)a->count > test.n) {
@@ -140,7 +139,7 @@ out:
 
 int command_grid(const struct program *program, int argc, char **argv)
 {
-	struct arguments a = { .engine.device = "auto", .out = "grid.png", .count = 128 };
+	struct arguments a = { .engine = { .device = "auto", .max_batch = MEASURE_BATCH }, .out = "grid.png", .count = 128 };
 	const struct option options[] = {
 		{ "model", "FILE", "a weights file (the built-in model)", .text = &a.model },
 		{ "network", "NAME", "the network, where the file does not say", .text = &a.network },

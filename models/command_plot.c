@@ -33,8 +33,7 @@ static int count_answers(const struct program *program, const struct arguments *
 	struct measure measure;
 	const struct engine_network network = { w->net, w->mean, w->std, w->params };
 	const char *dir;
-	char why[256];
-	if (measure_data(a->data, IDX_TEST, &test, &dir, e) || program->engine_open(&a->engine, &engine, why, sizeof why, e))
+	if (measure_data(a->data, IDX_TEST, &test, &dir, e) || options_open_engine(program, &a->engine, &engine, e))
 		goto out;
 	predictions = malloc(test.n * sizeof *predictions);
 	if (!predictions) {
@@ -90,7 +89,7 @@ static int plot_runs(const struct arguments *a, const char *const runs[], int n,
 
 int command_plot(const struct program *program, int argc, char **argv)
 {
-	struct arguments a = { .engine.device = "auto", .smooth = 1280, .threads = options_default_threads() };
+	struct arguments a = { .engine = { .device = "auto", .max_batch = MEASURE_BATCH }, .smooth = 1280, .threads = options_default_threads() };
 	const struct option options[] = {
 		{ "o", "FILE", "the picture: FILE.svg or FILE.png (KIND.svg)", .text = &a.out },
 		{ "title", "TEXT", "above it", .text = &a.title },

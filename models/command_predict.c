@@ -110,10 +110,9 @@ static int run(const struct program *program, const struct usage *usage, const s
 	struct engine_model *model = NULL;
 	struct engine_context *context = NULL;
 	const char *name;
-	char why[256];
 	int status = -1;
 	if (measure_model(a->model, a->network, &w, &name, e) ||
-	    program->engine_open(&a->engine, &engine, why, sizeof why, e))
+	    options_open_engine(program, &a->engine, &engine, e))
 		goto out;
 	const struct engine_network network = { w.net, w.mean, w.std, w.params };
 	if (engine_model_new(engine, &network, &model, e) || engine_context_open(engine, 1, 1, &context, e))

@@ -102,8 +102,10 @@ static int prepare(const struct work *w, int run, struct training *t, struct err
 	const char *const common[] = { w->program->path, "train", t->recipe, "-o", t->out, "--device", a->engine.device };
 	for (size_t i = 0; i < sizeof common / sizeof common[0]; i++)
 		t->argv[n++] = common[i];
-	if (a->engine.cudnn)
-		t->argv[n++] = "--cudnn";
+	if (a->engine.kernels) {
+		t->argv[n++] = "--kernels";
+		t->argv[n++] = a->engine.kernels;
+	}
 	if (a->engine.tf32)
 		t->argv[n++] = "--tf32";
 	if (a->engine.isa) {

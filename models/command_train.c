@@ -81,7 +81,6 @@ static enum train_result run(const struct program *program, const struct argumen
 	struct engine *engine = NULL;
 	struct sources sources = { 0 };
 	struct recipe recipe;
-	char why[256];
 	const char *dir;
 	struct train_job job = {
 		.recipe = &recipe,
@@ -92,7 +91,7 @@ static enum train_result run(const struct program *program, const struct argumen
 		.lines = stdout,
 	};
 	if (recipe_read(a->recipe, a->fields, &recipe, e) || read_data(a, &recipe, &sources, &job, &dir, e) ||
-	    program->engine_open(&a->engine, &engine, why, sizeof why, e))
+	    options_open_engine(program, &a->engine, &engine, e))
 		goto out;
 	job.engine = engine;
 	printf("%s: network %s, %u pictures of %s, measured on %s; %s, %d thread%s\n", a->recipe,
@@ -110,7 +109,7 @@ out:
 
 int command_train(const struct program *program, int argc, char **argv)
 {
-	struct arguments a = { .out = "lenet.bin", .engine.device = "auto", .threads = options_default_threads() };
+	struct arguments a = { .out = "lenet.bin", .engine = { .device = "auto", .training = true }, .threads = options_default_threads() };
 	const struct option own[] = {
 		{ "o", "OUT.bin", "the weights file (lenet.bin)", .text = &a.out },
 		{ "resume", NULL, "go on from OUT.checkpoint", .flag = &a.resume },

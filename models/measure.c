@@ -66,22 +66,21 @@ static void add(struct measure *m, const struct lenet5_prediction *p, int label)
 int measure_network(struct engine *engine, const struct engine_network *network, const struct idx *data, int n_threads,
 		    struct lenet5_prediction *predictions, struct measure *measure, struct err *e)
 {
-	enum { BATCH = 1000 };
 	struct engine_model *model = NULL;
 	struct engine_context *context = NULL;
 	struct measure m = { 0 };
 	int status = -1;
-	float *scores = malloc(BATCH * LENET5_DIGITS * sizeof *scores);
+	float *scores = malloc(MEASURE_BATCH * LENET5_DIGITS * sizeof *scores);
 	if (!scores) {
 		err_set(e, "out of memory");
 		goto out;
 	}
-	if (engine_model_new(engine, network, &model, e) || engine_context_open(engine, BATCH, n_threads, &context, e))
+	if (engine_model_new(engine, network, &model, e) || engine_context_open(engine, MEASURE_BATCH, n_threads, &context, e))
 		goto out;
 	float *ink = engine_context_ink(context);
 
-	for (uint32_t at = 0; at < data->n; at += BATCH) {
-		int n = data->n - at < BATCH ? (int)(data->n - at) : BATCH;
+	for (uint32_t at = 0; at < data->n; at += MEASURE_BATCH) {
+		int n = data->n - at < MEASURE_BATCH ? (int)(data->n - at) : MEASURE_BATCH;
 		const uint8_t *pixels = data->pixels + (size_t)at * LENET5_PIXELS;
 		engine_ink_from_pixels(pixels, (size_t)n * LENET5_PIXELS, ink);
 		if (engine_forward(context, model, ink, n, scores, e))

@@ -18,6 +18,8 @@ struct measure {
 };
 double measure_accuracy(const struct measure *m); // 0..1
 
+enum { MEASURE_BATCH = 1000 }; // pictures of a forward pass here
+
 // predictions: (data->n), or NULL.
 int measure_network(struct engine *engine, const struct engine_network *network, const struct idx *data, int n_threads,
 		    struct lenet5_prediction *predictions, struct measure *measure, struct err *e);

@@ -24,7 +24,7 @@ static void print_help(const struct usage *usage)
 	for (int i = 0; i < usage->n_options; i++) {
 		const struct option *o = &usage->options[i];
 		char left[64];
-		snprintf(left, sizeof left, "%s%s %s", dashes(o), o->name, o->flag ? "" : o->value);
+		snprintf(left, sizeof left, "%s%s %s", dashes(o), o->name, o->value ? o->value : "");
 		printf("  %-26s %s\n", left, o->help);
 	}
 }
@@ -126,12 +126,17 @@ bool options_parse(const struct usage *usage, int *argc, char **argv, int *statu
 			return false;
 		}
 		const char *value = name[n] ? name + n + 1 : NULL;
-		if (o->flag && value) {
+		if ((o->flag || o->preset) && value) {
 			*status = options_wrong(usage, "--%s takes no value", o->name);
 			return false;
 		}
 		if (o->flag) {
 			*o->flag = true;
+			continue;
+		}
+		if (o->preset) {
+			fprintf(stderr, "lenet %s: warning: --%s is %s\n", usage->command, o->name, o->help);
+			*o->text = o->preset;
 			continue;
 		}
 		if (!value && i + 1 < *argc)
@@ -166,6 +171,16 @@ int options_wrong(const struct usage *usage, const char *format, ...)
 	va_end(args);
 	fprintf(stderr, "\n`lenet help %s` says more\n", usage->command);
 	return 2;
+}
+
+int options_open_engine(const struct program *program, const struct engine_choice *choice, struct engine **engine, struct err *e)
+{
+	char why[ENGINE_WHY_BYTES];
+	if (program->engine_open(choice, engine, why, sizeof why, e))
+		return -1;
+	if (!(*engine)->quick)
+		fprintf(stderr, "%s\n", why);
+	return 0;
 }
 
 int options_default_threads(void)

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum kind { TEXT, MODEL, NUMBER, SWITCH, LISTEN, HOSTS, ORIGINS, DEVICE, ISA, ON_LOSS, LEVEL, ACCESS };
+enum kind { TEXT, MODEL, NUMBER, SWITCH, LISTEN, HOSTS, ORIGINS, DEVICE, KERNELS, CUDNN, ISA, ON_LOSS, LEVEL, ACCESS };
 
 struct flag {
 	const char *name, *value; // value: what --help calls it; NULL for a switch
@@ -34,8 +34,10 @@ static const struct flag flags[] = {
 	{ "tls-cert", "FILE", TEXT, AT(tls_cert), 0, 0, NULL, "PEM: serves HTTPS, with this certificate and its chain" },
 	{ "tls-key", "FILE", TEXT, AT(tls_key), 0, 0, NULL, "PEM: the certificate's private key" },
 	{ "device", "DEVICE", DEVICE, AT(engine.device), 0, 0, "auto", "what computes: auto, cpu, cuda or cuda:N" },
-	{ "cudnn", NULL, SWITCH, AT(engine.cudnn), 0, 0, NULL, "on a GPU, cuDNN instead of our own kernels" },
-	{ "tf32", NULL, SWITCH, AT(engine.tf32), 0, 0, NULL, "with --cudnn: faster and coarser, on tensor cores" },
+	{ "cudnn", NULL, CUDNN, AT(engine.kernels), 0, 0, NULL, "the old name of --kernels cudnn" },
+	{ "kernels", "KERNELS", KERNELS, AT(engine.kernels), 0, 0, "auto",
+	  "on a GPU: cudnn, own, or auto: cuDNN where it works, else own" },
+	{ "tf32", NULL, SWITCH, AT(engine.tf32), 0, 0, NULL, "with --kernels cudnn: faster and coarser, on tensor cores" },
 	{ "isa", "ISA", ISA, AT(engine.isa), 0, 0, NULL, "on the CPU: avx512, avx2 or portable; without it the best" },
 	{ "on-gpu-loss", "WHAT", ON_LOSS, AT(on_loss), 0, 0, "cpu",
 	  "the CPU takes over; then: cpu (goes on), unready or exit" },
@@ -195,6 +197,26 @@ static int read_isa(const char *value, const char **isa, struct err *e)
 	return 0;
 }
 
+static int read_kernels(const char *value, const char **kernels, struct err *e)
+{
+	static const char *const names[] = { "auto", "cudnn", "own", NULL };
+	if (place(value, names) < 0)
+		return err_set(e, "\"%.60s\" is not accepted: give auto, cudnn or own", value);
+	*kernels = value;
+	return 0;
+}
+
+// --cudnn and LENETD_CUDNN, from before there was --kernels: a switch.
+static int read_cudnn(const char *value, struct config *config, struct err *e)
+{
+	bool on = false;
+	if (read_switch(value, &on, e))
+		return -1;
+	config->engine.kernels = on ? "cudnn" : "own";
+	config->old_cudnn = true;
+	return 0;
+}
+
 static int read_on_loss(const char *value, enum health_on_loss *on_loss, struct err *e)
 {
 	static const char *const names[] = { "cpu", "unready", "exit", NULL };
@@ -248,6 +270,10 @@ static int set(const struct flag *flag, const char *value, struct config *config
 		return add_name(value, doors_check_origin, field, e);
 	case DEVICE:
 		return read_device(value, field, e);
+	case KERNELS:
+		return read_kernels(value, field, e);
+	case CUDNN:
+		return read_cudnn(value, config, e);
 	case ISA:
 		return read_isa(value, field, e);
 	case ON_LOSS:
@@ -313,7 +339,7 @@ static int set_from_arguments(int argc, char *const *argv, struct config *config
 				flag = &flags[f];
 		if (!flag)
 			return err_set(e, "\"%.60s\" is no flag of lenetd; lenetd --help lists them", word);
-		const char *value = word[n] ? word + n + 1 : flag->kind == SWITCH ? "1" : i + 1 < argc ? argv[++i] : NULL;
+		const char *value = word[n] ? word + n + 1 : !flag->value ? "1" : i + 1 < argc ? argv[++i] : NULL;
 		if (!value)
 			return err_set(e, "--%s needs a value: --%s %s", flag->name, flag->name, flag->value);
 		if (set(flag, value, config, e))
@@ -367,6 +393,7 @@ int config_parse(int argc, char *const *argv, char *const *environ, struct confi
 			c.origins.n = n_origins;
 		if (c.n_models == 0)
 			c.models[c.n_models++] = (struct models_spec){ "relu", NULL };
+		c.engine.max_batch = c.max_batch;
 		if (check_together(&c, e))
 			return -1;
 	}
@@ -389,7 +416,7 @@ void config_help(char *text, size_t n_text)
 	}
 	SAY("  %-26s %s\n  %-26s %s\n\n", "--help", "this text", "--version", "the version");
 	SAY("Each flag has an environment variable: LENETD_LISTEN for --listen, LENETD_MAX_BODY for --max-body.\n"
-	    "LENETD_CUDNN=1 is --cudnn; both take 0 for no: --cudnn=0. Of a flag that may come again the variable has all, with blanks\n"
+	    "LENETD_TF32=1 is --tf32; both take 0 for no: --tf32=0. Of a flag that may come again the variable has all, with blanks\n"
 	    "between them: LENETD_MODEL='a=x.bin b=y.bin'.\n"
 	    "Exit status: 0 after SIGTERM or SIGINT, 1 after a failure or, with --on-gpu-loss exit, the loss of the GPU,\n"
 	    "2 for wrong usage.\n");

@@ -21,6 +21,7 @@ struct config {
 	const char *network; // of a file that does not say, or NULL
 	int min_right; // of ten built-in digits, that a model has to read
 	struct engine_choice engine;
+	bool old_cudnn; // --cudnn was given, which is now --kernels
 	enum health_on_loss on_loss;
 	struct listen_spec listen;
 	struct doors_names hosts, origins; // borrowed as above

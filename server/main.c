@@ -156,7 +156,7 @@ static void say_listening(const struct daemon *d, const struct config *config)
 static int open_all(struct daemon *d, const struct config *config, struct err *e)
 {
 	struct models_options models = { NULL, config->models, config->n_models, config->network, config->min_right };
-	char why[256];
+	char why[ENGINE_WHY_BYTES];
 	const struct standby_watch watch = { engine_lost_here, d };
 	if (open_observers(d, config, e))
 		return -1;
@@ -164,6 +164,8 @@ static int open_all(struct daemon *d, const struct config *config, struct err *e
 	if (raise_descriptor_limit(config->limits.max_connections, e) ||
 	    engine_open_with_standby(&config->engine, &watch, &d->engine, why, sizeof why, e))
 		return -1;
+	if (config->old_cudnn)
+		log_warning("--cudnn and LENETD_CUDNN are the old names of --kernels cudnn, and will go");
 	log_info("%s", why);
 	models.engine = d->engine;
 	if (models_open(&models, &d->models, e) || open_loader(d, e) ||

@@ -47,12 +47,12 @@ static void write_models(struct models *models, struct text *t)
 	}
 }
 
-static void write_info(struct text *t, const char *name, const char *help, const char *label, const char *value)
+static void write_engine(const struct engine *engine, struct text *t)
 {
-	exposition_family(t, name, "gauge", help);
-	text_printf(t, "%s{%s=", name, label);
-	exposition_quote(t, value);
-	text_append(t, "} 1\n");
+	exposition_family(t, "lenet_engine_info", "gauge", "What was chosen at the start to compute, and by which kernels, 1.");
+	text_append(t, "lenet_engine_info{engine=");
+	exposition_quote(t, engine->name);
+	text_printf(t, ",kernels=\"%s\"} 1\n", engine->kernels);
 }
 
 static void *start(void *context, const struct route_request *request, struct route_response *response)
@@ -68,9 +68,10 @@ static void *start(void *context, const struct route_request *request, struct ro
 			 s->batcher ? s->limits->queue : 0);
 	write_models(s->models, &t);
 	exposition_gauge(&t, "lenet_ready", "1 while the daemon asks for requests, as /readyz says, else 0.", health_ready(s->health, &e) == 0);
-	write_info(&t, "lenet_engine_info", "What was chosen at the start to compute, 1.", "engine", s->engine->name);
+	write_engine(s->engine, &t);
 	exposition_counter(&t, "lenet_engine_losses_total", "Engines lost for good.", (uint64_t)atomic_load(&s->health->n_losses));
-	write_info(&t, "lenet_build_info", "The daemon's version, 1.", "version", LENET_VERSION);
+	exposition_family(&t, "lenet_build_info", "gauge", "The daemon's version, 1.");
+	text_append(&t, "lenet_build_info{version=\"" LENET_VERSION "\"} 1\n");
 	if (s->access)
 		exposition_counter(&t, "lenet_access_log_dropped_total", "Lines of the access log that nobody read in time.",
 				   access_dropped(s->access));

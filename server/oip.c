@@ -31,10 +31,16 @@ static void answer_now(struct route_response *response, struct text *t)
 
 static void *server_start(void *context, const struct route_request *request, struct route_response *response)
 {
-	(void)context, (void)request;
+	(void)request;
+	const struct api *api = context;
+	struct model *model = models_get(api->models, NULL);
+	const struct engine *engine = model->engine_model->engine;
 	struct text t = { 0 };
 	text_append(&t, "{\"name\": \"lenetd\", \"version\": \"" LENET_VERSION "\", \"extensions\": [\"binary_tensor_data\", "
-			"\"classification\", \"model_configuration\", \"model_repository\", \"statistics\"]}\n");
+			"\"classification\", \"model_configuration\", \"model_repository\", \"statistics\"], \"engine\": ");
+	text_quote(&t, engine->name);
+	text_printf(&t, ", \"kernels\": \"%s\"}\n", engine->kernels);
+	model_unref(model);
 	answer_now(response, &t);
 	return NULL;
 }

@@ -2,29 +2,18 @@
 // which the plan owns, so that a graph that outlives its plan is found by AddressSanitizer.
 #include "tests/cudnn/fake_cudnn.h"
 
+#include "tests/cudnn/fake_compute.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAX_ATTRIBUTES = 12, MAX_BYTES = 64, MAX_JOBS = 64, WORKSPACE_FILL = 0xff };
+enum { MAX_ATTRIBUTES = 12, MAX_BYTES = 64, MAX_JOBS = 64 };
 
 struct attribute {
 	cudnnBackendAttributeName_t name;
 	int64_t count;
 	unsigned char bytes[MAX_BYTES];
-};
-
-struct tensor {
-	int64_t id, dims[4], alignment;
-};
-
-// A convolution to be done: tensors and pointers are x, w and y.
-struct job {
-	cudnnBackendDescriptorType_t type;
-	struct tensor tensors[3];
-	float *pointers[3];
-	void *workspace;
-	size_t workspace_bytes;
 };
 
 struct descriptor {
@@ -34,6 +23,7 @@ struct descriptor {
 	struct attribute attributes[MAX_ATTRIBUTES];
 	struct job job; // of an operation, its graph, heuristics, configuration and plan
 	int engine; // of a configuration, an engine and a plan
+	int64_t tile; // of a configuration, a choice of a knob and a plan
 	int n_jobs; // of a plan
 	struct job *jobs[MAX_JOBS];
 };
@@ -111,6 +101,12 @@ static const struct rule {
 	{ CUDNN_BACKEND_OPERATIONGRAPH_DESCRIPTOR, CUDNN_ATTR_OPERATIONGRAPH_OPS, CUDNN_TYPE_BACKEND_DESCRIPTOR, 1 },
 	{ CUDNN_BACKEND_ENGINEHEUR_DESCRIPTOR, CUDNN_ATTR_ENGINEHEUR_OPERATION_GRAPH, CUDNN_TYPE_BACKEND_DESCRIPTOR, 1 },
 	{ CUDNN_BACKEND_ENGINEHEUR_DESCRIPTOR, CUDNN_ATTR_ENGINEHEUR_MODE, CUDNN_TYPE_HEUR_MODE, 1 },
+	{ CUDNN_BACKEND_ENGINE_DESCRIPTOR, CUDNN_ATTR_ENGINE_OPERATION_GRAPH, CUDNN_TYPE_BACKEND_DESCRIPTOR, 1 },
+	{ CUDNN_BACKEND_ENGINE_DESCRIPTOR, CUDNN_ATTR_ENGINE_GLOBAL_INDEX, CUDNN_TYPE_INT64, 1 },
+	{ CUDNN_BACKEND_KNOB_CHOICE_DESCRIPTOR, CUDNN_ATTR_KNOB_CHOICE_KNOB_TYPE, CUDNN_TYPE_KNOB_TYPE, 1 },
+	{ CUDNN_BACKEND_KNOB_CHOICE_DESCRIPTOR, CUDNN_ATTR_KNOB_CHOICE_KNOB_VALUE, CUDNN_TYPE_INT64, 1 },
+	{ CUDNN_BACKEND_ENGINECFG_DESCRIPTOR, CUDNN_ATTR_ENGINECFG_ENGINE, CUDNN_TYPE_BACKEND_DESCRIPTOR, 1 },
+	{ CUDNN_BACKEND_ENGINECFG_DESCRIPTOR, CUDNN_ATTR_ENGINECFG_KNOB_CHOICES, CUDNN_TYPE_BACKEND_DESCRIPTOR, 1 },
 	{ CUDNN_BACKEND_EXECUTION_PLAN_DESCRIPTOR, CUDNN_ATTR_EXECUTION_PLAN_HANDLE, CUDNN_TYPE_HANDLE, 1 },
 	{ CUDNN_BACKEND_EXECUTION_PLAN_DESCRIPTOR, CUDNN_ATTR_EXECUTION_PLAN_ENGINE_CONFIG, CUDNN_TYPE_BACKEND_DESCRIPTOR,
 	  1 },
@@ -296,11 +292,40 @@ static cudnnStatus_t finalize_operation(struct descriptor *d, cudnnBackendAttrib
 static cudnnStatus_t finalize_plan(struct descriptor *d)
 {
 	const struct descriptor *config = linked(d, CUDNN_ATTR_EXECUTION_PLAN_ENGINE_CONFIG);
+	const struct fake_engine_config *engine = &fake.engines[config->engine];
+	int64_t n = config->job.tensors[0].dims[0];
 	d->job = config->job;
 	d->engine = config->engine;
-	d->job.workspace_bytes = (size_t)fake.engines[d->engine].workspace_bytes;
-	cudnnStatus_t status = fake.engines[d->engine].plan;
+	d->job.workspace_bytes = (size_t)engine->workspace_bytes;
+	d->job.other_bits = config->tile == 2 || (engine->unsteady_from && n >= engine->unsteady_from);
+	cudnnStatus_t status = n < engine->min_batch ? CUDNN_STATUS_NOT_SUPPORTED : engine->plan;
 	return status ? refuse(status, "a plan that does not work out", d->engine) : CUDNN_STATUS_SUCCESS;
+}
+
+static cudnnStatus_t finalize_engine(struct descriptor *d)
+{
+	int64_t index;
+	get(d, CUDNN_ATTR_ENGINE_GLOBAL_INDEX, &index, sizeof index);
+	d->job = linked(d, CUDNN_ATTR_ENGINE_OPERATION_GRAPH)->job;
+	d->engine = (int)index;
+	return index >= 0 && index < fake.n_engines ? CUDNN_STATUS_SUCCESS : refuse(CUDNN_STATUS_BAD_PARAM, "no such engine", d->engine);
+}
+
+static cudnnStatus_t finalize_knob(struct descriptor *d)
+{
+	cudnnBackendKnobType_t type;
+	get(d, CUDNN_ATTR_KNOB_CHOICE_KNOB_TYPE, &type, sizeof type);
+	get(d, CUDNN_ATTR_KNOB_CHOICE_KNOB_VALUE, &d->tile, sizeof d->tile);
+	return type == CUDNN_KNOB_TYPE_TILE_SIZE ? CUDNN_STATUS_SUCCESS : refuse(CUDNN_STATUS_BAD_PARAM, "no such knob", (int)type);
+}
+
+static cudnnStatus_t finalize_config(struct descriptor *d)
+{
+	const struct descriptor *engine = linked(d, CUDNN_ATTR_ENGINECFG_ENGINE);
+	d->job = engine->job;
+	d->engine = engine->engine;
+	d->tile = linked(d, CUDNN_ATTR_ENGINECFG_KNOB_CHOICES)->tile;
+	return CUDNN_STATUS_SUCCESS;
 }
 
 static cudnnStatus_t finalize(struct descriptor *d)
@@ -328,6 +353,12 @@ static cudnnStatus_t finalize(struct descriptor *d)
 	case CUDNN_BACKEND_ENGINEHEUR_DESCRIPTOR:
 		d->job = linked(d, CUDNN_ATTR_ENGINEHEUR_OPERATION_GRAPH)->job;
 		return CUDNN_STATUS_SUCCESS;
+	case CUDNN_BACKEND_ENGINE_DESCRIPTOR:
+		return finalize_engine(d);
+	case CUDNN_BACKEND_KNOB_CHOICE_DESCRIPTOR:
+		return finalize_knob(d);
+	case CUDNN_BACKEND_ENGINECFG_DESCRIPTOR:
+		return finalize_config(d);
 	case CUDNN_BACKEND_EXECUTION_PLAN_DESCRIPTOR:
 		return finalize_plan(d);
 	case CUDNN_BACKEND_VARIANT_PACK_DESCRIPTOR:
@@ -360,6 +391,7 @@ static void list_configs(const struct descriptor *heuristics, int64_t room, int6
 		struct descriptor *config = configs[(*count)++];
 		config->job = heuristics->job;
 		config->engine = i;
+		config->tile = fake.engines[i].tile_from && config->job.tensors[0].dims[0] >= fake.engines[i].tile_from ? 2 : 1;
 		config->finalized = true;
 	}
 }
@@ -379,6 +411,20 @@ cudnnStatus_t cudnnBackendGetAttribute(cudnnBackendDescriptor_t const descriptor
 		engine->engine = d->engine;
 		engine->finalized = true;
 		*count = 1;
+	} else if (d->type == CUDNN_BACKEND_ENGINECFG_DESCRIPTOR && name == CUDNN_ATTR_ENGINECFG_KNOB_CHOICES &&
+		   type == CUDNN_TYPE_BACKEND_DESCRIPTOR && room >= 1) {
+		struct descriptor *choice = *(struct descriptor **)elements;
+		choice->tile = d->tile;
+		choice->finalized = true;
+		*count = 1;
+	} else if (d->type == CUDNN_BACKEND_KNOB_CHOICE_DESCRIPTOR && name == CUDNN_ATTR_KNOB_CHOICE_KNOB_TYPE &&
+		   type == CUDNN_TYPE_KNOB_TYPE && room == 1) {
+		*(cudnnBackendKnobType_t *)elements = CUDNN_KNOB_TYPE_TILE_SIZE;
+		*count = 1;
+	} else if (d->type == CUDNN_BACKEND_KNOB_CHOICE_DESCRIPTOR && name == CUDNN_ATTR_KNOB_CHOICE_KNOB_VALUE &&
+		   type == CUDNN_TYPE_INT64 && room == 1) {
+		*(int64_t *)elements = d->tile;
+		*count = 1;
 	} else if (d->type == CUDNN_BACKEND_ENGINE_DESCRIPTOR && name == CUDNN_ATTR_ENGINE_GLOBAL_INDEX &&
 		   type == CUDNN_TYPE_INT64 && room == 1) {
 		*(int64_t *)elements = d->engine;
@@ -395,76 +441,6 @@ cudnnStatus_t cudnnBackendGetAttribute(cudnnBackendDescriptor_t const descriptor
 		return refuse(CUDNN_STATUS_BAD_PARAM, "this descriptor has no such attribute to get", (int)name);
 	}
 	return CUDNN_STATUS_SUCCESS;
-}
-
-static double dot(const float *a, const float *b, int64_t n)
-{
-	double sum = 0;
-	for (int64_t i = 0; i < n; i++)
-		sum += (double)a[i] * (double)b[i];
-	return sum;
-}
-
-static void add_multiple(double *sums, float factor, const float *a, int64_t n)
-{
-	for (int64_t i = 0; i < n; i++)
-		sums[i] += (double)factor * (double)a[i];
-}
-
-// The sums of x, w or y, whichever is asked for: a row of y at a time with each tap of the filter.
-static void compute_rows(const struct job *j, int to, double *sums)
-{
-	const int64_t *xs = j->tensors[0].dims, *ws = j->tensors[1].dims, *ys = j->tensors[2].dims;
-	for (int64_t p = 0; p < ys[0]; p++)
-	for (int64_t out = 0; out < ys[1]; out++)
-	for (int64_t in = 0; in < xs[1]; in++)
-	for (int64_t tap = 0; tap < ws[2] * ws[3]; tap++)
-	for (int64_t row = 0; row < ys[2]; row++) {
-		int64_t at_x = ((p * xs[1] + in) * xs[2] + row + tap / ws[3]) * xs[3] + tap % ws[3];
-		int64_t at_w = (out * ws[1] + in) * ws[2] * ws[3] + tap, at_y = ((p * ys[1] + out) * ys[2] + row) * ys[3];
-		const float *x = j->pointers[0] + at_x, *w = j->pointers[1] + at_w, *y = j->pointers[2] + at_y;
-		if (to == 0)
-			add_multiple(sums + at_x, *w, y, ys[3]);
-		else if (to == 1)
-			sums[at_w] += dot(x, y, ys[3]);
-		else
-			add_multiple(sums + at_y, *w, x, ys[3]);
-	}
-}
-
-// The same where the filter is as large as its input: rows of y would be one element.
-static void compute_full(const struct job *j, int to, double *sums)
-{
-	const int64_t *ws = j->tensors[1].dims, *ys = j->tensors[2].dims, n = ws[1] * ws[2] * ws[3];
-	for (int64_t p = 0; p < ys[0]; p++)
-	for (int64_t out = 0; out < ys[1]; out++) {
-		const float *x = j->pointers[0] + p * n, *w = j->pointers[1] + out * n, *y = j->pointers[2] + p * ys[1] + out;
-		if (to == 0)
-			add_multiple(sums + p * n, *y, w, n);
-		else if (to == 1)
-			add_multiple(sums + out * n, *y, x, n);
-		else
-			sums[p * ys[1] + out] = dot(x, w, n);
-	}
-}
-
-static void compute(void *data)
-{
-	struct job *j = data;
-	int to = j->type == CUDNN_BACKEND_OPERATION_CONVOLUTION_FORWARD_DESCRIPTOR	 ? 2 :
-		 j->type == CUDNN_BACKEND_OPERATION_CONVOLUTION_BACKWARD_DATA_DESCRIPTOR ? 0 :
-											   1;
-	const int64_t *size = j->tensors[to].dims, *ys = j->tensors[2].dims, n = size[0] * size[1] * size[2] * size[3];
-	double *sums = calloc((size_t)n, sizeof *sums);
-	if (ys[2] == 1 && ys[3] == 1)
-		compute_full(j, to, sums);
-	else
-		compute_rows(j, to, sums);
-	for (int64_t i = 0; i < n; i++)
-		j->pointers[to][i] = (float)sums[i];
-	free(sums);
-	if (j->workspace)
-		memset(j->workspace, WORKSPACE_FILL, j->workspace_bytes);
 }
 
 // The plan's job with the pack's pointers in it.
@@ -501,7 +477,7 @@ cudnnStatus_t cudnnBackendExecute(cudnnHandle_t handle, cudnnBackendDescriptor_t
 	fake.executions_left -= fake.executions_left > 0;
 	struct job *job = malloc(sizeof *job);
 	cudnnStatus_t status = fill_job(plan, pack, job);
-	if (!status && cudaLaunchHostFunc(handle->stream, compute, job))
+	if (!status && cudaLaunchHostFunc(handle->stream, fake_compute, job))
 		status = refuse(CUDNN_STATUS_EXECUTION_FAILED, "the stream takes nothing", plan->engine);
 	if (status) {
 		free(job);

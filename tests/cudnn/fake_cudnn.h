@@ -4,7 +4,7 @@
 // that is not; a missing attribute, a shape that does not fit, a pointer that is less aligned than was promised, a missing
 // workspace.
 //
-// Tests find fake_cudnn() by dlsym.
+// Every engine has one knob, CUDNN_KNOB_TYPE_TILE_SIZE. Tests find fake_cudnn() by dlsym.
 #pragma once
 
 #include <cudnn.h>
@@ -19,6 +19,9 @@ struct fake_engine_config {
 	cudnnBackendNumericalNote_t notes[FAKE_MAX_NOTES];
 	cudnnStatus_t plan; // what finalising a plan of it comes to
 	int64_t workspace_bytes;
+	int min_batch; // plans for fewer pictures are not supported
+	int tile_from; // from so many pictures on the heuristics set its tile to 2, not 1, which gives sums other bits; 0: never
+	int unsteady_from; // from so many pictures on its sums have other bits, whatever the tile; 0: never
 };
 
 struct fake_cudnn {

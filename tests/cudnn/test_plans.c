@@ -50,13 +50,36 @@ static int plan_step(const struct cudnn_session *session, int n, const char *wha
 			const struct cudnn_shape shape = { n, in->maps, in->height, out->maps, out->height };
 			struct cudnn_conv conv;
 			struct err e;
-			int failed = cudnn_conv_plan(session, d, &shape, &conv, &e);
+			int failed = cudnn_conv_plan(session, d, &shape, 1, &conv, &e);
 			CHECK_MSG(!failed, "%s: %s", what, e.msg);
 			if (failed)
 				continue;
 			cudnn_conv_free(session, &conv);
 			n_plans++;
 		}
+	return n_plans;
+}
+
+// The convolutions of a forward pass, each by one configuration for a context's passes of all sizes.
+static int plan_context(const struct cudnn_session *session, int max_batch, const char *what)
+{
+	int n_plans = 0;
+	for (int i = 0; i < 5; i++) {
+		const struct lenet5_shape *in = &lenet5_shapes[convs[i].in], *out = &lenet5_shapes[convs[i].out];
+		struct cudnn_shape shapes[CUDNN_MAX_SHAPES] = { { 0 } };
+		struct cudnn_conv planned[CUDNN_MAX_SHAPES];
+		struct err e;
+		int n = 0;
+		for (int batch = max_batch; batch; batch /= 2)
+			shapes[n++] = (struct cudnn_shape){ batch, in->maps, in->height, out->maps, out->height };
+		int failed = cudnn_conv_plan(session, CUDNN_CONV_FORWARD, shapes, n, planned, &e);
+		CHECK_MSG(!failed, "%s: %s", what, e.msg);
+		for (int k = 0; k < n && !failed; k++) {
+			CHECK(planned[k].engine == planned[0].engine);
+			cudnn_conv_free(session, &planned[k]);
+			n_plans++;
+		}
+	}
 	return n_plans;
 }
 
@@ -81,6 +104,7 @@ static void plan_on_all(bool tf32)
 		snprintf(what, sizeof what, "sm_%d%s", devices[i].version / 10, tf32 ? ", TF32" : "");
 		for (size_t b = 0; b < sizeof batches / sizeof batches[0]; b++)
 			n_plans += plan_step(&session, batches[b], what);
+		n_plans += plan_context(&session, 64, what) + plan_context(&session, 4096, what);
 		cudnn_session_close(&session);
 	}
 	test_figure("cuDNN %s, %s: %d plans", cudnn->version, tf32 ? "TF32 allowed" : "plain FP32", n_plans);
@@ -111,7 +135,7 @@ TEST(cudnn_plans_nothing_that_does_not_fit)
 		return;
 	}
 	if (cudnn_session_open_for(cudnn, json, &session, &e) == 0) {
-		CHECK(cudnn_conv_plan(&session, CUDNN_CONV_FORWARD, &shape, &conv, &e) == -1);
+		CHECK(cudnn_conv_plan(&session, CUDNN_CONV_FORWARD, &shape, 1, &conv, &e) == -1);
 		cudnn_session_close(&session);
 	} else {
 		test_skip("plans without a device want cuDNN 9.8: %s", e.msg);

@@ -1,6 +1,6 @@
 // A GPU that is none, for tests of what the daemon does with one that fails: linked in place of kernels/cuda.c. It computes as
 // the CPU does, until the environment has it fail: LOST_GPU_PASS=N loses it in the N-th forward pass, counted from 1 (the
-// daemon's first is its warm-up), FAILED_GPU_PASS=N has only that pass fail.
+// daemon's first is its warm-up), FAILED_GPU_PASS=N has only that pass fail. It has a cuDNN with GPU_CUDNN=1.
 #include "kernels/cpu.h"
 #include "kernels/cuda.h"
 
@@ -33,7 +33,7 @@ static int forward(struct engine_context *context, const struct engine_model *mo
 	return cpu->forward(context, model, ink, n, scores, e);
 }
 
-int cuda_engine_open(const struct cuda_options *options, struct engine **engine, struct err *e)
+static int open_pretended(const char *name, const char *kernels, struct engine **engine, struct err *e)
 {
 	static struct engine_ops ops;
 	if (cpu_engine_open(NULL, engine, e))
@@ -43,9 +43,23 @@ int cuda_engine_open(const struct cuda_options *options, struct engine **engine,
 	ops.forward = forward;
 	(*engine)->ops = &ops;
 	(*engine)->quick = false;
-	snprintf((*engine)->name, sizeof (*engine)->name, "cuda (pretended%s%s)", options->cudnn ? ", cuDNN" : "",
-		 options->tf32 ? ", TF32" : "");
+	(*engine)->kernels = kernels;
+	snprintf((*engine)->name, sizeof (*engine)->name, "%s", name);
 	lost_pass = number("LOST_GPU_PASS");
 	failed_pass = number("FAILED_GPU_PASS");
 	return 0;
+}
+
+int cuda_engine_open(int device, struct engine **engine, struct err *e)
+{
+	(void)device;
+	return open_pretended("cuda (pretended)", "own", engine, e);
+}
+
+int cudnn_engine_open(int device, bool tf32, struct engine **engine, struct err *e)
+{
+	(void)device;
+	if (!number("GPU_CUDNN"))
+		return err_set(e, "no cuDNN is pretended");
+	return open_pretended(tf32 ? "cuda (pretended, cuDNN, TF32)" : "cuda (pretended, cuDNN)", "cudnn", engine, e);
 }

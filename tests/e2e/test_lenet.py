@@ -118,7 +118,7 @@ class CommandLine(Folder):
     def test_every_command_that_computes_can_be_told_what_with(self):
         for command in ("train", "eval", "predict", "bench"):
             text = lenet("help", command).out
-            for option in ("--device", "--cudnn", "--tf32", "--isa"):
+            for option in ("--device", "--kernels", "--tf32", "--isa"):
                 self.assertIn(option, text, command)
 
     def test_full_disk_is_a_failure(self):

@@ -45,6 +45,11 @@ class LostGpu(unittest.TestCase):
         self.assertEqual(len(lines), 1, d.text())
         self.assertIn(f'{LOSS.format(lost_pass)}; {consequence}', lines[0])
 
+    def check_kernels(self, d, engine, kernels):
+        metadata = d.ask('GET', '/v2').json
+        self.assertEqual((metadata['engine'], metadata['kernels']), (engine, kernels))
+        self.assertIn(f'lenet_engine_info{{engine="{engine}",kernels="{kernels}"}} 1\n', d.ask('GET', '/metrics').body.decode())
+
     def await_text(self, d, words):
         end = time.monotonic() + PATIENCE
         while words not in d.text():
@@ -156,19 +161,29 @@ class LostGpu(unittest.TestCase):
 
     def test_what_stands_by(self):
         with self.daemon() as d:
-            self.assertRegex(d.text(), r'cuda \(pretended\): a GPU that works; cpu \(.+\) stands by\n')
+            self.assertRegex(d.text(), r'cuda \(pretended\): a GPU that works; own kernels, not cuDNN\'s: no cuDNN is pretended; '
+                                       r'cpu \(.+\) stands by\n')
         with self.daemon('--device', 'cpu') as d:
             self.assertRegex(d.text(), r'cpu \(.+\): asked for\n')
             self.assertNotIn('stands by', d.text())
 
     def test_the_choice_reaches_the_engine(self):
-        with self.daemon('--cudnn') as d:
+        with self.daemon(GPU_CUDNN='1') as d:
+            self.assertIn('cuda (pretended, cuDNN): a GPU that works, and so does cuDNN; cpu', d.text())
             self.assertIn('engine cuda (pretended, cuDNN)\n', d.text())
-        with self.daemon('--device', 'cuda:1', LENETD_CUDNN='1', LENETD_TF32='1') as d:
+            self.check_kernels(d, 'cuda (pretended, cuDNN)', 'cudnn')
+        with self.daemon('--kernels', 'own', GPU_CUDNN='1') as d:
+            self.assertIn('cuda (pretended): a GPU that works; cpu', d.text())
+            self.check_kernels(d, 'cuda (pretended)', 'own')
+        with self.daemon('--device', 'cuda:1', LENETD_CUDNN='1', LENETD_TF32='1', GPU_CUDNN='1') as d:
             self.assertIn('cuda (pretended, cuDNN, TF32): asked for; cpu', d.text())
+            self.assertIn(' warn  --cudnn and LENETD_CUDNN are the old names of --kernels cudnn', d.text())
         with self.daemon(LENETD_ISA='portable') as d:
             self.assertIn('cpu (portable): asked for\n', d.text())
-        for flags, words in ((('--tf32',), 'with --cudnn only'), (('--device', 'cpu', '--cudnn'), 'not with --device cpu'),
+            self.check_kernels(d, 'cpu (portable)', 'portable')
+        for flags, words in ((('--tf32',), 'with --kernels cudnn only'),
+                             (('--kernels', 'cudnn'), '--kernels cudnn: no cuDNN is pretended'),
+                             (('--device', 'cpu', '--cudnn'), 'not with --device cpu'),
                              (('--device', 'cuda', '--isa', 'portable'), "the CPU's: not with --device cuda")):
             r = subprocess.run([LOST_GPU, *flags], stderr=subprocess.PIPE, env=clean_environment(), timeout=PATIENCE)
             self.assertEqual(r.returncode, 1)

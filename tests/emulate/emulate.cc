@@ -59,6 +59,8 @@ cudaError_t failure, sticky, last_error;
 bool failure_passes;
 int n_devices = 1;
 cudaError_t device_error;
+unsigned contexts; // a bit a device
+thread_local int current_device;
 int n_objects;
 
 // Returns in whoever last saved itself in `to`. A function of its own, as __builtin_longjmp and its setjmp want, and one that
@@ -288,6 +290,12 @@ void emulate_devices(int n, cudaError_t error)
 {
 	n_devices = n;
 	device_error = error;
+	contexts = 0;
+}
+
+unsigned emulate_contexts(void)
+{
+	return contexts;
 }
 
 int emulate_objects(void)
@@ -305,7 +313,10 @@ cudaError_t cudaGetDeviceCount(int *n)
 cudaError_t cudaSetDevice(int device)
 {
 	ENTER();
-	return device >= 0 && device < n_devices ? cudaSuccess : fail(cudaErrorInvalidDevice);
+	if (device < 0 || device >= n_devices)
+		return fail(cudaErrorInvalidDevice);
+	current_device = device;
+	return cudaSuccess;
 }
 
 cudaError_t cudaGetDeviceProperties(struct cudaDeviceProp *properties, int)
@@ -370,6 +381,7 @@ const char *cudaGetErrorString(cudaError_t error)
 
 static cudaError_t allocate(void **pointer, size_t bytes)
 {
+	contexts |= 1u << current_device;
 	*pointer = aligned_alloc(256, (bytes + 255) / 256 * 256);
 	if (!*pointer)
 		return fail(cudaErrorMemoryAllocation);
@@ -380,6 +392,8 @@ static cudaError_t allocate(void **pointer, size_t bytes)
 
 static cudaError_t release(void *pointer)
 {
+	std::lock_guard<std::recursive_mutex> guard(one_at_a_time);
+	contexts |= 1u << current_device;
 	n_objects -= pointer != nullptr;
 	free(pointer);
 	return sticky;
@@ -436,6 +450,7 @@ cudaError_t cudaMemsetAsync(void *to, int byte, size_t bytes, cudaStream_t strea
 cudaError_t cudaStreamCreateWithFlags(cudaStream_t *stream, unsigned)
 {
 	ENTER();
+	contexts |= 1u << current_device;
 	*stream = new CUstream_st();
 	n_objects++;
 	return cudaSuccess;

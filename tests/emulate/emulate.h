@@ -26,8 +26,12 @@ void emulate_failure(const char *function, int good, cudaError_t error);
 // As above, but only that one call fails.
 void emulate_failure_once(const char *function, int good, cudaError_t error);
 
-// What is there: 1 device unless told otherwise. The error is that of cudaGetDeviceCount.
+// What is there: 1 device unless told otherwise. The error is that of cudaGetDeviceCount. No device has a context then.
 void emulate_devices(int n, cudaError_t error);
+
+// The devices that a context was opened on: bit i is device i. As CUDA does, any thread that makes or frees something opens one
+// on its current device, which is 0 until it sets another.
+unsigned emulate_contexts(void);
 
 // Allocations (device and pinned), streams, graphs and events that are alive.
 int emulate_objects(void);

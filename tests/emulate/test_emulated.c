@@ -6,6 +6,7 @@
 #include "tests/emulate/emulate.h"
 #include "tests/unit/test.h"
 
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -34,7 +35,7 @@ static struct engine *open_engine(void)
 {
 	struct engine *engine = NULL;
 	struct err e = { "" };
-	CHECK_MSG(cuda_engine_open(&(struct cuda_options){ .device = 0 }, &engine, &e) == 0, "%s", e.msg);
+	CHECK_MSG(cuda_engine_open(0, &engine, &e) == 0, "%s", e.msg);
 	return engine;
 }
 
@@ -58,7 +59,7 @@ static int do_everything(const char *name, float *scores, float *trained, struct
 	struct engine_context *context = NULL;
 	struct engine_trainer *trainer = NULL;
 	*lost = false;
-	if (cuda_engine_open(&(struct cuda_options){ .device = 0 }, &engine, e))
+	if (cuda_engine_open(0, &engine, e))
 		return -1;
 	int status = -1;
 	if (engine_model_new(engine, &network, &model, e) || engine_context_open(engine, N, 1, &context, e) ||
@@ -185,6 +186,57 @@ TEST(emulated_an_error_that_passes_is_none)
 	engine_close(engine);
 }
 
+struct left {
+	struct engine_model *model;
+	struct engine_context *context;
+	struct engine_trainer *trainer;
+};
+
+static void *close_all(void *arg)
+{
+	struct left *left = arg;
+	engine_trainer_close(left->trainer);
+	engine_context_close(left->context);
+	engine_model_unref(left->model);
+	return NULL;
+}
+
+// A thread that has computed nothing frees what is on the second device: the first one stays untouched.
+static void free_elsewhere(struct engine *engine)
+{
+	const struct engine_network network = noise("relu");
+	const struct engine_training training = { .start = network, .batch = 2, .n_threads = 1 };
+	struct left left = { NULL, NULL, NULL };
+	struct err e = { "" };
+	pthread_t thread;
+	CHECK_MSG(engine_model_new(engine, &network, &left.model, &e) == 0 && engine_context_open(engine, 2, 1, &left.context, &e) == 0 &&
+		      engine_trainer_open(engine, &training, &left.trainer, &e) == 0 &&
+		      engine_trainer_data(left.trainer, pixels, labels, N, &e) == 0,
+		  "%s", e.msg);
+	if (pthread_create(&thread, NULL, close_all, &left))
+		abort();
+	pthread_join(thread, NULL);
+	engine_close(engine);
+	CHECK_MSG(emulate_contexts() == 1u << 1, "contexts on devices %#x", emulate_contexts());
+	CHECK(emulate_objects() == 0);
+}
+
+TEST(emulated_frees_are_on_the_engines_device)
+{
+	struct engine *engine = NULL;
+	struct err e = { "" };
+	emulate_devices(2, cudaSuccess);
+	CHECK_MSG(cuda_engine_open(1, &engine, &e) == 0, "%s", e.msg);
+	if (engine)
+		free_elsewhere(engine);
+	emulate_devices(2, cudaSuccess);
+	if (cudnn_engine_open(1, false, &engine, &e) == 0)
+		free_elsewhere(engine);
+	else
+		CHECK_MSG(strstr(e.msg, "cuDNN"), "%s", e.msg); // which a test of its own brings along
+	emulate_devices(1, cudaSuccess);
+}
+
 TEST(emulated_why_there_is_no_gpu)
 {
 	static const struct {
@@ -204,7 +256,7 @@ TEST(emulated_why_there_is_no_gpu)
 		struct engine *engine;
 		struct err e = { "" };
 		emulate_devices(cases[i].n_devices, cases[i].error);
-		CHECK(cuda_engine_open(&(struct cuda_options){ .device = cases[i].device }, &engine, &e) == -1);
+		CHECK(cuda_engine_open(cases[i].device, &engine, &e) == -1);
 		CHECK_MSG(strstr(e.msg, cases[i].says), "\"%s\" does not say \"%s\"", e.msg, cases[i].says);
 	}
 	emulate_devices(1, cudaSuccess);

@@ -14,9 +14,9 @@ static const struct {
 	struct engine_choice choice;
 } named[] = {
 	{ "cpu", { .device = "cpu" } },
-	{ "cuda", { .device = "cuda" } },
-	{ "cudnn", { .device = "cuda", .cudnn = true } },
-	{ "tf32", { .device = "cuda", .cudnn = true, .tf32 = true } },
+	{ "cuda", { .device = "cuda", .kernels = "own" } },
+	{ "cudnn", { .device = "cuda", .kernels = "cudnn" } },
+	{ "tf32", { .device = "cuda", .kernels = "cudnn", .tf32 = true } },
 };
 
 struct engine *engines_open(void)
@@ -25,7 +25,7 @@ struct engine *engines_open(void)
 	for (size_t i = 0; i < sizeof named / sizeof named[0]; i++) {
 		struct engine *engine;
 		struct err e;
-		char why[256];
+		char why[ENGINE_WHY_BYTES];
 		if (strcmp(name ? name : "cpu", named[i].name) != 0)
 			continue;
 		if (engine_open(&named[i].choice, &engine, why, sizeof why, &e) == 0)

@@ -30,7 +30,7 @@ TEST(config_defaults)
 	CHECK_MSG(parse("", "", &c, &e) == 0, "%s", e.msg);
 	CHECK(strcmp(c.listen.host, "127.0.0.1") == 0 && c.listen.port == 8080);
 	CHECK(c.n_models == 1 && strcmp(c.models[0].name, "relu") == 0 && !c.models[0].file && !c.network && strcmp(c.engine.device, "auto") == 0);
-	CHECK(!c.engine.cudnn && !c.engine.tf32 && !c.engine.isa && c.on_loss == HEALTH_LOSS_CPU);
+	CHECK(strcmp(c.engine.kernels, "auto") == 0 && !c.old_cudnn && !c.engine.tf32 && !c.engine.isa && c.on_loss == HEALTH_LOSS_CPU);
 	CHECK(c.max_batch == 64 && c.max_delay_us == 0 && c.http_threads == 0 && c.log_level == LOG_INFO && c.access_log == ACCESS_OFF);
 	CHECK(c.limits.max_body == 8 << 20 && c.limits.queue >= c.limits.max_pictures && c.limits.idle_timeout_s == 60);
 }
@@ -78,20 +78,26 @@ TEST(config_switches)
 {
 	static const struct {
 		const char *flags, *variables;
-		bool cudnn, tf32;
+		const char *kernels;
+		bool tf32, old_cudnn;
 	} cases[] = {
-		{ "--cudnn --queue 999", "", true, false }, // takes no word for its value
-		{ "--queue 999 --tf32 --cudnn", "", true, true },
-		{ "--cudnn=1 --queue=999 --tf32=0", "", true, false },
-		{ "--queue 999", "LENETD_CUDNN=1|LENETD_TF32=0", true, false },
-		{ "--queue 999 --cudnn=0", "LENETD_CUDNN=1|LENETD_TF32=1", false, true },
-		{ "--queue 999 --cudnn", "LENETD_CUDNN=0", true, false },
+		{ "--tf32 --queue 999", "", "auto", true, false }, // takes no word for its value
+		{ "--tf32=1 --queue=999 --kernels own", "", "own", true, false },
+		{ "--queue 999", "LENETD_KERNELS=cudnn|LENETD_TF32=0", "cudnn", false, false },
+		{ "--queue 999 --tf32=0", "LENETD_TF32=1", "auto", false, false },
+		{ "--cudnn --queue 999", "", "cudnn", false, true },
+		{ "--queue 999", "LENETD_CUDNN=1", "cudnn", false, true },
+		{ "--queue 999 --cudnn=0", "LENETD_CUDNN=1", "own", false, true },
+		{ "--queue 999 --cudnn", "LENETD_KERNELS=own", "cudnn", false, true },
+		{ "--queue 999 --kernels own", "LENETD_CUDNN=1", "own", false, true },
+		{ "--queue 999", "LENETD_CUDNN=1|LENETD_KERNELS=own", "own", false, true },
 	};
 	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
 		struct config c;
 		struct err e;
 		CHECK_MSG(parse(cases[i].flags, cases[i].variables, &c, &e) == 0, "\"%s\": %s", cases[i].flags, e.msg);
-		CHECK_MSG(c.engine.cudnn == cases[i].cudnn && c.engine.tf32 == cases[i].tf32 && c.limits.queue == 999,
+		CHECK_MSG(strcmp(c.engine.kernels, cases[i].kernels) == 0 && c.engine.tf32 == cases[i].tf32 &&
+			      c.old_cudnn == cases[i].old_cudnn && c.limits.queue == 999,
 			  "\"%s\" under \"%s\"", cases[i].flags, cases[i].variables);
 	}
 }
@@ -187,6 +193,7 @@ TEST(config_says_what_is_wrong)
 		{ "--isa sse2", "", "--isa: \"sse2\" is not accepted: give avx512, avx2 or portable" },
 		{ "", "LENETD_ISA=AVX2", "environment variable LENETD_ISA: \"AVX2\" is not accepted" },
 		{ "--cudnn 1", "", "\"1\" is no flag of lenetd" },
+		{ "--kernels ours", "", "--kernels: \"ours\" is not accepted: give auto, cudnn or own" },
 		{ "--cudnn=yes", "", "--cudnn: \"yes\" is not accepted: give 1 or 0" },
 		{ "--tf32=10", "", "--tf32: \"10\" is not accepted: give 1 or 0" },
 		{ "--tf32=", "", "--tf32: has an empty value" },
@@ -224,6 +231,6 @@ TEST(config_help_works_in_a_broken_environment)
 	CHECK(parse("--help", "LENETD_MAX_BATCH=many", &c, &e) == 0 && c.help);
 	CHECK(parse("--version", "LENETD_MAX_BATCH=many", &c, &e) == 0 && c.version);
 	config_help(text, sizeof text);
-	CHECK(strstr(text, "--cudnn  ") && strstr(text, "--on-gpu-loss WHAT"));
+	CHECK(strstr(text, "--kernels KERNELS") && strstr(text, "--tf32  ") && strstr(text, "--on-gpu-loss WHAT"));
 	CHECK(strstr(text, "--listen ADDR:PORT") && strstr(text, "Exit status") && strlen(text) < sizeof text - 1);
 }

@@ -19,7 +19,7 @@ TEST(engines_isa_is_the_one_asked_for)
 		const struct engine_choice choice = { .device = devices[i % 2], .isa = cases[i / 2].isa };
 		struct engine *engine;
 		struct err e;
-		char why[256];
+		char why[ENGINE_WHY_BYTES];
 		if (cpu_engine_open(choice.isa, &engine, &e)) {
 			test_skip("%s: %s", choice.isa, e.msg);
 			continue;
@@ -42,17 +42,19 @@ TEST(engines_refuse_what_does_not_go_together)
 	} cases[] = {
 		{ { .device = "cuda", .isa = "portable" }, "--isa portable is the CPU's: not with --device cuda" },
 		{ { .device = "cuda:1", .isa = "avx2" }, "not with --device cuda:1" },
-		{ { .device = "auto", .isa = "portable", .cudnn = true }, "nor with --isa" },
+		{ { .device = "auto", .isa = "portable", .kernels = "cudnn" }, "nor with --isa" },
 		{ { .device = "cpu", .isa = "mmx" }, "is called \"mmx\"; there are: " },
 		{ { .device = "auto", .isa = "" }, "is called \"\"; there are: " },
 		{ { .device = "abacus" }, "want auto, cpu, cuda or cuda:N" },
-		{ { .device = "cpu", .cudnn = true }, "not with --device cpu" },
-		{ { .device = "cpu", .tf32 = true }, "with --cudnn only" },
+		{ { .device = "cpu", .kernels = "cudnn" }, "not with --device cpu" },
+		{ { .device = "cpu", .tf32 = true }, "with --kernels cudnn only" },
+		{ { .device = "cpu", .kernels = "own", .tf32 = true }, "with --kernels cudnn only" },
+		{ { .device = "cpu", .kernels = "cublas" }, "kernels \"cublas\": want auto, cudnn or own" },
 	};
 	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
 		struct engine *engine = NULL;
 		struct err e = { "" };
-		char why[256];
+		char why[ENGINE_WHY_BYTES];
 		CHECK_MSG(engine_open(&cases[i].choice, &engine, why, sizeof why, &e) == -1 && !engine, "case %zu was accepted", i);
 		CHECK_MSG(strstr(e.msg, cases[i].message), "case %zu: %s", i, e.msg);
 	}
