@@ -49,9 +49,8 @@ template <int P, bool PUBLISHED> static __global__ void __launch_bounds__(CUDA_T
 
 template <int P> static cudaError_t prepare()
 {
-	const int bytes = (int)sizeof(cuda_layers<P>);
-	cudaError_t error = cudaFuncSetAttribute(forward_kernel<P, false>, cudaFuncAttributeMaxDynamicSharedMemorySize, bytes);
-	return error ? error : cudaFuncSetAttribute(forward_kernel<P, true>, cudaFuncAttributeMaxDynamicSharedMemorySize, bytes);
+	cudaError_t error = allow_shared<cuda_layers<P>>(forward_kernel<P, false>);
+	return error ? error : allow_shared<cuda_layers<P>>(forward_kernel<P, true>);
 }
 
 cudaError_t cuda_forward_prepare(void)

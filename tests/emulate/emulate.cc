@@ -38,6 +38,15 @@ int n_devices = 1;
 cudaError_t device_error;
 int n_objects;
 
+// The most dynamic shared memory of a block (CUDA C++ Programming Guide, "Technical Specifications per Compute Capability").
+const struct card {
+	int major, minor, shared_bytes;
+} cards[] = { { 7, 0, 96 << 10 }, { 7, 5, 64 << 10 }, { 8, 0, 163 << 10 },
+	      { 8, 6, 99 << 10 }, { 8, 9, 99 << 10 }, { 9, 0, EMULATE_SHARED_BYTES } };
+const card *the_card = &cards[1];
+enum { SHARED_UNASKED = 48 << 10 };
+std::map<const void *, int> shared_asked; // bytes, by kernel
+
 cudaError_t fail(cudaError_t error)
 {
 	return last_error = error;
@@ -81,13 +90,27 @@ cudaError_t run_all(cudaStream_t stream)
 
 } // namespace
 
-cudaError_t emulate_launch(const std::function<void()> &kernel, dim3 grid, dim3 block, size_t shared_bytes, cudaStream_t stream)
+cudaError_t emulate_allow_shared(const void *kernel, int bytes)
+{
+	std::lock_guard<std::recursive_mutex> guard(one_at_a_time);
+	if (cudaError_t error = enter("cudaFuncSetAttribute"))
+		return error;
+	if (bytes > the_card->shared_bytes)
+		return fail(cudaErrorInvalidValue);
+	shared_asked[kernel] = bytes;
+	return cudaSuccess;
+}
+
+cudaError_t emulate_launch(const void *kernel, const std::function<void()> &call, dim3 grid, dim3 block, size_t shared_bytes,
+			   cudaStream_t stream)
 {
 	std::lock_guard<std::recursive_mutex> guard(one_at_a_time);
 	if (cudaError_t error = enter("cudaLaunchKernel"))
 		return error;
 	unsigned n = block.x * block.y * block.z;
-	if (n == 0 || n > EMULATE_MAX_THREADS || grid.x == 0 || grid.y == 0 || grid.y > 65535 || shared_bytes > EMULATE_SHARED_BYTES)
+	auto asked = shared_asked.find(kernel);
+	size_t most = (size_t)std::max<int>(SHARED_UNASKED, asked == shared_asked.end() ? 0 : asked->second);
+	if (n == 0 || n > EMULATE_MAX_THREADS || grid.x == 0 || grid.y == 0 || grid.y > 65535 || shared_bytes > most)
 		return fail(cudaErrorInvalidValue);
 	return put(stream, [=]() -> cudaError_t {
 		if (cudaError_t error = enter("kernel"))
@@ -97,7 +120,7 @@ cudaError_t emulate_launch(const std::function<void()> &kernel, dim3 grid, dim3 
 		for (blockIdx.z = 0; blockIdx.z < grid.z; blockIdx.z++)
 			for (blockIdx.y = 0; blockIdx.y < grid.y; blockIdx.y++)
 				for (blockIdx.x = 0; blockIdx.x < grid.x; blockIdx.x++)
-					emulate_block(kernel, (int)n, shared_bytes);
+					emulate_block(call, (int)n, shared_bytes);
 		return cudaSuccess;
 	});
 }
@@ -125,6 +148,16 @@ void emulate_devices(int n, cudaError_t error)
 {
 	n_devices = n;
 	device_error = error;
+}
+
+void emulate_card(int major, int minor)
+{
+	the_card = nullptr;
+	for (const card &c : cards)
+		if (c.major == major && c.minor == minor)
+			the_card = &c;
+	assert(the_card);
+	shared_asked.clear();
 }
 
 int emulate_objects(void)
@@ -156,9 +189,9 @@ cudaError_t cudaDeviceGetAttribute(int *value, enum cudaDeviceAttr attribute, in
 {
 	ENTER();
 	*value = attribute == cudaDevAttrMultiProcessorCount		? 4 :
-		 attribute == cudaDevAttrMaxSharedMemoryPerBlockOptin ? EMULATE_SHARED_BYTES :
-		 attribute == cudaDevAttrComputeCapabilityMajor	      ? 7 :
-		 attribute == cudaDevAttrComputeCapabilityMinor	      ? 5 :
+		 attribute == cudaDevAttrMaxSharedMemoryPerBlockOptin ? the_card->shared_bytes :
+		 attribute == cudaDevAttrComputeCapabilityMajor	      ? the_card->major :
+		 attribute == cudaDevAttrComputeCapabilityMinor	      ? the_card->minor :
 								1000000;
 	return cudaSuccess;
 }

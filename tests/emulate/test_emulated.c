@@ -107,6 +107,7 @@ TEST(emulated_failures_leave_nothing)
 {
 	static const char *const functions[] = {
 		"cudaGetDeviceCount",	"cudaSetDevice",	"cudaGetDeviceProperties", "cudaDeviceGetAttribute", "cudaMalloc",
+		"cudaFuncSetAttribute",
 		"cudaHostAlloc",	"cudaMemcpyAsync",	"cudaMemsetAsync",	   "cudaStreamCreateWithFlags",
 		"cudaStreamSynchronize", "cudaStreamQuery",	"cudaStreamBeginCapture",  "cudaStreamEndCapture",
 		"cudaGraphInstantiate", "cudaGraphLaunch",	"cudaLaunchKernel",	   "kernel",
@@ -183,6 +184,34 @@ TEST(emulated_an_error_that_passes_is_none)
 	CHECK(engine_context_open(engine, 1, 1, &context, &e) == 0);
 	engine_context_close(context);
 	engine_close(engine);
+}
+
+// Every kernel's shared memory fits into what the card has, and the card does not show in the bits.
+TEST(emulated_cards)
+{
+	static const struct {
+		int major, minor;
+	} cards[] = { { 7, 5 }, { 8, 6 }, { 9, 0 } };
+	static const char *const names[] = { "relu", "1998" };
+	static float scores[2][N * 10], trained[2][N_PARAMS];
+	static struct engine_trace traces[2];
+	for (size_t k = 0; k < 2; k++)
+		for (size_t i = 0; i < sizeof cards / sizeof cards[0]; i++) {
+			bool lost, first = i == 0;
+			struct err e = { "" };
+			emulate_card(cards[i].major, cards[i].minor);
+			CHECK_MSG(do_everything(names[k], scores[!first], trained[!first], &traces[!first], &lost, &e) == 0,
+				  "%d.%d: %s: %s", cards[i].major, cards[i].minor, names[k], e.msg);
+			CHECK(first || (memcmp(scores[0], scores[1], sizeof scores[0]) == 0 &&
+					memcmp(trained[0], trained[1], sizeof trained[0]) == 0 &&
+					memcmp(&traces[0], &traces[1], sizeof traces[0]) == 0));
+		}
+	struct engine *engine;
+	struct err e = { "" };
+	emulate_card(7, 0);
+	CHECK(cuda_engine_open(&(struct cuda_options){ .device = 0 }, &engine, &e) == -1);
+	CHECK_MSG(strstr(e.msg, "has compute capability 7.0, and 7.5 is needed"), "%s", e.msg);
+	emulate_card(7, 5);
 }
 
 TEST(emulated_why_there_is_no_gpu)
