@@ -12,6 +12,7 @@
 uint3 threadIdx, blockIdx;
 dim3 blockDim, gridDim;
 float4 cuda_shared[EMULATE_SHARED_BYTES / sizeof(float4)];
+struct emulate_counts emulate_counts;
 
 namespace {
 
@@ -133,6 +134,7 @@ bool open_barriers(int n)
 void emulate_block(const std::function<void()> &kernel, int n, size_t shared_bytes)
 {
 	running = &kernel;
+	emulate_counts.blocks++;
 	memset(cuda_shared, 0xff, shared_bytes);
 	for (int i = 0; i < n; i++)
 		coroutines[i].state = READY;

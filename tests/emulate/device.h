@@ -3,7 +3,7 @@
 // threads in __syncthreads() and its warp's in __syncwarp() and the shuffles.
 #pragma once
 
-#include <cuda_runtime_api.h>
+#include "tests/emulate/emulate.h"
 
 #include <algorithm>
 #include <cmath>
@@ -45,7 +45,17 @@ void __syncthreads();
 void __syncwarp(unsigned mask = 0xffffffff);
 unsigned long long emulate_shuffle(unsigned long long bits, int lane);
 static inline void __threadfence() {}
-static inline void __threadfence_system() {}
+static inline void __threadfence_system()
+{
+	emulate_counts.system_fences++;
+}
+
+static inline unsigned __float_as_uint(float x)
+{
+	unsigned bits;
+	std::memcpy(&bits, &x, sizeof bits);
+	return bits;
+}
 
 template <class T> static inline T __ldg(const T *p)
 {
@@ -71,6 +81,7 @@ template <class T> static inline T __shfl_down_sync(unsigned, T value, int delta
 static inline unsigned atomicAdd(unsigned *p, unsigned n)
 {
 	unsigned old = *p;
+	emulate_counts.atomics++;
 	*p += n;
 	return old;
 }

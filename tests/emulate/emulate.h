@@ -34,6 +34,11 @@ void emulate_devices(int n, cudaError_t error);
 // the engine serves, unless told otherwise.
 void emulate_card(int major, int minor);
 
+// What kernels have done since the process began: blocks that ran, and fences for the host and atomic operations of any thread.
+extern struct emulate_counts {
+	long blocks, system_fences, atomics;
+} emulate_counts;
+
 // Allocations (device and pinned), streams, graphs and events that are alive.
 int emulate_objects(void);
 

@@ -3,6 +3,7 @@
 #include "core/idx.h"
 #include "core/rng.h"
 #include "kernels/cuda.h"
+#include "kernels/cuda_net.h"
 #include "tests/emulate/emulate.h"
 #include "tests/unit/test.h"
 
@@ -10,7 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { N = 6, N_STEPS = 3, N_PARAMS = 61740 };
+// On the four multiprocessors here a pass of N_FOURS pictures has four a block, and one of the other N - N_FOURS has two.
+enum { N = 16, N_FOURS = 10, N_STEPS = 3, N_PARAMS = 61740 };
 
 static float params[N_PARAMS], ink[N * LENET5_PIXELS];
 static uint8_t pixels[N * LENET5_PIXELS], labels[N];
@@ -25,7 +27,7 @@ static struct engine_network noise(const char *name)
 	for (int i = 0; i < N * LENET5_PIXELS; i++) {
 		pixels[i] = (uint8_t)rng_next(&rng);
 		ink[i] = (float)pixels[i] / 255.0f;
-		labels[i % N] = (uint8_t)(i % N);
+		labels[i % N] = (uint8_t)(i % N % 10);
 	}
 	return (struct engine_network){ net, 0.13f, 0.31f, params };
 }
@@ -52,7 +54,7 @@ static int do_everything(const char *name, float *scores, float *trained, struct
 	};
 	const uint32_t order[] = { 0, 1, 2, 3, 4, 5, 0, 1, 2 };
 	const float rates[N_STEPS] = { 0.001f, 0.001f, 0.001f };
-	float losses[N_STEPS];
+	float losses[N_STEPS], alone[10];
 	struct engine *engine;
 	struct engine_model *model = NULL;
 	struct engine_context *context = NULL;
@@ -62,10 +64,13 @@ static int do_everything(const char *name, float *scores, float *trained, struct
 		return -1;
 	int status = -1;
 	if (engine_model_new(engine, &network, &model, e) || engine_context_open(engine, N, 1, &context, e) ||
-	    engine_forward(context, model, ink, N, scores, e) || engine_trace(context, model, ink, trace, e) ||
+	    engine_forward(context, model, ink, N_FOURS, scores, e) ||
+	    engine_forward(context, model, ink + N_FOURS * LENET5_PIXELS, N - N_FOURS, scores + N_FOURS * 10, e) ||
+	    engine_forward(context, model, ink, 1, alone, e) || engine_trace(context, model, ink, trace, e) ||
 	    engine_trainer_open(engine, &training, &trainer, e) || engine_trainer_data(trainer, pixels, labels, N, e) ||
 	    engine_trainer_steps(trainer, order, 9, rates, losses, e) || engine_trainer_read(trainer, trained, trained, e))
 		goto out;
+	CHECK(memcmp(alone, scores, sizeof alone) == 0);
 	status = 0;
 out:
 	*lost = engine_lost(engine);
@@ -95,7 +100,6 @@ static void check_orders(const char *name)
 	CHECK(memcmp(scores[0], traces[0].output, sizeof traces[0].output) == 0);
 }
 
-// More pictures than multiprocessors, so that forward is another kernel than trace.
 TEST(emulated_threads_in_any_order)
 {
 	check_orders("relu");
@@ -107,10 +111,10 @@ TEST(emulated_failures_leave_nothing)
 {
 	static const char *const functions[] = {
 		"cudaGetDeviceCount",	"cudaSetDevice",	"cudaGetDeviceProperties", "cudaDeviceGetAttribute", "cudaMalloc",
-		"cudaFuncSetAttribute",
 		"cudaHostAlloc",	"cudaMemcpyAsync",	"cudaMemsetAsync",	   "cudaStreamCreateWithFlags",
 		"cudaStreamSynchronize", "cudaStreamQuery",	"cudaStreamBeginCapture",  "cudaStreamEndCapture",
 		"cudaGraphInstantiate", "cudaGraphLaunch",	"cudaLaunchKernel",	   "kernel",
+		"cudaFuncSetAttribute",
 	};
 	static float scores[N * 10], trained[N_PARAMS];
 	static struct engine_trace trace;
@@ -183,6 +187,64 @@ TEST(emulated_an_error_that_passes_is_none)
 	CHECK(engine_context_open(engine, 1, 1, &context, &e) == -1 && !engine_lost(engine));
 	CHECK(engine_context_open(engine, 1, 1, &context, &e) == 0);
 	engine_context_close(context);
+	engine_close(engine);
+}
+
+TEST(emulated_pictures_a_block)
+{
+	static const struct {
+		int n, n_multiprocessors, want;
+	} cases[] = {
+		{ 1, 132, 1 },	 { 132, 132, 1 }, { 133, 132, 2 }, { 264, 132, 2 },    { 265, 132, 4 },	  { 528, 132, 4 },
+		{ 529, 132, 2 }, { 792, 132, 2 }, { 793, 132, 4 }, { 1056, 132, 4 },   { 16384, 132, 4 }, { 65536, 132, 4 },
+		{ 40, 40, 1 },	 { 41, 40, 2 },	  { 81, 40, 4 },   { 1, 1, 1 },	       { 2, 1, 2 },	  { 3, 1, 4 },
+	};
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		int got = cuda_pictures_a_block(cases[i].n, cases[i].n_multiprocessors);
+		CHECK_MSG(got == cases[i].want, "%d pictures on %d multiprocessors: %d a block, want %d", cases[i].n,
+			  cases[i].n_multiprocessors, got, cases[i].want);
+	}
+}
+
+// With one, two and four pictures a block: a pass of several pictures takes a fence for the host and an atomic operation a block,
+// and one fence more; a pass of one picture takes neither.
+TEST(emulated_blocks_fences_and_atomics)
+{
+	static const struct {
+		int n;
+		struct emulate_counts want;
+	} cases[] = {
+		{ 1, { 1, 0, 0 } }, { 2, { 2, 3, 2 } }, { 4, { 4, 5, 4 } }, { 5, { 3, 4, 3 } },
+		{ 8, { 4, 5, 4 } }, { 9, { 3, 4, 3 } }, { N, { 4, 5, 4 } },
+	};
+	static float alone[N * 10], together[N * 10];
+	static struct engine_trace trace;
+	const struct engine_network network = noise("relu");
+	struct engine *engine = open_engine();
+	struct engine_model *model;
+	struct engine_context *context;
+	struct emulate_counts before, after;
+	struct err e = { "" };
+	CHECK(engine_model_new(engine, &network, &model, &e) == 0 && engine_context_open(engine, N, 1, &context, &e) == 0);
+	for (int p = 0; p < N; p++)
+		CHECK(engine_forward(context, model, ink + p * LENET5_PIXELS, 1, alone + p * 10, &e) == 0);
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		const struct emulate_counts *want = &cases[i].want;
+		before = emulate_counts;
+		CHECK(engine_forward(context, model, ink, cases[i].n, together, &e) == 0);
+		after = emulate_counts;
+		CHECK(memcmp(together, alone, (size_t)cases[i].n * 10 * sizeof *alone) == 0);
+		CHECK_MSG(after.blocks - before.blocks == want->blocks && after.atomics - before.atomics == want->atomics &&
+				  after.system_fences - before.system_fences == want->system_fences,
+			  "%d pictures: %ld blocks, %ld fences, %ld atomics", cases[i].n, after.blocks - before.blocks,
+			  after.system_fences - before.system_fences, after.atomics - before.atomics);
+	}
+	before = emulate_counts;
+	CHECK(engine_trace(context, model, ink, &trace, &e) == 0 && memcmp(trace.output, alone, sizeof trace.output) == 0);
+	after = emulate_counts;
+	CHECK(after.system_fences - before.system_fences == 1 && after.atomics == before.atomics);
+	engine_context_close(context);
+	engine_model_unref(model);
 	engine_close(engine);
 }
 
