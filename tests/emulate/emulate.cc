@@ -44,7 +44,7 @@ const struct card {
 } cards[] = { { 7, 0, 96 << 10 }, { 7, 5, 64 << 10 }, { 8, 0, 163 << 10 },
 	      { 8, 6, 99 << 10 }, { 8, 9, 99 << 10 }, { 9, 0, EMULATE_SHARED_BYTES } };
 const card *the_card = &cards[1];
-enum { SHARED_UNASKED = 48 << 10 };
+enum { SHARED_UNASKED = 48 << 10 }; // what a launch may have of it without cudaFuncSetAttribute
 std::map<const void *, int> shared_asked; // bytes, by kernel
 
 cudaError_t fail(cudaError_t error)
