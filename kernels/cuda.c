@@ -25,6 +25,7 @@ struct context {
 	unsigned *finished; // the last ticket that is done
 	unsigned *n_ended; // the device's
 	unsigned ticket;
+	uint64_t *stamped; // (10), page-locked: the scores of a pass of one picture (struct cuda_forward)
 };
 
 static struct cuda_engine *cuda(const struct engine *engine)
@@ -122,6 +123,7 @@ static void context_close(struct engine_context *context)
 	cudaFreeHost(c->scores);
 	cudaFreeHost(c->trace);
 	cudaFreeHost(c->finished);
+	cudaFreeHost(c->stamped);
 	cudaFree(c->n_ended);
 	free(c);
 }
@@ -140,6 +142,7 @@ static int context_open(struct engine *engine, int max_batch, int n_threads, str
 	    cuda_alloc_pinned(engine, n * LENET5_DIGITS * sizeof(float), (void **)&c->scores, e) ||
 	    cuda_alloc_pinned(engine, sizeof *c->trace, (void **)&c->trace, e) ||
 	    cuda_alloc_pinned(engine, sizeof *c->finished, (void **)&c->finished, e) ||
+	    cuda_alloc_pinned(engine, LENET5_DIGITS * sizeof *c->stamped, (void **)&c->stamped, e) ||
 	    cuda_alloc(engine, sizeof *c->n_ended, (void **)&c->n_ended, e) ||
 	    CUDA(engine, cudaMemsetAsync(c->n_ended, 0, sizeof *c->n_ended, c->stream), e) ||
 	    CUDA(engine, cudaStreamSynchronize(c->stream), e)) {
@@ -150,14 +153,28 @@ static int context_open(struct engine *engine, int max_batch, int n_threads, str
 	return 0;
 }
 
-// The kernel's last block writes the ticket. Asking the driver takes longer than the kernel, so it is asked now and then only,
-// whether something went wrong.
-static int await(struct context *c, struct err *e)
+// Whether the kernel has written the ticket wherever it does so last.
+static bool is_done(const struct context *c, const struct cuda_forward *pass)
 {
-	for (unsigned spins = 1; __atomic_load_n(c->finished, __ATOMIC_ACQUIRE) != c->ticket; spins++) {
+	if (!pass->stamped)
+		return __atomic_load_n(c->finished, __ATOMIC_ACQUIRE) == c->ticket;
+	for (int i = 0; i < LENET5_DIGITS; i++)
+		if (__atomic_load_n(&c->stamped[i], __ATOMIC_ACQUIRE) >> 32 != c->ticket)
+			return false;
+	return true;
+}
+
+// Asking the driver takes longer than the kernel, so it is asked now and then only, whether something went wrong.
+static int await(struct context *c, const struct cuda_forward *pass, struct err *e)
+{
+	for (unsigned spins = 1; !is_done(c, pass); spins++) {
 		cudaError_t error = spins % 4096 ? cudaSuccess : cudaStreamQuery(c->stream);
 		if (error != cudaErrorNotReady && CUDA(c->base.engine, error, e))
 			return -1;
+	}
+	for (int i = 0; pass->stamped && i < LENET5_DIGITS; i++) {
+		uint32_t bits = (uint32_t)c->stamped[i];
+		memcpy(&c->scores[i], &bits, sizeof bits);
 	}
 	return 0;
 }
@@ -169,12 +186,13 @@ static int compute(struct context *c, const struct engine_model *model, const fl
 	if (ink != c->base.ink)
 		memcpy(c->base.ink, ink, (size_t)n * LENET5_PIXELS * sizeof *ink);
 	const struct cuda_forward pass = {
-		((const struct model *)model)->network, c->base.ink, c->scores, n, trace, c->n_ended, c->finished, ++c->ticket
+		((const struct model *)model)->network, c->base.ink, c->scores, n, trace, c->n_ended, c->finished, ++c->ticket,
+		n == 1 && !trace ? c->stamped : NULL
 	};
-	int pictures_a_block = n <= cuda(engine)->n_multiprocessors ? 1 : CUDA_MANY;
+	int pictures_a_block = cuda_pictures_a_block(n, cuda(engine)->n_multiprocessors);
 	if (cuda_enter(engine, e) || CUDA(engine, cuda_forward_launch(&pass, pictures_a_block, c->stream), e))
 		return -1;
-	return await(c, e);
+	return await(c, &pass, e);
 }
 
 static int forward(struct engine_context *context, const struct engine_model *model, const float *ink, int n, float *scores,

@@ -18,8 +18,6 @@ struct learn_1998_memory {
 	float c1_parts[ROW_PAIRS][C1_SUMS], s2_parts[ROW_PAIRS][2]; // weight, bias
 };
 
-static_assert(sizeof(learn_1998_memory) <= 64 << 10, "the least that a GPU of compute capability 7.5 has");
-
 // p_i = e^−y_i/(e^−j + Σ_k e^−y_k) of the paper's eq. 9. Returns the logarithm of the denominator.
 static __device__ double posterior(const float (*y)[1], float j, float *p)
 {
@@ -60,7 +58,7 @@ static __device__ void penalties_back(struct cuda_backward *b, const float *cent
 
 static __device__ __forceinline__ float *c3_at(struct cuda_backward *b, int map, int y, int x)
 {
-	return &b->dc3[(map * CUDA_SPREAD + y + CUDA_FRAME) * CUDA_SPREAD + x + CUDA_FRAME];
+	return &b->dc3[in_spread(map, y, x)];
 }
 
 // The gradients of S4, from C3's activations, of which b->dc3 is still full.
@@ -73,7 +71,7 @@ static __device__ void s4_gradient(struct cuda_backward *b, struct cuda_features
 	for (int place = 0; place < 25; place++) {
 		const float *c3 = c3_at(b, map, place / 5 * 2, place % 5 * 2);
 		float d = b->ds4[map * 25 + place];
-		weight = fmaf(d, (c3[0] + c3[1]) + (c3[CUDA_SPREAD] + c3[CUDA_SPREAD + 1]), weight);
+		weight = fmaf(d, (c3[0] + c3[1]) + (c3[SPREAD_STRIDE] + c3[SPREAD_STRIDE + 1]), weight);
 		bias += d;
 	}
 	f->s4_weight[map] = weight;
@@ -210,8 +208,7 @@ static __global__ void __launch_bounds__(CUDA_THREADS, 1) learn_1998_kernel(stru
 
 cudaError_t cuda_1998_prepare(void)
 {
-	return cudaFuncSetAttribute(learn_1998_kernel, cudaFuncAttributeMaxDynamicSharedMemorySize,
-				    (int)sizeof(struct learn_1998_memory));
+	return allow_shared<learn_1998_memory>(learn_1998_kernel);
 }
 
 cudaError_t cuda_1998_learn_launch(const struct cuda_training *training, cudaStream_t stream)

@@ -6,11 +6,11 @@
 
 #include "kernels/cuda_layers.cuh"
 
-enum { N_TAPS = 25 };
+enum { N_TAPS = 25, N_SPREAD = 16 * CUDA_SPREAD * SPREAD_STRIDE };
 
 struct cuda_backward {
 	cuda_layers<1> layers; // its c3_weight becomes the turned one
-	float dc3[16 * CUDA_SPREAD * CUDA_SPREAD]; // in its frame
+	float dc3[N_SPREAD]; // in its frame
 	float ds4[N_S4], ds2[6 * 196], dc5[N_C5], df6[N_F6], dscores[N_SCORES]; // before the activations
 };
 
@@ -43,7 +43,8 @@ static __device__ void s2_back(struct cuda_backward *b, enum lenet5_activation a
 		int map = item / 49, y = item % 49 / 7 * 2, x = item % 7 * 2;
 		float sums[4] = { 0.0f, 0.0f, 0.0f, 0.0f };
 		for (int out = 0; out < 16; out++)
-			convolve(load_patch(&b->dc3[(out * CUDA_SPREAD + y) * CUDA_SPREAD + x], CUDA_SPREAD), b->layers.c3_weight[map][out], sums);
+			convolve(load_patch(&b->dc3[(out * CUDA_SPREAD + y) * SPREAD_STRIDE + x], SPREAD_STRIDE),
+				 b->layers.c3_weight[map][out], sums);
 #pragma unroll
 		for (int k = 0; k < 4; k++) {
 			int at = (map * 14 + y + k / 2) * S2_STRIDE + x + k % 2;
@@ -91,7 +92,7 @@ static __device__ __forceinline__ bool begin_picture(struct cuda_backward *b, co
 	*label = s->labels[picture];
 	load_filters<1>(&b->layers, t->params);
 	load_pixels(&b->layers, &t->network, s->pixels + (size_t)picture * LENET5_PIXELS);
-	for (int i = (int)threadIdx.x; i < 16 * CUDA_SPREAD * CUDA_SPREAD; i += CUDA_THREADS)
+	for (int i = (int)threadIdx.x; i < N_SPREAD; i += CUDA_THREADS)
 		b->dc3[i] = 0.0f;
 	return true;
 }

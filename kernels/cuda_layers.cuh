@@ -17,7 +17,7 @@
 
 enum {
 	CUDA_THREADS = 512,
-	S2_STRIDE = 16, // a row of 14 and padding
+	S2_STRIDE = 20, // a row of 14 and padding; with 16 c3_s4's loads take up to 1.9 times as long, by bank conflicts
 	N_INPUT = 32 * 32,
 	N_S2 = 6 * 14 * S2_STRIDE,
 	N_S4 = 400,
@@ -29,17 +29,41 @@ enum {
 
 extern __shared__ float4 cuda_shared[]; // float4: aligned for the widest loads
 
-// A block's filters and the layers of its P pictures. Full layers are [unit][picture].
-template <int P> struct cuda_layers {
-	float c1_weight[6][CUDA_TAPS], c1_bias[8], s2_weight[8], s2_bias[8];
+// Allows a kernel sizeof(Memory) bytes of dynamic shared memory; once for each device, before the kernel's first launch.
+template <class Memory, class Arguments> cudaError_t allow_shared(void (*kernel)(Arguments))
+{
+	static_assert(sizeof(Memory) <= 64 << 10, "the most that compute capability 7.5 gives a block");
+	return cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, (int)sizeof(Memory));
+}
+
+// The input of a block's P pictures, and what is written when C1 and S2 have read it: in its place, so that four pictures fit
+// into 64 KB. Full layers are [unit][picture].
+template <int P> struct cuda_input {
+	union {
+		float input[P][N_INPUT];
+		struct {
+			float s4[N_S4][P];
+			float c5[N_C5][P];
+			float chains[N_CHAINS][N_C5][P];
+		};
+	};
+};
+
+// Of one picture a trace and the way back want every layer: side by side.
+template <> struct cuda_input<1> {
+	float input[1][N_INPUT];
+	float s4[N_S4][1];
+	float c5[N_C5][1];
+	float chains[N_CHAINS][N_C5][1];
+};
+
+// A block's filters and the layers of its P pictures.
+template <int P> struct cuda_layers : cuda_input<P> {
+	alignas(float4) float c1_weight[6][CUDA_TAPS], c1_bias[8], s2_weight[8], s2_bias[8];
 	float c3_weight[6][16][CUDA_TAPS], c3_bias[16], s4_weight[16], s4_bias[16];
-	float input[P][N_INPUT];
 	float s2[P][N_S2];
-	float s4[N_S4][P];
-	float c5[N_C5][P];
 	float f6[N_F6][P];
 	float scores[N_SCORES][P];
-	float chains[N_CHAINS][N_C5][P];
 };
 
 // Which of the four of a pooling window won, (y·2 + x): for the way back.
@@ -158,9 +182,19 @@ __device__ __forceinline__ float pool_window(float sums[4], float weight, float 
 struct cuda_keep {
 	struct engine_trace *trace;
 	cuda_winners *winners;
-	float *c3; // activated, (16, CUDA_SPREAD, CUDA_SPREAD), inside a frame
+	float *c3; // activated, (16, CUDA_SPREAD, SPREAD_STRIDE), inside a frame
 };
-enum { CUDA_SPREAD = 18, CUDA_FRAME = 4 }; // C3's 10 and a frame of 4 on either side
+enum {
+	CUDA_FRAME = 4,
+	CUDA_SPREAD = 10 + 2 * CUDA_FRAME, // C3's rows and columns and a frame on either side
+	SPREAD_STRIDE = 20, // a row and padding; with 18 s2_back's loads take 1.5 times as long, by bank conflicts
+};
+
+// A place of C3 inside its frame.
+__device__ __forceinline__ int in_spread(int map, int y, int x)
+{
+	return (map * CUDA_SPREAD + y + CUDA_FRAME) * SPREAD_STRIDE + x + CUDA_FRAME;
+}
 
 template <int P, bool PUBLISHED>
 __device__ void c1_s2(cuda_layers<P> *l, enum lenet5_activation activation, const cuda_keep &keep)
@@ -212,7 +246,7 @@ __device__ void c3_s4(cuda_layers<P> *l, enum lenet5_activation activation, cons
 				if (keep.trace)
 					keep.trace->c3[(map * 10 + cy) * 10 + cx] = sums[m][k];
 				if (PUBLISHED && keep.c3)
-					keep.c3[(map * CUDA_SPREAD + cy + CUDA_FRAME) * CUDA_SPREAD + cx + CUDA_FRAME] = sums[m][k];
+					keep.c3[in_spread(map, cy, cx)] = sums[m][k];
 			}
 		}
 	}

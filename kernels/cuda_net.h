@@ -58,14 +58,19 @@ struct cuda_forward {
 	unsigned *n_ended;
 	volatile unsigned *finished;
 	unsigned ticket;
+	// (10), page-locked host memory, or NULL. Only for n = 1, without a trace: the kernel writes score i to the low half of
+	// word i and `ticket` to the high half, and leaves `scores` and `finished` alone.
+	volatile uint64_t *stamped;
 };
 
 // Once for each device in use, before its first launch.
 cudaError_t cuda_forward_prepare(void);
 
-// pictures_a_block: 1 gives the shortest answer, CUDA_MANY the most pictures a second. The bits are the same.
-enum { CUDA_MANY = 4 };
+// pictures_a_block: 1, 2 or 4, and 1 where `stamped` is given. The bits are the same.
 cudaError_t cuda_forward_launch(const struct cuda_forward *forward, int pictures_a_block, cudaStream_t stream);
+
+// The number of pictures a block with which n pictures should end soonest.
+int cuda_pictures_a_block(int n, int n_multiprocessors);
 
 // Training. A step is two launches: `learn`, a block a picture, forward and backward; `update`, a thread a parameter.
 

@@ -50,7 +50,7 @@ static __device__ void spread_out(struct learn_memory *m)
 	for (int unit = (int)threadIdx.x; unit < N_S4; unit += CUDA_THREADS) {
 		int map = unit / 25, place = unit % 25, winner = m->winners.s4[unit];
 		int y = place / 5 * 2 + winner / 2, x = place % 5 * 2 + winner % 2;
-		m->back.dc3[(map * CUDA_SPREAD + y + CUDA_FRAME) * CUDA_SPREAD + x + CUDA_FRAME] = m->back.ds4[unit];
+		m->back.dc3[in_spread(map, y, x)] = m->back.ds4[unit];
 		m->s4_from[unit] = y * S2_STRIDE + x;
 	}
 }
@@ -232,8 +232,7 @@ static __global__ void __launch_bounds__(CUDA_THREADS) update_kernel(struct cuda
 
 cudaError_t cuda_train_prepare(void)
 {
-	cudaError_t error =
-	    cudaFuncSetAttribute(learn_kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, (int)sizeof(struct learn_memory));
+	cudaError_t error = allow_shared<learn_memory>(learn_kernel);
 	return error ? error : cudaFuncSetAttribute(update_kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, 0);
 }
 

@@ -3,7 +3,7 @@
 // threads in __syncthreads() and its warp's in __syncwarp() and the shuffles.
 #pragma once
 
-#include <cuda_runtime_api.h>
+#include "tests/emulate/emulate.h"
 
 #include <algorithm>
 #include <cmath>
@@ -38,14 +38,24 @@ static inline float4 make_float4(float x, float y, float z, float w)
 
 extern uint3 threadIdx, blockIdx;
 extern dim3 blockDim, gridDim;
-enum { EMULATE_SHARED_BYTES = 227 * 1024, warpSize = 32 };
+enum { EMULATE_SHARED_BYTES = 227 * 1024, warpSize = 32 }; // the most of any card; emulate_card() says how much of it there is
 extern float4 cuda_shared[EMULATE_SHARED_BYTES / sizeof(float4)];
 
 void __syncthreads();
 void __syncwarp(unsigned mask = 0xffffffff);
 unsigned long long emulate_shuffle(unsigned long long bits, int lane);
 static inline void __threadfence() {}
-static inline void __threadfence_system() {}
+static inline void __threadfence_system()
+{
+	emulate_counts.system_fences++;
+}
+
+static inline unsigned __float_as_uint(float x)
+{
+	unsigned bits;
+	std::memcpy(&bits, &x, sizeof bits);
+	return bits;
+}
 
 template <class T> static inline T __ldg(const T *p)
 {
@@ -71,6 +81,7 @@ template <class T> static inline T __shfl_down_sync(unsigned, T value, int delta
 static inline unsigned atomicAdd(unsigned *p, unsigned n)
 {
 	unsigned old = *p;
+	emulate_counts.atomics++;
 	*p += n;
 	return old;
 }
@@ -83,16 +94,17 @@ static inline float emulate_fmaf(float a, float b, float c)
 using std::max;
 using std::min;
 
-cudaError_t emulate_launch(const std::function<void()> &kernel, dim3 grid, dim3 block, size_t shared_bytes, cudaStream_t stream);
-cudaError_t emulate_allow_shared(const void *kernel, size_t bytes);
+cudaError_t emulate_launch(const void *kernel, const std::function<void()> &call, dim3 grid, dim3 block, size_t shared_bytes,
+			   cudaStream_t stream);
+cudaError_t emulate_allow_shared(const void *kernel, int bytes);
 
 template <class Arguments>
 cudaError_t cudaLaunchKernel(void (*kernel)(Arguments), dim3 grid, dim3 block, void **arguments, size_t shared_bytes, cudaStream_t stream)
 {
 	Arguments copy = *(Arguments *)arguments[0];
-	return emulate_launch([=] { kernel(copy); }, grid, block, shared_bytes, stream);
+	return emulate_launch((const void *)kernel, [=] { kernel(copy); }, grid, block, shared_bytes, stream);
 }
-template <class Arguments> cudaError_t cudaFuncSetAttribute(void (*)(Arguments), cudaFuncAttribute, int bytes)
+template <class Arguments> cudaError_t cudaFuncSetAttribute(void (*kernel)(Arguments), cudaFuncAttribute, int bytes)
 {
-	return bytes <= EMULATE_SHARED_BYTES ? cudaSuccess : cudaErrorInvalidValue;
+	return emulate_allow_shared((const void *)kernel, bytes);
 }

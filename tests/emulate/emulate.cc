@@ -1,10 +1,7 @@
-// One thread of this processor is the whole GPU. A block's threads are coroutines with stacks of their own that hand over at
-// barriers; they are made once and get one block after the other. Streams and graphs are lists of closures.
-#include "tests/emulate/device.h"
+// One thread of this processor is the whole GPU, which runs one block after the other (block.cc). Streams and graphs are lists
+// of closures.
+#include "tests/emulate/block.h"
 #include "tests/emulate/emulate.h"
-
-#include <sys/mman.h>
-#include <ucontext.h>
 
 #include <cassert>
 #include <chrono>
@@ -29,29 +26,9 @@ struct CUevent_st {
 	std::chrono::steady_clock::time_point time;
 };
 
-uint3 threadIdx, blockIdx;
-dim3 blockDim, gridDim;
-float4 cuda_shared[EMULATE_SHARED_BYTES / sizeof(float4)];
-
 namespace {
 
-enum { MAX_THREADS = 1024, STACK_BYTES = 256 << 10 };
-enum state { READY, AT_BLOCK_BARRIER, AT_WARP_BARRIER, DONE };
-
-struct coroutine {
-	void *here[5];
-	ucontext_t start;
-	bool started;
-	enum state state;
-	unsigned long long shuffled;
-};
-
 std::recursive_mutex one_at_a_time; // guards everything below, and the device
-coroutine coroutines[MAX_THREADS];
-void *scheduler[5];
-int current;
-const std::function<void()> *running;
-emulate_order order;
 
 const char *failing_function;
 int good_calls;
@@ -63,119 +40,14 @@ unsigned contexts; // a bit a device
 thread_local int current_device;
 int n_objects;
 
-// Returns in whoever last saved itself in `to`. A function of its own, as __builtin_longjmp and its setjmp want, and one that
-// callers know nothing of: not which registers it spares (it spares none), nor that it never returns (AddressSanitizer would
-// clean up a stack that is not the one it knows).
-__attribute__((noipa, no_sanitize("address"))) void jump(void **to)
-{
-	__builtin_longjmp(to, 1);
-}
-
-#define KEEP_FRAME() asm volatile("" ::: "memory") // no tail call: there is something left to do
-
-__attribute__((noipa)) void hand_over(void **from, void **to)
-{
-	if (!__builtin_setjmp(from))
-		jump(to);
-	KEEP_FRAME();
-}
-
-void wait_for_others(enum state at)
-{
-	int self = current;
-	coroutines[self].state = at;
-	hand_over(coroutines[self].here, scheduler);
-}
-
-void coroutine_main()
-{
-	for (;;) {
-		(*running)();
-		wait_for_others(DONE);
-	}
-}
-
-void start_coroutine(coroutine *c)
-{
-	void *stack = mmap(nullptr, STACK_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	if (stack == MAP_FAILED)
-		abort();
-	getcontext(&c->start);
-	c->start.uc_stack.ss_sp = stack;
-	c->start.uc_stack.ss_size = STACK_BYTES;
-	makecontext(&c->start, coroutine_main, 0);
-	c->started = true;
-}
-
-__attribute__((noipa)) void resume(int thread)
-{
-	coroutine *c = &coroutines[thread];
-	current = thread;
-	threadIdx = { (unsigned)thread % blockDim.x, (unsigned)thread / blockDim.x % blockDim.y,
-		      (unsigned)thread / blockDim.x / blockDim.y };
-	c->state = READY;
-	if (__builtin_setjmp(scheduler))
-		return;
-	if (!c->started) {
-		start_coroutine(c);
-		setcontext(&c->start);
-	}
-	jump(c->here);
-	KEEP_FRAME();
-}
-
-int nth_thread(int i, int n)
-{
-	return order == EMULATE_FORWARDS ? i : order == EMULATE_BACKWARDS ? n - 1 - i : (int)((i * 769L + 13) % n);
-}
-
-// How many of the threads first..last-1 are in that state.
-int count(int first, int last, enum state state)
-{
-	int n = 0;
-	for (int i = first; i < last; i++)
-		n += coroutines[i].state == state;
-	return n;
-}
-
-// Lets through the barriers that all who still run have reached. CUDA wants all of a block or warp at a barrier; here those
-// that have ended are not waited for.
-bool open_barriers(int n)
-{
-	bool any = false;
-	for (int first = 0; first < n; first += warpSize) {
-		int last = std::min(first + (int)warpSize, n);
-		int waiting = count(first, last, AT_WARP_BARRIER);
-		if (waiting && waiting + count(first, last, DONE) == last - first)
-			for (int i = first; i < last; i++)
-				if (coroutines[i].state == AT_WARP_BARRIER)
-					coroutines[i].state = READY, any = true;
-	}
-	int waiting = count(0, n, AT_BLOCK_BARRIER);
-	if (waiting && waiting + count(0, n, DONE) == n)
-		for (int i = 0; i < n; i++)
-			if (coroutines[i].state == AT_BLOCK_BARRIER)
-				coroutines[i].state = READY, any = true;
-	return any;
-}
-
-void run_block(int n, size_t shared_bytes)
-{
-	memset(cuda_shared, 0xff, shared_bytes);
-	for (int i = 0; i < n; i++)
-		coroutines[i].state = READY;
-	do {
-		for (int i = 0; i < n; i++) {
-			int thread = nth_thread(i, n);
-			if (coroutines[thread].state == READY)
-				resume(thread);
-		}
-	} while (open_barriers(n));
-	if (count(0, n, DONE) != n) {
-		fprintf(stderr, "emulate: a barrier that not all threads reach\n");
-		abort();
-	}
-}
+// The most dynamic shared memory of a block (CUDA C++ Programming Guide, "Technical Specifications per Compute Capability").
+const struct card {
+	int major, minor, shared_bytes;
+} cards[] = { { 7, 0, 96 << 10 }, { 7, 5, 64 << 10 }, { 8, 0, 163 << 10 },
+	      { 8, 6, 99 << 10 }, { 8, 9, 99 << 10 }, { 9, 0, EMULATE_SHARED_BYTES } };
+const card *the_card = &cards[1];
+enum { SHARED_UNASKED = 48 << 10 }; // what a launch may have of it without cudaFuncSetAttribute
+std::map<const void *, int> shared_asked; // bytes, by kernel
 
 cudaError_t fail(cudaError_t error)
 {
@@ -220,54 +92,42 @@ cudaError_t run_all(cudaStream_t stream)
 
 } // namespace
 
-void __syncthreads()
+cudaError_t emulate_allow_shared(const void *kernel, int bytes)
 {
-	wait_for_others(AT_BLOCK_BARRIER);
+	std::lock_guard<std::recursive_mutex> guard(one_at_a_time);
+	if (cudaError_t error = enter("cudaFuncSetAttribute"))
+		return error;
+	if (bytes > the_card->shared_bytes)
+		return fail(cudaErrorInvalidValue);
+	shared_asked[kernel] = bytes;
+	return cudaSuccess;
 }
 
-void __syncwarp(unsigned)
-{
-	wait_for_others(AT_WARP_BARRIER);
-}
-
-unsigned long long emulate_shuffle(unsigned long long bits, int lane)
-{
-	int self = current;
-	coroutines[self].shuffled = bits;
-	__syncwarp();
-	bits = coroutines[self / warpSize * warpSize + lane].shuffled;
-	__syncwarp();
-	return bits;
-}
-
-cudaError_t emulate_launch(const std::function<void()> &kernel, dim3 grid, dim3 block, size_t shared_bytes, cudaStream_t stream)
+cudaError_t emulate_launch(const void *kernel, const std::function<void()> &call, dim3 grid, dim3 block, size_t shared_bytes,
+			   cudaStream_t stream)
 {
 	std::lock_guard<std::recursive_mutex> guard(one_at_a_time);
 	if (cudaError_t error = enter("cudaLaunchKernel"))
 		return error;
 	unsigned n = block.x * block.y * block.z;
-	if (n == 0 || n > MAX_THREADS || grid.x == 0 || grid.y == 0 || grid.y > 65535 || shared_bytes > EMULATE_SHARED_BYTES)
+	auto asked = shared_asked.find(kernel);
+	size_t most = (size_t)std::max<int>(SHARED_UNASKED, asked == shared_asked.end() ? 0 : asked->second);
+	if (n == 0 || n > EMULATE_MAX_THREADS || grid.x == 0 || grid.y == 0 || grid.y > 65535 || shared_bytes > most)
 		return fail(cudaErrorInvalidValue);
 	return put(stream, [=]() -> cudaError_t {
 		if (cudaError_t error = enter("kernel"))
 			return error;
-		running = &kernel;
 		blockDim = block;
 		gridDim = grid;
 		for (blockIdx.z = 0; blockIdx.z < grid.z; blockIdx.z++)
 			for (blockIdx.y = 0; blockIdx.y < grid.y; blockIdx.y++)
 				for (blockIdx.x = 0; blockIdx.x < grid.x; blockIdx.x++)
-					run_block((int)n, shared_bytes);
+					emulate_block(call, (int)n, shared_bytes);
 		return cudaSuccess;
 	});
 }
 
 extern "C" {
-
-void emulate_threads(enum emulate_order o)
-{
-	order = o;
-}
 
 void emulate_failure(const char *function, int good, cudaError_t error)
 {
@@ -296,6 +156,16 @@ void emulate_devices(int n, cudaError_t error)
 unsigned emulate_contexts(void)
 {
 	return contexts;
+}
+
+void emulate_card(int major, int minor)
+{
+	the_card = nullptr;
+	for (const card &c : cards)
+		if (c.major == major && c.minor == minor)
+			the_card = &c;
+	assert(the_card);
+	shared_asked.clear();
 }
 
 int emulate_objects(void)
@@ -330,9 +200,9 @@ cudaError_t cudaDeviceGetAttribute(int *value, enum cudaDeviceAttr attribute, in
 {
 	ENTER();
 	*value = attribute == cudaDevAttrMultiProcessorCount		? 4 :
-		 attribute == cudaDevAttrMaxSharedMemoryPerBlockOptin ? EMULATE_SHARED_BYTES :
-		 attribute == cudaDevAttrComputeCapabilityMajor	      ? 7 :
-		 attribute == cudaDevAttrComputeCapabilityMinor	      ? 5 :
+		 attribute == cudaDevAttrMaxSharedMemoryPerBlockOptin ? the_card->shared_bytes :
+		 attribute == cudaDevAttrComputeCapabilityMajor	      ? the_card->major :
+		 attribute == cudaDevAttrComputeCapabilityMinor	      ? the_card->minor :
 								1000000;
 	return cudaSuccess;
 }

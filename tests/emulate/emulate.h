@@ -7,6 +7,7 @@
 //   - device and shared memory begin as NaNs;
 //   - between two barriers the threads of a block run one after the other, in an order that the test chooses: a barrier that
 //     is missing shows as different bits;
+//   - a block gets no more dynamic shared memory than the card has, and more than 48 KB only where the kernel asked for it;
 //   - the n-th call of a function can be made to fail.
 #pragma once
 
@@ -32,6 +33,15 @@ void emulate_devices(int n, cudaError_t error);
 // The devices that a context was opened on: bit i is device i. As CUDA does, any thread that makes or frees something opens one
 // on its current device, which is 0 until it sets another.
 unsigned emulate_contexts(void);
+
+// The card's compute capability: 7.0, 7.5, 8.0, 8.6, 8.9 or 9.0. It is 7.5, which has the least shared memory of those that
+// the engine serves, unless told otherwise.
+void emulate_card(int major, int minor);
+
+// What kernels have done since the process began: blocks that ran, and fences for the host and atomic operations of any thread.
+extern struct emulate_counts {
+	long blocks, system_fences, atomics;
+} emulate_counts;
 
 // Allocations (device and pinned), streams, graphs and events that are alive.
 int emulate_objects(void);

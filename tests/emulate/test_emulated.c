@@ -3,6 +3,7 @@
 #include "core/idx.h"
 #include "core/rng.h"
 #include "kernels/cuda.h"
+#include "kernels/cuda_net.h"
 #include "tests/emulate/emulate.h"
 #include "tests/unit/test.h"
 
@@ -11,7 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { N = 6, N_STEPS = 3, N_PARAMS = 61740 };
+// On the four multiprocessors here a pass of N_FOURS pictures has four a block, and one of the other N - N_FOURS has two.
+enum { N = 16, N_FOURS = 10, N_STEPS = 3, N_PARAMS = 61740 };
 
 static float params[N_PARAMS], ink[N * LENET5_PIXELS];
 static uint8_t pixels[N * LENET5_PIXELS], labels[N];
@@ -26,7 +28,7 @@ static struct engine_network noise(const char *name)
 	for (int i = 0; i < N * LENET5_PIXELS; i++) {
 		pixels[i] = (uint8_t)rng_next(&rng);
 		ink[i] = (float)pixels[i] / 255.0f;
-		labels[i % N] = (uint8_t)(i % N);
+		labels[i % N] = (uint8_t)(i % N % 10);
 	}
 	return (struct engine_network){ net, 0.13f, 0.31f, params };
 }
@@ -53,7 +55,7 @@ static int do_everything(const char *name, float *scores, float *trained, struct
 	};
 	const uint32_t order[] = { 0, 1, 2, 3, 4, 5, 0, 1, 2 };
 	const float rates[N_STEPS] = { 0.001f, 0.001f, 0.001f };
-	float losses[N_STEPS];
+	float losses[N_STEPS], alone[10];
 	struct engine *engine;
 	struct engine_model *model = NULL;
 	struct engine_context *context = NULL;
@@ -63,10 +65,13 @@ static int do_everything(const char *name, float *scores, float *trained, struct
 		return -1;
 	int status = -1;
 	if (engine_model_new(engine, &network, &model, e) || engine_context_open(engine, N, 1, &context, e) ||
-	    engine_forward(context, model, ink, N, scores, e) || engine_trace(context, model, ink, trace, e) ||
+	    engine_forward(context, model, ink, N_FOURS, scores, e) ||
+	    engine_forward(context, model, ink + N_FOURS * LENET5_PIXELS, N - N_FOURS, scores + N_FOURS * 10, e) ||
+	    engine_forward(context, model, ink, 1, alone, e) || engine_trace(context, model, ink, trace, e) ||
 	    engine_trainer_open(engine, &training, &trainer, e) || engine_trainer_data(trainer, pixels, labels, N, e) ||
 	    engine_trainer_steps(trainer, order, 9, rates, losses, e) || engine_trainer_read(trainer, trained, trained, e))
 		goto out;
+	CHECK(memcmp(alone, scores, sizeof alone) == 0);
 	status = 0;
 out:
 	*lost = engine_lost(engine);
@@ -96,7 +101,6 @@ static void check_orders(const char *name)
 	CHECK(memcmp(scores[0], traces[0].output, sizeof traces[0].output) == 0);
 }
 
-// More pictures than multiprocessors, so that forward is another kernel than trace.
 TEST(emulated_threads_in_any_order)
 {
 	check_orders("relu");
@@ -111,6 +115,7 @@ TEST(emulated_failures_leave_nothing)
 		"cudaHostAlloc",	"cudaMemcpyAsync",	"cudaMemsetAsync",	   "cudaStreamCreateWithFlags",
 		"cudaStreamSynchronize", "cudaStreamQuery",	"cudaStreamBeginCapture",  "cudaStreamEndCapture",
 		"cudaGraphInstantiate", "cudaGraphLaunch",	"cudaLaunchKernel",	   "kernel",
+		"cudaFuncSetAttribute",
 	};
 	static float scores[N * 10], trained[N_PARAMS];
 	static struct engine_trace trace;
@@ -235,6 +240,92 @@ TEST(emulated_frees_are_on_the_engines_device)
 	else
 		CHECK_MSG(strstr(e.msg, "cuDNN"), "%s", e.msg); // which a test of its own brings along
 	emulate_devices(1, cudaSuccess);
+}
+
+TEST(emulated_pictures_a_block)
+{
+	static const struct {
+		int n, n_multiprocessors, want;
+	} cases[] = {
+		{ 1, 132, 1 },	 { 132, 132, 1 }, { 133, 132, 2 }, { 264, 132, 2 },    { 265, 132, 4 },	  { 528, 132, 4 },
+		{ 529, 132, 2 }, { 792, 132, 2 }, { 793, 132, 4 }, { 1056, 132, 4 },   { 16384, 132, 4 }, { 65536, 132, 4 },
+		{ 40, 40, 1 },	 { 41, 40, 2 },	  { 81, 40, 4 },   { 1, 1, 1 },	       { 2, 1, 2 },	  { 3, 1, 4 },
+	};
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		int got = cuda_pictures_a_block(cases[i].n, cases[i].n_multiprocessors);
+		CHECK_MSG(got == cases[i].want, "%d pictures on %d multiprocessors: %d a block, want %d", cases[i].n,
+			  cases[i].n_multiprocessors, got, cases[i].want);
+	}
+}
+
+// With one, two and four pictures a block: a pass of several pictures takes a fence for the host and an atomic operation a block,
+// and one fence more; a pass of one picture takes neither.
+TEST(emulated_blocks_fences_and_atomics)
+{
+	static const struct {
+		int n;
+		struct emulate_counts want;
+	} cases[] = {
+		{ 1, { 1, 0, 0 } }, { 2, { 2, 3, 2 } }, { 4, { 4, 5, 4 } }, { 5, { 3, 4, 3 } },
+		{ 8, { 4, 5, 4 } }, { 9, { 3, 4, 3 } }, { N, { 4, 5, 4 } },
+	};
+	static float alone[N * 10], together[N * 10];
+	static struct engine_trace trace;
+	const struct engine_network network = noise("relu");
+	struct engine *engine = open_engine();
+	struct engine_model *model;
+	struct engine_context *context;
+	struct emulate_counts before, after;
+	struct err e = { "" };
+	CHECK(engine_model_new(engine, &network, &model, &e) == 0 && engine_context_open(engine, N, 1, &context, &e) == 0);
+	for (int p = 0; p < N; p++)
+		CHECK(engine_forward(context, model, ink + p * LENET5_PIXELS, 1, alone + p * 10, &e) == 0);
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		const struct emulate_counts *want = &cases[i].want;
+		before = emulate_counts;
+		CHECK(engine_forward(context, model, ink, cases[i].n, together, &e) == 0);
+		after = emulate_counts;
+		CHECK(memcmp(together, alone, (size_t)cases[i].n * 10 * sizeof *alone) == 0);
+		CHECK_MSG(after.blocks - before.blocks == want->blocks && after.atomics - before.atomics == want->atomics &&
+				  after.system_fences - before.system_fences == want->system_fences,
+			  "%d pictures: %ld blocks, %ld fences, %ld atomics", cases[i].n, after.blocks - before.blocks,
+			  after.system_fences - before.system_fences, after.atomics - before.atomics);
+	}
+	before = emulate_counts;
+	CHECK(engine_trace(context, model, ink, &trace, &e) == 0 && memcmp(trace.output, alone, sizeof trace.output) == 0);
+	after = emulate_counts;
+	CHECK(after.system_fences - before.system_fences == 1 && after.atomics == before.atomics);
+	engine_context_close(context);
+	engine_model_unref(model);
+	engine_close(engine);
+}
+
+// Every kernel's shared memory fits into what the card has, and the card does not show in the bits.
+TEST(emulated_cards)
+{
+	static const struct {
+		int major, minor;
+	} cards[] = { { 7, 5 }, { 8, 6 }, { 9, 0 } };
+	static const char *const names[] = { "relu", "1998" };
+	static float scores[2][N * 10], trained[2][N_PARAMS];
+	static struct engine_trace traces[2];
+	for (size_t k = 0; k < 2; k++)
+		for (size_t i = 0; i < sizeof cards / sizeof cards[0]; i++) {
+			bool lost, first = i == 0;
+			struct err e = { "" };
+			emulate_card(cards[i].major, cards[i].minor);
+			CHECK_MSG(do_everything(names[k], scores[!first], trained[!first], &traces[!first], &lost, &e) == 0,
+				  "%d.%d: %s: %s", cards[i].major, cards[i].minor, names[k], e.msg);
+			CHECK(first || (memcmp(scores[0], scores[1], sizeof scores[0]) == 0 &&
+					memcmp(trained[0], trained[1], sizeof trained[0]) == 0 &&
+					memcmp(&traces[0], &traces[1], sizeof traces[0]) == 0));
+		}
+	struct engine *engine;
+	struct err e = { "" };
+	emulate_card(7, 0);
+	CHECK(cuda_engine_open(0, &engine, &e) == -1);
+	CHECK_MSG(strstr(e.msg, "has compute capability 7.0, and 7.5 is needed"), "%s", e.msg);
+	emulate_card(7, 5);
 }
 
 TEST(emulated_why_there_is_no_gpu)
