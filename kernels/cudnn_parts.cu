@@ -3,7 +3,7 @@
 #include "kernels/cuda_activation.cuh"
 #include "kernels/cudnn_parts.h"
 
-enum { THREADS = 128, FRAME = (LENET5_PADDED - LENET5_SIDE) / 2, F6 = 84 };
+enum { THREADS = 128, INPUT = LENET5_PADDED * LENET5_PADDED, FRAME = (LENET5_PADDED - LENET5_SIDE) / 2, F6 = 84 };
 
 extern __shared__ float4 cuda_shared[];
 
@@ -26,24 +26,26 @@ template <class T> static __device__ T block_sum(T *sums, T mine)
 }
 
 static __global__ void input_kernel(struct cudnn_input a)
+// A block a picture. It may come over the bus, so a thread loads 16 bytes at a time. nvcc rounds a division as IEEE 754 does, so
+// the bits are those of engine_ink_from_pixels.
 {
-	enum { AREA = LENET5_PADDED * LENET5_PADDED };
-	size_t i = global_thread();
-	if (i >= (size_t)a.n * AREA)
-		return;
-	size_t picture = i / AREA;
-	int y = (int)(i % AREA) / LENET5_PADDED - FRAME, x = (int)(i % LENET5_PADDED) - FRAME;
-	float ink = 0.0f;
-	if (x >= 0 && x < LENET5_SIDE && y >= 0 && y < LENET5_SIDE) {
-		size_t pixel = (size_t)(y * LENET5_SIDE + x);
-		if (a.ink) {
-			ink = a.ink[picture * LENET5_PIXELS + pixel];
-		} else {
-			size_t from = a.steps->order[(size_t)a.steps->step * (size_t)a.batch + picture];
-			ink = (float)a.steps->pixels[from * LENET5_PIXELS + pixel] / 255.0f;
-		}
+	const bool are_pixels = a.steps || *a.are_pixels;
+	const int n_bytes = LENET5_PIXELS * (are_pixels ? 1 : (int)sizeof(float));
+	size_t picture = blockIdx.x;
+	if (a.steps)
+		picture = a.steps->order[(size_t)a.steps->step * (size_t)a.batch + picture];
+	const float4 *from = (const float4 *)(a.steps ? a.steps->pixels : a.pictures) + picture * (size_t)n_bytes / sizeof(float4);
+	for (int i = (int)threadIdx.x; i < n_bytes / (int)sizeof(float4); i += THREADS)
+		cuda_shared[i] = from[i];
+	__syncthreads();
+	float *to = a.x + (size_t)blockIdx.x * INPUT;
+	for (int i = (int)threadIdx.x; i < INPUT; i += THREADS) {
+		int y = i / LENET5_PADDED - FRAME, x = i % LENET5_PADDED - FRAME, pixel = y * LENET5_SIDE + x;
+		float ink = 0.0f;
+		if (x >= 0 && x < LENET5_SIDE && y >= 0 && y < LENET5_SIDE)
+			ink = are_pixels ? (float)((const uint8_t *)cuda_shared)[pixel] / 255.0f : ((const float *)cuda_shared)[pixel];
+		to[i] = (ink - a.network->mean) * a.network->scale;
 	}
-	a.x[i] = (ink - a.network->mean) * a.network->scale;
 }
 
 // Where the window of element i of a pooled layer begins in the layer below, whose rows are 2·side long.
@@ -265,7 +267,7 @@ static size_t elements(int n, int maps, int area)
 
 cudaError_t cudnn_input_launch(const struct cudnn_input *input, cudaStream_t stream)
 {
-	return launch_each(input_kernel, input, elements(input->n, 1, LENET5_PADDED * LENET5_PADDED), stream);
+	return launch(input_kernel, input, (size_t)input->n, LENET5_PIXELS * sizeof(float), stream);
 }
 
 cudaError_t cudnn_pool_launch(const struct cudnn_pool *pool, cudaStream_t stream)

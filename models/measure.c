@@ -78,13 +78,10 @@ int measure_network(struct engine *engine, const struct engine_network *network,
 	}
 	if (engine_model_new(engine, network, &model, e) || engine_context_open(engine, BATCH, n_threads, &context, e))
 		goto out;
-	float *ink = engine_context_ink(context);
 
 	for (uint32_t at = 0; at < data->n; at += BATCH) {
 		int n = data->n - at < BATCH ? (int)(data->n - at) : BATCH;
-		const uint8_t *pixels = data->pixels + (size_t)at * LENET5_PIXELS;
-		engine_ink_from_pixels(pixels, (size_t)n * LENET5_PIXELS, ink);
-		if (engine_forward(context, model, ink, n, scores, e))
+		if (engine_forward_pixels(context, model, data->pixels + (size_t)at * LENET5_PIXELS, n, scores, e))
 			goto out;
 		for (int i = 0; i < n; i++) {
 			struct lenet5_prediction p = lenet5_predict(network->net, scores + (ptrdiff_t)i * LENET5_DIGITS);

@@ -135,7 +135,8 @@ static int fake_context_open(struct engine *engine, int max_batch, int n_threads
 {
 	(void)n_threads, (void)e;
 	*context = calloc(1, sizeof **context);
-	**context = (struct engine_context){ engine, max_batch, calloc((size_t)max_batch * LENET5_PIXELS, sizeof(float)) };
+	float *ink = calloc((size_t)max_batch * LENET5_PIXELS, sizeof *ink);
+	**context = (struct engine_context){ .engine = engine, .max_batch = max_batch, .ink = ink };
 	return 0;
 }
 
