@@ -122,7 +122,7 @@ $(B)/unit-tests: $(UNIT_OBJS) $(LIB)
 # The GPU engine on a GPU that is not there (tests/emulate/emulate.h): its own objects, ahead of the library's.
 EMULATED := $(patsubst %.c,$(B)/emulated/%.o,$(CUDA_SOURCES)) $(patsubst %.cu,$(B)/emulated/%.o,$(CUDA_KERNELS)) \
 	$(B)/tests/emulate/emulate.o $(patsubst %.c,$(B)/emulated/%.o,$(wildcard tests/emulate/*.c)) \
-	$(if $(CUDNN_H),$(B)/emulated/tests/cudnn/test_cudnn.o) \
+	$(if $(CUDNN_H),$(B)/emulated/tests/cudnn/test_cudnn.o $(B)/emulated/tests/cudnn/test_parts.o) \
 	$(patsubst %.c,$(B)/%.o,$(wildcard tests/gpu/*.c) $(addprefix tests/unit/,test.c engines.c test_engine.c))
 CXXFLAGS ?= -O3 -g
 override CXXFLAGS += -std=c++17 -I. -Itests/emulate -include tests/emulate/device.h -Wall -Wextra -Wno-unknown-pragmas \

@@ -1,5 +1,5 @@
 // cudnn_parts: kernels of the cuDNN path, for what cuDNN has nothing for, or where a launch of its own would cost more than
-// the work. Maps are (n, maps, y, x), as cuDNN has them. Each function puts one launch into the stream. Pointers are the
+// the work. Maps are (n, maps, y, x), as cuDNN has them. Each function puts a launch into the stream, or two. Pointers are the
 // device's; those to pictures and scores may be page-locked memory of the host. Sums are in a fixed order.
 //
 // What changes from model to model, or from step to step, is read from device memory, so that a captured graph stays good.
@@ -135,7 +135,8 @@ struct cudnn_unsample {
 };
 cudaError_t cudnn_unsample_launch(const struct cudnn_unsample *unsample, cudaStream_t stream);
 
-// The parameters that a map has one of: dp (maps) = d (n, maps, area) summed, or d·x, x like d, where x is not NULL.
+// The parameters that a map has one of: dp (maps) = d (n, maps, area) summed, or d·x, x like d, where x is not NULL. Some pictures
+// at a time are summed first, and then their sums; how many depends on the area alone.
 enum { CUDNN_MAX_MAP_GRADIENTS = 8 };
 struct cudnn_map_gradient {
 	const float *d, *x;
@@ -145,7 +146,9 @@ struct cudnn_map_gradient {
 struct cudnn_map_gradients {
 	int n, n_gradients;
 	struct cudnn_map_gradient gradients[CUDNN_MAX_MAP_GRADIENTS];
+	float *sums; // (cudnn_map_gradients_n_sums), for the launch's own use
 };
+size_t cudnn_map_gradients_n_sums(const struct cudnn_map_gradients *gradients);
 cudaError_t cudnn_map_gradients_launch(const struct cudnn_map_gradients *gradients, cudaStream_t stream);
 
 // v ← momentum_rate·v + g + weight_decay·p; p ← p − rate·v, for `count` parameters p, their momentum v and gradient g,
