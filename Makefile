@@ -119,7 +119,7 @@ $(B)/bench-bare: $(B)/tests/bench/bare.o
 $(B)/unit-tests: $(UNIT_OBJS) $(LIB)
 	$(LINK)
 
-CUDNN_TESTS := tests/cudnn/fixture.c $(wildcard tests/cudnn/test_cudnn*.c)
+CUDNN_TESTS := tests/cudnn/fixture.c tests/cudnn/test_parts.c $(wildcard tests/cudnn/test_cudnn*.c)
 # The GPU engine on a GPU that is not there (tests/emulate/emulate.h): its own objects, ahead of the library's.
 EMULATED := $(patsubst %.c,$(B)/emulated/%.o,$(CUDA_SOURCES)) $(patsubst %.cu,$(B)/emulated/%.o,$(CUDA_KERNELS)) \
 	$(patsubst %.cc,$(B)/%.o,$(wildcard tests/emulate/*.cc)) $(patsubst %.c,$(B)/emulated/%.o,$(wildcard tests/emulate/*.c)) \

@@ -49,6 +49,11 @@ float *engine_context_ink(struct engine_context *context)
 	return context->ink;
 }
 
+uint8_t *engine_context_pixels(struct engine_context *context)
+{
+	return context->pixels;
+}
+
 void engine_ink_from_pixels(const uint8_t *pixels, size_t n, float *ink)
 {
 	for (size_t i = 0; i < n; i++)
@@ -60,6 +65,16 @@ int engine_forward(struct engine_context *context, const struct engine_model *mo
 {
 	assert(context->engine == model->engine && n > 0 && n <= context->max_batch);
 	return context->engine->ops->forward(context, model, ink, n, scores, e);
+}
+
+int engine_forward_pixels(struct engine_context *context, const struct engine_model *model, const uint8_t *pixels, int n,
+			  float *scores, struct err *e)
+{
+	assert(context->engine == model->engine && n > 0 && n <= context->max_batch);
+	if (context->engine->ops->forward_pixels)
+		return context->engine->ops->forward_pixels(context, model, pixels, n, scores, e);
+	engine_ink_from_pixels(pixels, (size_t)n * LENET5_PIXELS, context->ink);
+	return context->engine->ops->forward(context, model, context->ink, n, scores, e);
 }
 
 int engine_trace(struct engine_context *context, const struct engine_model *model, const float *ink, struct engine_trace *trace,

@@ -80,6 +80,9 @@ struct engine_ops {
 	int (*context_open)(struct engine *, int max_batch, int n_threads, struct engine_context **, struct err *);
 	void (*context_close)(struct engine_context *);
 	int (*forward)(struct engine_context *, const struct engine_model *, const float *ink, int n, float *scores, struct err *);
+	// NULL: the pixels' ink is put into the context's memory and given to forward.
+	int (*forward_pixels)(struct engine_context *, const struct engine_model *, const uint8_t *pixels, int n, float *scores,
+			      struct err *);
 	int (*trace)(struct engine_context *, const struct engine_model *, const float *ink, struct engine_trace *, struct err *);
 	int (*trainer_open)(struct engine *, const struct engine_training *, struct engine_trainer **, struct err *);
 	void (*trainer_close)(struct engine_trainer *);
@@ -109,6 +112,7 @@ struct engine_context {
 	struct engine *engine;
 	int max_batch;
 	float *ink; // (max_batch, 28, 28), the implementation's
+	uint8_t *pixels; // (max_batch, 28, 28), may be the memory of ink; NULL where forward_pixels is
 };
 struct engine_trainer {
 	struct engine *engine;
@@ -125,7 +129,7 @@ int engine_model_new(struct engine *, const struct engine_network *, struct engi
 struct engine_model *engine_model_ref(struct engine_model *);
 void engine_model_unref(struct engine_model *); // the last one frees
 
-// max_batch: the most pictures that engine_forward will be given at once. n_threads: at most so many work on them.
+// max_batch: the most pictures of a forward pass. n_threads: at most so many work on them.
 int engine_context_open(struct engine *, int max_batch, int n_threads, struct engine_context **context, struct err *);
 void engine_context_close(struct engine_context *);
 
@@ -133,12 +137,21 @@ void engine_context_close(struct engine_context *);
 // copied on some engines. Plain memory of this machine, of use to other engines too, until the context closes.
 float *engine_context_ink(struct engine_context *);
 
+// The same for engine_forward_pixels, (max_batch, 28, 28); it may be the same memory. NULL where the engine computes from ink
+// alone: a caller that gathers pictures should then gather their ink.
+uint8_t *engine_context_pixels(struct engine_context *);
+
 // The ink of n pixels: pixel/255.0f.
 void engine_ink_from_pixels(const uint8_t *pixels, size_t n, float *ink);
 
 // ink: (n, 28, 28), 0 background to 1 ink; any finite number is taken as it is. scores: (n, 10), the output layer: logits or
 // penalties. n is 1..max_batch.
 int engine_forward(struct engine_context *, const struct engine_model *, const float *ink, int n, float *scores, struct err *);
+
+// engine_forward of the ink of pixels (n, 28, 28), with the same bits. A GPU reads a quarter of the bytes over its bus. What was in
+// engine_context_ink is overwritten.
+int engine_forward_pixels(struct engine_context *, const struct engine_model *, const uint8_t *pixels, int n, float *scores,
+			  struct err *);
 
 // Every layer's output for one picture; its output has the same bits as engine_forward's.
 int engine_trace(struct engine_context *, const struct engine_model *, const float *ink, struct engine_trace *trace, struct err *);

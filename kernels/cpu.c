@@ -73,9 +73,10 @@ static int context_open(struct engine *engine, int max_batch, int n_threads, str
 	struct context *c = calloc(1, sizeof *c);
 	if (!c)
 		return err_set(e, "no memory for a context");
-	c->base = (struct engine_context){ engine, max_batch, cpu_alloc((size_t)max_batch * LENET5_PIXELS * sizeof(float), e) };
-	if (!c->base.ink || pool_new(n_threads, &c->pool, e)) {
-		free(c->base.ink);
+	float *ink = cpu_alloc((size_t)max_batch * LENET5_PIXELS * sizeof *ink, e);
+	c->base = (struct engine_context){ .engine = engine, .max_batch = max_batch, .ink = ink };
+	if (!ink || pool_new(n_threads, &c->pool, e)) {
+		free(ink);
 		free(c);
 		return -1;
 	}

@@ -1,7 +1,7 @@
 // The GPU engine: finds the device, keeps models in its memory, and answers. What a block of threads computes is in
 // cuda_layers.cuh and cuda_forward.cu; training is in cuda_trainer.c.
 //
-// A pass is one launch that reads ink and writes scores in page-locked memory of the host, so there is nothing to capture or
+// A pass is one launch that reads pictures and writes scores in page-locked memory of the host, so there is nothing to capture or
 // copy, and no sum depends on the batch. cuDNN (cudnn*.c) needs a dozen launches.
 #include "kernels/cuda.h"
 
@@ -67,6 +67,15 @@ int cuda_alloc_pinned(struct engine *engine, size_t bytes, void **pointer, struc
 		return -1;
 	memset(*pointer, 0, bytes);
 	return 0;
+}
+
+void cuda_take(struct engine_context *context, const uint8_t *pixels, const float *ink, int n)
+{
+	size_t count = (size_t)n * LENET5_PIXELS;
+	if (pixels && pixels != context->pixels)
+		memcpy(context->pixels, pixels, count);
+	if (!pixels && ink != context->ink)
+		memcpy(context->ink, ink, count * sizeof *ink);
 }
 
 int cuda_upload(struct engine *engine, void *to, const void *from, size_t bytes, struct err *e)
@@ -149,6 +158,7 @@ static int context_open(struct engine *engine, int max_batch, int n_threads, str
 		context_close(&c->base);
 		return -1;
 	}
+	c->base.pixels = (uint8_t *)c->base.ink;
 	*out = &c->base;
 	return 0;
 }
@@ -179,15 +189,15 @@ static int await(struct context *c, const struct cuda_forward *pass, struct err 
 	return 0;
 }
 
-static int compute(struct context *c, const struct engine_model *model, const float *ink, int n, struct engine_trace *trace,
-		   struct err *e)
+// Computes n pictures from their pixels, or, where that is NULL, from their ink.
+static int compute(struct context *c, const struct engine_model *model, const uint8_t *pixels, const float *ink, int n,
+		   struct engine_trace *trace, struct err *e)
 {
 	struct engine *engine = c->base.engine;
-	if (ink != c->base.ink)
-		memcpy(c->base.ink, ink, (size_t)n * LENET5_PIXELS * sizeof *ink);
+	cuda_take(&c->base, pixels, ink, n);
 	const struct cuda_forward pass = {
-		((const struct model *)model)->network, c->base.ink, c->scores, n, trace, c->n_ended, c->finished, ++c->ticket,
-		n == 1 && !trace ? c->stamped : NULL
+		((const struct model *)model)->network, pixels ? c->base.pixels : NULL, c->base.ink, c->scores, n, trace,
+		c->n_ended, c->finished, ++c->ticket, n == 1 && !trace ? c->stamped : NULL
 	};
 	int pictures_a_block = cuda_pictures_a_block(n, cuda(engine)->n_multiprocessors);
 	if (cuda_enter(engine, e) || CUDA(engine, cuda_forward_launch(&pass, pictures_a_block, c->stream), e))
@@ -199,7 +209,17 @@ static int forward(struct engine_context *context, const struct engine_model *mo
 		   struct err *e)
 {
 	struct context *c = (struct context *)context;
-	if (compute(c, model, ink, n, NULL, e))
+	if (compute(c, model, NULL, ink, n, NULL, e))
+		return -1;
+	memcpy(scores, c->scores, (size_t)n * LENET5_DIGITS * sizeof *scores);
+	return 0;
+}
+
+static int forward_pixels(struct engine_context *context, const struct engine_model *model, const uint8_t *pixels, int n,
+			  float *scores, struct err *e)
+{
+	struct context *c = (struct context *)context;
+	if (compute(c, model, pixels, NULL, n, NULL, e))
 		return -1;
 	memcpy(scores, c->scores, (size_t)n * LENET5_DIGITS * sizeof *scores);
 	return 0;
@@ -209,7 +229,7 @@ static int trace(struct engine_context *context, const struct engine_model *mode
 		 struct err *e)
 {
 	struct context *c = (struct context *)context;
-	if (compute(c, model, ink, 1, c->trace, e))
+	if (compute(c, model, NULL, ink, 1, c->trace, e))
 		return -1;
 	*out = *c->trace;
 	return 0;
@@ -285,6 +305,7 @@ int cuda_engine_open(int device, struct engine **engine, struct err *e)
 		.context_open = context_open,
 		.context_close = context_close,
 		.forward = forward,
+		.forward_pixels = forward_pixels,
 		.trace = trace,
 		.trainer_open = cuda_trainer_open,
 		.trainer_close = cuda_trainer_close,

@@ -36,6 +36,9 @@ void cuda_enter_to_free(struct engine *engine);
 int cuda_alloc(struct engine *engine, size_t bytes, void **pointer, struct err *e);
 int cuda_alloc_pinned(struct engine *engine, size_t bytes, void **pointer, struct err *e);
 
+// Copies the pixels of n pictures, or, where that is NULL, their ink into the context's memory, unless they are there already.
+void cuda_take(struct engine_context *context, const uint8_t *pixels, const float *ink, int n);
+
 // engine_peak of this engine, whichever computes.
 double cuda_engine_peak(struct engine *engine, int n_threads);
 

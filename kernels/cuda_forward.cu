@@ -53,7 +53,7 @@ template <int P, bool PUBLISHED> static __global__ void __launch_bounds__(CUDA_T
 	cuda_layers<P> *l = (cuda_layers<P> *)cuda_shared;
 	int first = (int)blockIdx.x * P, n = f.n - first < P ? f.n - first : P;
 	load_filters<P>(l, f.network.params);
-	load_ink<P>(l, &f.network, f.ink + (size_t)first * LENET5_PIXELS, n);
+	load_ink<P>(l, &f, first, n);
 	__syncthreads();
 	forward_layers<P, PUBLISHED>(l, &f.network, { P == 1 ? f.trace : nullptr, nullptr, nullptr });
 	if constexpr (P == 1)

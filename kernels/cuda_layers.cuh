@@ -96,15 +96,23 @@ __device__ __forceinline__ bool in_frame(int i)
 	return y < 2 || y >= 30 || x < 2 || x >= 30;
 }
 
-// ink: (n, 28, 28), n ≤ P. Pictures that are not there are background.
-template <int P> __device__ void load_ink(cuda_layers<P> *l, const struct cuda_network *network, const float *ink, int n)
+// nvcc rounds a division as IEEE 754 does, so the bits are those of engine_ink_from_pixels.
+__device__ __forceinline__ float4 ink_from_pixels(uchar4 four)
 {
+	return make_float4(four.x / 255.0f, four.y / 255.0f, four.z / 255.0f, four.w / 255.0f);
+}
+
+// Pictures first..first+n-1 of a pass, n ≤ P. The rest of the block's P pictures are background.
+template <int P> __device__ void load_ink(cuda_layers<P> *l, const struct cuda_forward *f, int first, int n)
+{
+	const struct cuda_network *network = &f->network;
 	float background = (0.0f - network->mean) * network->scale;
 	for (int i = (int)threadIdx.x; i < P * N_INPUT; i += CUDA_THREADS)
 		if (i / N_INPUT >= n || in_frame(i % N_INPUT))
 			l->input[i / N_INPUT][i % N_INPUT] = background;
 	for (int i = (int)threadIdx.x; i < n * LENET5_PIXELS / 4; i += CUDA_THREADS) {
-		float4 four = ((const float4 *)ink)[i];
+		size_t at = (size_t)first * (LENET5_PIXELS / 4) + (size_t)i;
+		float4 four = f->pixels ? ink_from_pixels(((const uchar4 *)f->pixels)[at]) : ((const float4 *)f->ink)[at];
 		int picture = i / (LENET5_PIXELS / 4), pixel = i % (LENET5_PIXELS / 4) * 4;
 		float *to = &l->input[picture][(pixel / 28 + 2) * 32 + pixel % 28 + 2];
 		to[0] = (four.x - network->mean) * network->scale;

@@ -47,9 +47,10 @@ struct cuda_network {
 };
 struct cuda_network cuda_network_of(const struct engine_network *network, const struct cuda_params *params);
 
-// One forward pass. Pointers are the device's; scores, trace and finished may be page-locked host memory.
+// One forward pass. Pointers are the device's; pixels, ink, scores, trace and finished may be page-locked host memory.
 struct cuda_forward {
 	struct cuda_network network;
+	const uint8_t *pixels; // (n, 28, 28), or NULL:
 	const float *ink; // (n, 28, 28)
 	float *scores; // (n, 10)
 	int n;

@@ -1,13 +1,14 @@
 // The engine's functions by cuDNN. A context has passes for 1, 2, 4, … pictures and for max_batch; a batch takes the
 // smallest that holds it, and what is left over in that one is computed and not looked at. Each pass is one graph for the
 // networks with max-pooling and one for the network as published, captured and launched once before the context is there;
-// its kernels read ink and write scores in page-locked memory of the host.
+// its kernels read pictures and write scores in page-locked memory of the host.
 //
 // All passes are planned for max_batch (cudnn_conv_plan), so that a picture should get the same bits in each. cuDNN promises
 // no such thing; a context therefore tries it on its device before it is handed out.
 //
 // A graph has addresses in it, so a context computes from a copy of its own of the model's parameters, made anew when the
-// model is another than the last time.
+// model is another than the last time. Whether the pictures are pixels or ink is read from device memory, so that a graph is
+// good for both.
 #include "kernels/cudnn_engine.h"
 
 #include "core/rng.h"
@@ -31,6 +32,8 @@ struct context {
 	struct cudnn_pass passes[CUDNN_MAX_SHAPES]; // from large to small
 	float *scores; // (max_batch, 10), page-locked
 	uint64_t serial; // of the model in place.model; 0: none
+	bool *are_pixels; // device memory: what the pictures are
+	bool pixels; // what was last written there
 };
 
 static void model_free(struct engine_model *model)
@@ -66,7 +69,8 @@ static int put_forward(void *context, struct cudnn_pass *pass, struct err *e)
 	struct context *c = context;
 	struct cudnn_place *p = &c->place;
 	const struct cudnn_input input = {
-		.network = &p->model->network, .ink = c->base.ink, .n = pass->n, .x = p->maps[LENET5_INPUT]
+		.network = &p->model->network, .are_pixels = c->are_pixels, .pictures = c->base.ink, .n = pass->n,
+		.x = p->maps[LENET5_INPUT]
 	};
 	if (CUDA(p->engine, cudnn_input_launch(&input, p->stream), e) || cudnn_pass_forward(p, pass, e) ||
 	    cudnn_pass_scores(p, pass->n, c->scores, e))
@@ -186,6 +190,7 @@ static void context_close(struct engine_context *context)
 	cudnn_place_close(&c->place);
 	cudaFreeHost(c->base.ink);
 	cudaFreeHost(c->scores);
+	cudaFree(c->are_pixels);
 	free(c);
 }
 
@@ -199,25 +204,34 @@ static int context_open(struct engine *engine, int max_batch, int n_threads, str
 	c->base = (struct engine_context){ .engine = engine, .max_batch = max_batch };
 	if (cuda_enter(engine, e) || cuda_alloc_pinned(engine, n * LENET5_PIXELS * sizeof(float), (void **)&c->base.ink, e) ||
 	    cuda_alloc_pinned(engine, n * LENET5_DIGITS * sizeof(float), (void **)&c->scores, e) ||
+	    cuda_alloc(engine, sizeof *c->are_pixels, (void **)&c->are_pixels, e) ||
 	    cudnn_place_open(engine, lenet5_at(0), max_batch, false, &c->place, e) ||
+	    CUDA(engine, cudaMemsetAsync(c->are_pixels, c->pixels, sizeof c->pixels, c->place.stream), e) ||
 	    CUDA(engine, cudaMemsetAsync(c->place.model, 0, sizeof *c->place.model, c->place.stream), e) ||
 	    open_passes(c, e) || check_passes(c, e)) {
 		context_close(&c->base);
 		return -1;
 	}
+	c->base.pixels = (uint8_t *)c->base.ink;
 	*out = &c->base;
 	return 0;
 }
 
-// n pictures through the smallest pass that holds them; everything is in c->place.maps and c->scores then.
-static int compute(struct context *c, const struct engine_model *model, const float *ink, int n, struct err *e)
+// n pictures, their pixels or, where that is NULL, their ink, through the smallest pass that holds them; everything is in
+// c->place.maps and c->scores then.
+static int compute(struct context *c, const struct engine_model *model, const uint8_t *pixels, const float *ink, int n,
+		   struct err *e)
 {
 	const struct model *m = (const struct model *)model;
 	struct engine *engine = c->base.engine;
 	if (cuda_enter(engine, e))
 		return -1;
-	if (ink != c->base.ink)
-		memcpy(c->base.ink, ink, (size_t)n * LENET5_PIXELS * sizeof *ink);
+	cuda_take(&c->base, pixels, ink, n);
+	if (c->pixels != (pixels != NULL)) {
+		if (CUDA(engine, cudaMemsetAsync(c->are_pixels, pixels != NULL, sizeof c->pixels, c->place.stream), e))
+			return -1;
+		c->pixels = !c->pixels;
+	}
 	if (c->serial != m->serial) {
 		c->serial = 0;
 		c->place.net = model->net;
@@ -236,7 +250,17 @@ static int forward(struct engine_context *context, const struct engine_model *mo
 		   struct err *e)
 {
 	struct context *c = (struct context *)context;
-	if (compute(c, model, ink, n, e))
+	if (compute(c, model, NULL, ink, n, e))
+		return -1;
+	memcpy(scores, c->scores, (size_t)n * LENET5_DIGITS * sizeof *scores);
+	return 0;
+}
+
+static int forward_pixels(struct engine_context *context, const struct engine_model *model, const uint8_t *pixels, int n,
+			  float *scores, struct err *e)
+{
+	struct context *c = (struct context *)context;
+	if (compute(c, model, pixels, NULL, n, e))
 		return -1;
 	memcpy(scores, c->scores, (size_t)n * LENET5_DIGITS * sizeof *scores);
 	return 0;
@@ -274,7 +298,7 @@ static int trace(struct engine_context *context, const struct engine_model *mode
 		{ c1_bias, params + cudnn_offset(net, LENET5_C1_BIAS), sizeof c1_bias },
 		{ c3_bias, params + cudnn_offset(net, LENET5_C3_BIAS), sizeof c3_bias },
 	};
-	if (compute(c, model, ink, 1, e))
+	if (compute(c, model, NULL, ink, 1, e))
 		return -1;
 	for (size_t i = 0; i < sizeof copies / sizeof copies[0]; i++)
 		if (CUDA(engine,
@@ -307,6 +331,7 @@ static int attach(struct cuda_engine *engine, bool tf32, struct err *e)
 		.context_open = context_open,
 		.context_close = context_close,
 		.forward = forward,
+		.forward_pixels = forward_pixels,
 		.trace = trace,
 		.trainer_open = cudnn_trainer_open,
 		.trainer_close = cudnn_trainer_close,

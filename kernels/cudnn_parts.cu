@@ -1,9 +1,10 @@
-// A thread an element, but for the two that sum: the loss is one block, and each parameter of a map is one block. Their threads sum what
-// is theirs, one by one, and then halve their number until one is left, so that the order is the same on every device.
+// A thread an element, but for the input, a block a picture, and the two that sum: the loss is one block, and a map's parameter is
+// a block for each slice of the pictures and then one for their sums. A block's threads sum what is theirs, one by one, and then
+// halve their number until one is left, so that the order is the same on every device.
 #include "kernels/cuda_activation.cuh"
 #include "kernels/cudnn_parts.h"
 
-enum { THREADS = 128, FRAME = (LENET5_PADDED - LENET5_SIDE) / 2, F6 = 84 };
+enum { THREADS = 128, INPUT = LENET5_PADDED * LENET5_PADDED, FRAME = (LENET5_PADDED - LENET5_SIDE) / 2, F6 = 84 };
 
 extern __shared__ float4 cuda_shared[];
 
@@ -25,25 +26,27 @@ template <class T> static __device__ T block_sum(T *sums, T mine)
 	return sums[0];
 }
 
+// A block a picture. It may come over the bus, so a thread loads 16 bytes at a time. nvcc rounds a division as IEEE 754 does, so
+// the bits are those of engine_ink_from_pixels.
 static __global__ void input_kernel(struct cudnn_input a)
 {
-	enum { AREA = LENET5_PADDED * LENET5_PADDED };
-	size_t i = global_thread();
-	if (i >= (size_t)a.n * AREA)
-		return;
-	size_t picture = i / AREA;
-	int y = (int)(i % AREA) / LENET5_PADDED - FRAME, x = (int)(i % LENET5_PADDED) - FRAME;
-	float ink = 0.0f;
-	if (x >= 0 && x < LENET5_SIDE && y >= 0 && y < LENET5_SIDE) {
-		size_t pixel = (size_t)(y * LENET5_SIDE + x);
-		if (a.ink) {
-			ink = a.ink[picture * LENET5_PIXELS + pixel];
-		} else {
-			size_t from = a.steps->order[(size_t)a.steps->step * (size_t)a.batch + picture];
-			ink = (float)a.steps->pixels[from * LENET5_PIXELS + pixel] / 255.0f;
-		}
+	const bool are_pixels = a.steps || *a.are_pixels;
+	const int n_bytes = LENET5_PIXELS * (are_pixels ? 1 : (int)sizeof(float));
+	size_t picture = blockIdx.x;
+	if (a.steps)
+		picture = a.steps->order[(size_t)a.steps->step * (size_t)a.batch + picture];
+	const float4 *from = (const float4 *)(a.steps ? a.steps->pixels : a.pictures) + picture * (size_t)n_bytes / sizeof(float4);
+	for (int i = (int)threadIdx.x; i < n_bytes / (int)sizeof(float4); i += THREADS)
+		cuda_shared[i] = from[i];
+	__syncthreads();
+	float *to = a.x + (size_t)blockIdx.x * INPUT;
+	for (int i = (int)threadIdx.x; i < INPUT; i += THREADS) {
+		int y = i / LENET5_PADDED - FRAME, x = i % LENET5_PADDED - FRAME, pixel = y * LENET5_SIDE + x;
+		float ink = 0.0f;
+		if (x >= 0 && x < LENET5_SIDE && y >= 0 && y < LENET5_SIDE)
+			ink = are_pixels ? (float)((const uint8_t *)cuda_shared)[pixel] / 255.0f : ((const float *)cuda_shared)[pixel];
+		to[i] = (ink - a.network->mean) * a.network->scale;
 	}
-	a.x[i] = (ink - a.network->mean) * a.network->scale;
 }
 
 // Where the window of element i of a pooled layer begins in the layer below, whose rows are 2·side long.
@@ -209,20 +212,36 @@ static __global__ void unsample_kernel(struct cudnn_unsample a)
 	}
 }
 
+// The pictures of which a block sums one map: eight elements a thread, or one picture.
+static __host__ __device__ int slice(int area)
+{
+	return area < 8 * THREADS ? 8 * THREADS / area : 1;
+}
+
+static __host__ __device__ int n_slices(int n, int area)
+{
+	return (n + slice(area) - 1) / slice(area);
+}
+
+// A block a slice of the pictures and a map; dp is (maps, slices).
 static __global__ void map_gradients_kernel(struct cudnn_map_gradients a)
 {
-	int map = (int)blockIdx.x, which = 0;
-	while (map >= a.gradients[which].maps)
-		map -= a.gradients[which++].maps;
+	int block = (int)blockIdx.x, which = 0;
+	while (block >= a.gradients[which].maps * n_slices(a.n, a.gradients[which].area)) {
+		block -= a.gradients[which].maps * n_slices(a.n, a.gradients[which].area);
+		which++;
+	}
 	struct cudnn_map_gradient g = a.gradients[which];
+	int slices = n_slices(a.n, g.area), map = block / slices;
+	int first = block % slices * slice(g.area), last = min(first + slice(g.area), a.n);
 	float sum = 0.0f;
-	for (int i = (int)threadIdx.x; i < a.n * g.area; i += (int)blockDim.x) {
+	for (int i = first * g.area + (int)threadIdx.x; i < last * g.area; i += THREADS) {
 		size_t at = ((size_t)(i / g.area * g.maps) + (size_t)map) * (size_t)g.area + (size_t)(i % g.area);
 		sum += g.x ? g.d[at] * g.x[at] : g.d[at];
 	}
 	sum = block_sum((float *)cuda_shared, sum);
 	if (threadIdx.x == 0)
-		g.dp[map] = sum;
+		g.dp[block] = sum;
 }
 
 static __device__ bool is_unlinked(const struct cudnn_update &a, size_t i)
@@ -265,7 +284,7 @@ static size_t elements(int n, int maps, int area)
 
 cudaError_t cudnn_input_launch(const struct cudnn_input *input, cudaStream_t stream)
 {
-	return launch_each(input_kernel, input, elements(input->n, 1, LENET5_PADDED * LENET5_PADDED), stream);
+	return launch(input_kernel, input, (size_t)input->n, LENET5_PIXELS * sizeof(float), stream);
 }
 
 cudaError_t cudnn_pool_launch(const struct cudnn_pool *pool, cudaStream_t stream)
@@ -313,12 +332,33 @@ cudaError_t cudnn_unsample_launch(const struct cudnn_unsample *u, cudaStream_t s
 	return launch_each(unsample_kernel, u, elements(u->n, u->maps, u->side * u->side), stream);
 }
 
+size_t cudnn_map_gradients_n_sums(const struct cudnn_map_gradients *g)
+{
+	size_t n = 0;
+	for (int i = 0; i < g->n_gradients; i++)
+		n += (size_t)(g->gradients[i].maps * n_slices(g->n, g->gradients[i].area));
+	return n;
+}
+
+static cudaError_t launch_map_gradients(const struct cudnn_map_gradients *g, cudaStream_t stream)
+{
+	return launch(map_gradients_kernel, g, cudnn_map_gradients_n_sums(g), THREADS * sizeof(float), stream);
+}
+
+// Sums each slice, and then the slices' sums, as if they were the maps of one picture.
 cudaError_t cudnn_map_gradients_launch(const struct cudnn_map_gradients *g, cudaStream_t stream)
 {
-	size_t maps = 0;
-	for (int i = 0; i < g->n_gradients; i++)
-		maps += (size_t)g->gradients[i].maps;
-	return launch(map_gradients_kernel, g, maps, THREADS * sizeof(float), stream);
+	struct cudnn_map_gradients slices = *g, sums = *g;
+	float *at = g->sums;
+	sums.n = 1;
+	for (int i = 0; i < g->n_gradients; i++) {
+		const struct cudnn_map_gradient *of = &g->gradients[i];
+		slices.gradients[i].dp = at;
+		sums.gradients[i] = { at, NULL, of->dp, of->maps, n_slices(g->n, of->area) };
+		at += of->maps * n_slices(g->n, of->area);
+	}
+	cudaError_t error = launch_map_gradients(&slices, stream);
+	return error ? error : launch_map_gradients(&sums, stream);
 }
 
 cudaError_t cudnn_update_launch(const struct cudnn_update *update, cudaStream_t stream)

@@ -1,6 +1,6 @@
 // cudnn_parts: kernels of the cuDNN path, for what cuDNN has nothing for, or where a launch of its own would cost more than
-// the work. Maps are (n, maps, y, x), as cuDNN has them. Each function puts one launch into the stream. Pointers are the
-// device's; those to ink and scores may be page-locked memory of the host. Sums are in a fixed order.
+// the work. Maps are (n, maps, y, x), as cuDNN has them. Each function puts a launch into the stream, or two. Pointers are the
+// device's; those to pictures and scores may be page-locked memory of the host. Sums are in a fixed order.
 //
 // What changes from model to model, or from step to step, is read from device memory, so that a captured graph stays good.
 #pragma once
@@ -30,12 +30,13 @@ struct cudnn_steps {
 	float rate;
 };
 
-// x (n, 32, 32) from pictures of 28×28: the ink, or, in training, the bytes of the step's pictures, of which a step has
-// `batch` and this one n.
+// x (n, 32, 32) from pictures of 28×28: those of a context, or, in training, the pixels of the step's pictures, of which a
+// step has `batch` and this one n.
 struct cudnn_input {
 	const struct cudnn_network *network;
-	const float *ink; // (n, 28, 28), or NULL
-	const struct cudnn_steps *steps; // or NULL
+	const struct cudnn_steps *steps; // or NULL:
+	const void *pictures; // (n, 28, 28), aligned to 16 bytes: uint8_t pixels, or float ink
+	const bool *are_pixels;
 	int batch, n;
 	float *x;
 };
@@ -134,7 +135,8 @@ struct cudnn_unsample {
 };
 cudaError_t cudnn_unsample_launch(const struct cudnn_unsample *unsample, cudaStream_t stream);
 
-// The parameters that a map has one of: dp (maps) = d (n, maps, area) summed, or d·x, x like d, where x is not NULL.
+// The parameters that a map has one of: dp (maps) = d (n, maps, area) summed, or d·x, x like d, where x is not NULL. Some pictures
+// at a time are summed first, and then their sums; how many depends on the area alone.
 enum { CUDNN_MAX_MAP_GRADIENTS = 8 };
 struct cudnn_map_gradient {
 	const float *d, *x;
@@ -144,7 +146,9 @@ struct cudnn_map_gradient {
 struct cudnn_map_gradients {
 	int n, n_gradients;
 	struct cudnn_map_gradient gradients[CUDNN_MAX_MAP_GRADIENTS];
+	float *sums; // (cudnn_map_gradients_n_sums), for the launch's own use
 };
+size_t cudnn_map_gradients_n_sums(const struct cudnn_map_gradients *gradients);
 cudaError_t cudnn_map_gradients_launch(const struct cudnn_map_gradients *gradients, cudaStream_t stream);
 
 // v ← momentum_rate·v + g + weight_decay·p; p ← p − rate·v, for `count` parameters p, their momentum v and gradient g,

@@ -87,6 +87,28 @@ static int alloc_pooled(struct cudnn_place *p, size_t n, enum lenet5_layer layer
 	return alloc_floats(p->engine, n * layer_size(layer), &p->sums[layer], e);
 }
 
+// Of a parameter that each of the layer's maps has one of. x: its factor, (n, …) as the layer, or NULL.
+static struct cudnn_map_gradient map_gradient(const struct cudnn_place *p, enum lenet5_layer layer, const float *x,
+					      enum lenet5_parameter parameter)
+{
+	const struct lenet5_shape *shape = &lenet5_shapes[layer];
+	return (struct cudnn_map_gradient){ p->dmaps[layer], x, p->gradient + cudnn_offset(p->net, parameter), shape->maps,
+					    shape->height * shape->width };
+}
+
+static struct cudnn_map_gradients map_gradients_of(const struct cudnn_place *p, int n)
+{
+	struct cudnn_map_gradients g = { .n = n, .sums = p->map_sums };
+	for (int i = 0; i < n_convs(p->net); i++)
+		g.gradients[g.n_gradients++] = map_gradient(p, convs[i].out, NULL, convs[i].bias);
+	for (int layer = LENET5_S2; layer <= LENET5_S4; layer++)
+		if (p->sums[layer]) {
+			g.gradients[g.n_gradients++] = map_gradient(p, layer, p->sums[layer], pools[layer].weight);
+			g.gradients[g.n_gradients++] = map_gradient(p, layer, NULL, pools[layer].bias);
+		}
+	return g;
+}
+
 static int alloc_training(struct cudnn_place *p, size_t n, struct err *e)
 {
 	for (int layer = LENET5_C1; layer < LENET5_N_LAYERS; layer++)
@@ -96,7 +118,8 @@ static int alloc_training(struct cudnn_place *p, size_t n, struct err *e)
 	    alloc_floats(p->engine, p->net->n_params, &p->gradient, e) ||
 	    alloc_floats(p->engine, p->net->n_params, &p->momentum, e))
 		return -1;
-	return 0;
+	const struct cudnn_map_gradients g = map_gradients_of(p, (int)n);
+	return alloc_floats(p->engine, cudnn_map_gradients_n_sums(&g), &p->map_sums, e);
 }
 
 int cudnn_place_open(struct engine *engine, const struct lenet5 *net, int max_n, bool training, struct cudnn_place *place,
@@ -132,6 +155,7 @@ void cudnn_place_close(struct cudnn_place *p)
 	cudaFree(p->model);
 	cudaFree(p->gradient);
 	cudaFree(p->momentum);
+	cudaFree(p->map_sums);
 	if (p->stream)
 		cudaStreamDestroy(p->stream);
 	*p = (struct cudnn_place){ NULL };
@@ -357,25 +381,9 @@ static int unpool(const struct cudnn_place *p, int n, enum lenet5_layer layer, s
 	return p->net->pooling == LENET5_MAX ? max_unpool(p, n, layer, e) : unsample(p, n, layer, e);
 }
 
-// Of a parameter that each of the layer's maps has one of. x: its factor, (n, …) as the layer, or NULL.
-static struct cudnn_map_gradient map_gradient(const struct cudnn_place *p, enum lenet5_layer layer, const float *x,
-					      enum lenet5_parameter parameter)
-{
-	const struct lenet5_shape *shape = &lenet5_shapes[layer];
-	return (struct cudnn_map_gradient){ p->dmaps[layer], x, p->gradient + cudnn_offset(p->net, parameter), shape->maps,
-					    shape->height * shape->width };
-}
-
 static int map_gradients(const struct cudnn_place *p, int n, struct err *e)
 {
-	struct cudnn_map_gradients g = { .n = n };
-	for (int i = 0; i < n_convs(p->net); i++)
-		g.gradients[g.n_gradients++] = map_gradient(p, convs[i].out, NULL, convs[i].bias);
-	for (int layer = LENET5_S2; layer <= LENET5_S4; layer++)
-		if (p->sums[layer]) {
-			g.gradients[g.n_gradients++] = map_gradient(p, layer, p->sums[layer], pools[layer].weight);
-			g.gradients[g.n_gradients++] = map_gradient(p, layer, NULL, pools[layer].bias);
-		}
+	const struct cudnn_map_gradients g = map_gradients_of(p, n);
 	return CUDA(p->engine, cudnn_map_gradients_launch(&g, p->stream), e);
 }
 

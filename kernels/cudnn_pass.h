@@ -37,11 +37,11 @@ struct cudnn_place {
 	// Each layer's output, (max_n, maps, y, x), activated; but C1 and C3 before a max-pooling, and logits, lack their bias.
 	float *maps[LENET5_N_LAYERS];
 	// For training only, of net: of S2 and S4, (max_n, …), which of a window's four won, or their sum; the gradients of
-	// what is in maps, from C1 on; of the parameters; and the momentum.
+	// what is in maps, from C1 on; of the parameters; the momentum; and struct cudnn_map_gradients' sums.
 	uint8_t *from[LENET5_N_LAYERS];
 	float *sums[LENET5_N_LAYERS];
 	float *dmaps[LENET5_N_LAYERS];
-	float *gradient, *momentum;
+	float *gradient, *momentum, *map_sums;
 };
 
 // All for up to max_n pictures of net. place is all zeros where this fails.

@@ -19,7 +19,7 @@ struct model {
 };
 
 struct context {
-	struct engine_context base; // its ink is the first one's, if that is there
+	struct engine_context base; // its ink and pixels are the first one's, if that is there
 	struct engine_context *first, *second; // the same
 };
 
@@ -86,7 +86,8 @@ static int context_open(struct engine *engine, int max_batch, int n_threads, str
 		context_close(&c->base);
 		return -1;
 	}
-	c->base = (struct engine_context){ engine, max_batch, engine_context_ink(c->first ? c->first : c->second) };
+	struct engine_context *likes = c->first ? c->first : c->second;
+	c->base = (struct engine_context){ engine, max_batch, engine_context_ink(likes), engine_context_pixels(likes) };
 	*out = &c->base;
 	return 0;
 }
@@ -104,6 +105,21 @@ static int forward(struct engine_context *context, const struct engine_model *mo
 			return -1;
 	}
 	return engine_forward(c->second, m->second, ink, n, scores, e);
+}
+
+static int forward_pixels(struct engine_context *context, const struct engine_model *model, const uint8_t *pixels, int n,
+			  float *scores, struct err *e)
+{
+	struct pair *p = pair_of(context->engine);
+	const struct context *c = (const struct context *)context;
+	const struct model *m = (const struct model *)model;
+	if (!given_up(p)) {
+		if (engine_forward_pixels(c->first, m->first, pixels, n, scores, e) == 0)
+			return 0;
+		if (!give_up(p, e))
+			return -1;
+	}
+	return engine_forward_pixels(c->second, m->second, pixels, n, scores, e);
 }
 
 static int trace(struct engine_context *context, const struct engine_model *model, const float *ink, struct engine_trace *out,
@@ -139,6 +155,7 @@ int standby_open(struct engine *first, struct engine *second, const struct stand
 		.context_open = context_open,
 		.context_close = context_close,
 		.forward = forward,
+		.forward_pixels = forward_pixels,
 		.trace = trace,
 	};
 	struct pair *p = calloc(1, sizeof *p);

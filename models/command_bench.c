@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 enum { N_ROUNDS = 21, N_PICTURES = 1024, MAX_BATCH = 16384 };
 
@@ -21,7 +22,7 @@ struct bench {
 	uint8_t *pixels, *labels; // (n, 28, 28), (n)
 	uint32_t *order; // (n)
 	uint32_t n; // N_PICTURES, or one batch
-	float *ink, *scores; // (batch, 28, 28), the context's; (batch, 10)
+	float *scores; // (batch, 10)
 	float *rates, *losses; // (n / batch, rounded up)
 	struct engine_model *model;
 	struct engine_context *context;
@@ -32,7 +33,10 @@ struct bench {
 
 static int call_forward(struct bench *b, struct err *e)
 {
-	return engine_forward(b->context, b->model, b->ink, b->batch, b->scores, e);
+	const uint8_t *pixels = engine_context_pixels(b->context);
+	if (pixels)
+		return engine_forward_pixels(b->context, b->model, pixels, b->batch, b->scores, e);
+	return engine_forward(b->context, b->model, engine_context_ink(b->context), b->batch, b->scores, e);
 }
 
 static int call_steps(struct bench *b, struct err *e)
@@ -82,8 +86,11 @@ static int set_up(struct bench *b, bool train, struct err *e)
 			return -1;
 		if (engine_context_open(b->engine, b->batch, b->n_threads, &b->context, e))
 			return -1;
-		b->ink = engine_context_ink(b->context);
-		engine_ink_from_pixels(b->pixels, (size_t)b->batch * LENET5_PIXELS, b->ink);
+		size_t n = (size_t)b->batch * LENET5_PIXELS;
+		if (engine_context_pixels(b->context))
+			memcpy(engine_context_pixels(b->context), b->pixels, n);
+		else
+			engine_ink_from_pixels(b->pixels, n, engine_context_ink(b->context));
 		return 0;
 	}
 	b->call = call_steps; // with rates of 0: the same work, and the parameters stay ordinary numbers

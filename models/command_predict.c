@@ -80,7 +80,7 @@ static int predict_all(struct engine_context *context, const struct engine_model
 {
 	for (int i = 0; i < n; i++) {
 		uint8_t pixels[LENET5_PIXELS];
-		float ink[LENET5_PIXELS], scores[LENET5_DIGITS];
+		float scores[LENET5_DIGITS];
 		struct err wrong;
 		if (read_digit(paths[i], pixels, &wrong)) {
 			++*n_bad;
@@ -90,8 +90,7 @@ static int predict_all(struct engine_context *context, const struct engine_model
 				return -1;
 			continue;
 		}
-		engine_ink_from_pixels(pixels, LENET5_PIXELS, ink);
-		if (engine_forward(context, model, ink, 1, scores, e))
+		if (engine_forward_pixels(context, model, pixels, 1, scores, e))
 			return -1;
 		struct lenet5_prediction p = lenet5_predict(model->net, scores);
 		if (!json)

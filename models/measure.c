@@ -63,11 +63,10 @@ static void add(struct measure *m, const struct lenet5_prediction *p, int label)
 	m->loss -= log(probability < FLT_MIN ? (double)FLT_MIN : (double)probability);
 }
 
-int measure_network(struct engine *engine, const struct engine_network *network, const struct idx *data, int n_threads,
-		    struct lenet5_prediction *predictions, struct measure *measure, struct err *e)
+int measure_in(struct engine_context *context, const struct engine_network *network, const struct idx *data,
+	       struct lenet5_prediction *predictions, struct measure *measure, struct err *e)
 {
 	struct engine_model *model = NULL;
-	struct engine_context *context = NULL;
 	struct measure m = { 0 };
 	int status = -1;
 	float *scores = malloc(MEASURE_BATCH * LENET5_DIGITS * sizeof *scores);
@@ -75,15 +74,12 @@ int measure_network(struct engine *engine, const struct engine_network *network,
 		err_set(e, "out of memory");
 		goto out;
 	}
-	if (engine_model_new(engine, network, &model, e) || engine_context_open(engine, MEASURE_BATCH, n_threads, &context, e))
+	if (engine_model_new(context->engine, network, &model, e))
 		goto out;
-	float *ink = engine_context_ink(context);
 
 	for (uint32_t at = 0; at < data->n; at += MEASURE_BATCH) {
 		int n = data->n - at < MEASURE_BATCH ? (int)(data->n - at) : MEASURE_BATCH;
-		const uint8_t *pixels = data->pixels + (size_t)at * LENET5_PIXELS;
-		engine_ink_from_pixels(pixels, (size_t)n * LENET5_PIXELS, ink);
-		if (engine_forward(context, model, ink, n, scores, e))
+		if (engine_forward_pixels(context, model, data->pixels + (size_t)at * LENET5_PIXELS, n, scores, e))
 			goto out;
 		for (int i = 0; i < n; i++) {
 			struct lenet5_prediction p = lenet5_predict(network->net, scores + (ptrdiff_t)i * LENET5_DIGITS);
@@ -96,8 +92,18 @@ int measure_network(struct engine *engine, const struct engine_network *network,
 	*measure = m;
 	status = 0;
 out:
-	engine_context_close(context);
 	engine_model_unref(model);
 	free(scores);
+	return status;
+}
+
+int measure_network(struct engine *engine, const struct engine_network *network, const struct idx *data, int n_threads,
+		    struct lenet5_prediction *predictions, struct measure *measure, struct err *e)
+{
+	struct engine_context *context;
+	if (engine_context_open(engine, MEASURE_BATCH, n_threads, &context, e))
+		return -1;
+	int status = measure_in(context, network, data, predictions, measure, e);
+	engine_context_close(context);
 	return status;
 }

@@ -18,8 +18,13 @@ struct measure {
 };
 double measure_accuracy(const struct measure *m); // 0..1
 
-enum { MEASURE_BATCH = 1000 }; // pictures of a forward pass here
+enum { MEASURE_BATCH = 1000 }; // pictures of a forward pass
 
 // predictions: (data->n), or NULL.
 int measure_network(struct engine *engine, const struct engine_network *network, const struct idx *data, int n_threads,
 		    struct lenet5_prediction *predictions, struct measure *measure, struct err *e);
+
+// The same in a context that is open already, with a max_batch of at least MEASURE_BATCH: on a GPU, opening one may take longer than
+// the evaluation.
+int measure_in(struct engine_context *context, const struct engine_network *network, const struct idx *data,
+	       struct lenet5_prediction *predictions, struct measure *measure, struct err *e);

@@ -30,6 +30,7 @@ struct run {
 	float *rates, *losses; // (steps_per_epoch)
 	uint8_t *distorted; // (pictures, 28, 28), or NULL where the recipe distorts nothing
 	struct engine_trainer *trainer;
+	struct engine_context *context; // of every evaluation
 	struct record record;
 	struct progress progress;
 	struct measure measure; // after the last epoch
@@ -121,9 +122,10 @@ static int set_position(struct run *r, struct weights *w, struct err *e)
 	return 0;
 }
 
+// With the parameters that were last read.
 static int save_checkpoint(struct run *r, struct err *e)
 {
-	if (read_params(r, e) || record_flush(&r->record, true, e))
+	if (record_flush(&r->record, true, e))
 		return -1;
 	return write_weights(r, r->record.checkpoint_path, true, set_position, e);
 }
@@ -254,11 +256,12 @@ static int set_up(struct run *r, struct err *e)
 	r->first_step = r->step;
 	if (record_begin(&r->record, r->job->measured_as, r->step, r->step / r->steps_per_epoch, e))
 		return -1;
-	return open_trainer(r, e);
+	return open_trainer(r, e) || engine_context_open(r->job->engine, MEASURE_BATCH, r->job->n_threads, &r->context, e);
 }
 
 static void tear_down(struct run *r)
 {
+	engine_context_close(r->context);
 	engine_trainer_close(r->trainer);
 	record_fini(&r->record);
 	free(r->distorted);
@@ -340,7 +343,7 @@ static int finish_epoch(struct run *r, uint32_t epoch, double seconds, struct er
 	if (read_params(r, e))
 		return -1;
 	struct engine_network network = { r->net, r->net->mean, r->net->std, r->params };
-	if (measure_network(job->engine, &network, &job->measured, job->n_threads, NULL, &r->measure, e) ||
+	if (measure_in(r->context, &network, &job->measured, NULL, &r->measure, e) ||
 	    record_epoch(&r->record, epoch, loss, &r->measure, e))
 		return -1;
 	progress_clear(&r->progress);
@@ -374,7 +377,7 @@ static enum train_result train_epoch(struct run *r, struct err *e)
 		progress_show(&r->progress, what, (double)(r->step - r->first_step) / (double)(r->n_steps - r->first_step),
 			      tail);
 		if (r->step < end && r->job->stopped())
-			return save_checkpoint(r, e) ? TRAIN_FAILED : TRAIN_STOPPED;
+			return read_params(r, e) || save_checkpoint(r, e) ? TRAIN_FAILED : TRAIN_STOPPED;
 	}
 	if (finish_epoch(r, epoch, progress_now() - start, e))
 		return TRAIN_FAILED;

@@ -1,6 +1,6 @@
 // A linked list of jobs that live in their requests' memory is the queue, so nothing is allocated after batcher_open.
 // Pictures are taken from its head until a batch is full: small jobs share a batch and a big one is spread over several.
-// Only the head can be partly taken. A batch is remembered as pieces of jobs; its ink and scores have buffers of their own.
+// Only the head can be partly taken. A batch is remembered as pieces of jobs; its pictures and scores have buffers of their own.
 #include "server/batcher.h"
 
 #include "server/clock.h"
@@ -32,7 +32,6 @@ struct batcher {
 
 	// The thread's.
 	struct engine_context *context;
-	float *ink;           // (max_batch, 28, 28), the context's
 	float *scores;        // (max_batch, 10)
 	struct piece *pieces; // [max_batch]
 	int n_pieces, n_batch;
@@ -144,18 +143,32 @@ static void count_work(const struct batcher *b)
 		work_add(work, n_counted);
 }
 
+// Gathers the batch in the context's memory and computes it: from pixels if the engine reads them and no job has ink, else from ink.
+static int forward(struct batcher *b, struct err *e)
+{
+	const struct engine_model *model = b->pieces[0].job->model;
+	uint8_t *pixels = engine_context_pixels(b->context);
+	float *ink = engine_context_ink(b->context);
+	for (int i = 0; i < b->n_pieces; i++)
+		if (b->pieces[i].job->ink)
+			pixels = NULL;
+	size_t at = 0;
+	for (const struct piece *p = b->pieces; p < b->pieces + b->n_pieces; p++) {
+		if (pixels)
+			memcpy(pixels + at, p->job->pixels + (size_t)p->first * N_PIXELS, (size_t)p->n * N_PIXELS);
+		else
+			batcher_job_ink(p->job, p->first, p->n, ink + at);
+		at += (size_t)p->n * N_PIXELS;
+	}
+	return pixels ? engine_forward_pixels(b->context, model, pixels, b->n_batch, b->scores, e) :
+			engine_forward(b->context, model, ink, b->n_batch, b->scores, e);
+}
+
 static void compute_batch(struct batcher *b)
 {
-	float *ink = b->ink;
 	int64_t started_ns = clock_now_ns();
-	for (int i = 0; i < b->n_pieces; i++) {
-		const struct piece *p = &b->pieces[i];
-		batcher_job_ink(p->job, p->first, p->n, ink);
-		ink += (size_t)p->n * N_PIXELS;
-	}
-
 	struct err e;
-	bool failed = engine_forward(b->context, b->pieces[0].job->model, b->ink, b->n_batch, b->scores, &e) != 0;
+	bool failed = forward(b, &e) != 0;
 	int64_t finished_ns = clock_now_ns();
 	metrics_pass(b->options.metrics, b->n_batch);
 	if (!failed)
@@ -230,7 +243,6 @@ int batcher_open(struct engine *engine, const struct batcher_options *options, s
 	}
 	if (engine_context_open(engine, options->max_batch, 1, &b->context, e))
 		goto failed;
-	b->ink = engine_context_ink(b->context);
 	errno = pthread_create(&b->thread, NULL, run, b);
 	if (errno) {
 		err_errno(e, "cannot start the batcher's thread");

@@ -42,8 +42,7 @@ static int check(const struct models *models, const struct model *model, struct 
 	int n_right = 0;
 	if (engine_context_open(models->options.engine, LENET5_DIGITS, 1, &context, e))
 		return -1;
-	engine_ink_from_pixels(builtin_digits(), LENET5_DIGITS * LENET5_PIXELS, engine_context_ink(context));
-	int failed = engine_forward(context, model->engine_model, engine_context_ink(context), LENET5_DIGITS, scores, e);
+	int failed = engine_forward_pixels(context, model->engine_model, builtin_digits(), LENET5_DIGITS, scores, e);
 	engine_context_close(context);
 	if (failed)
 		return -1;

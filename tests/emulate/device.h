@@ -25,6 +25,9 @@ struct dim3 {
 	unsigned x, y, z;
 	dim3(unsigned x_ = 1, unsigned y_ = 1, unsigned z_ = 1) : x(x_), y(y_), z(z_) {}
 };
+struct alignas(4) uchar4 {
+	unsigned char x, y, z, w;
+};
 struct alignas(8) float2 {
 	float x, y;
 };

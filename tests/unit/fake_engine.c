@@ -88,6 +88,14 @@ static int forward(struct engine_context *context, const struct engine_model *mo
 	return fail ? err_set(e, "the fake has failed") : 0;
 }
 
+static int forward_pixels(struct engine_context *context, const struct engine_model *model, const uint8_t *pixels, int n,
+			  float *scores, struct err *e)
+{
+	__atomic_fetch_add(&((struct fake_engine *)context->engine)->n_pixel_calls, 1, __ATOMIC_RELAXED);
+	engine_ink_from_pixels(pixels, (size_t)n * LENET5_PIXELS, context->ink);
+	return forward(context, model, context->ink, n, scores, e);
+}
+
 static int trace(struct engine_context *context, const struct engine_model *model, const float *ink, struct engine_trace *out,
 		 struct err *e)
 {
@@ -101,9 +109,10 @@ static int context_open(struct engine *engine, int max_batch, int n_threads, str
 		return refuse_lost(e);
 	struct engine_context *c = malloc(sizeof *c);
 	float *ink = calloc((size_t)max_batch * LENET5_PIXELS, sizeof *ink);
-	if (!c || !ink)
+	uint8_t *pixels = calloc((size_t)max_batch, LENET5_PIXELS);
+	if (!c || !ink || !pixels)
 		abort();
-	*c = (struct engine_context){ engine, max_batch, ink };
+	*c = (struct engine_context){ engine, max_batch, ink, pixels };
 	__atomic_fetch_add(&((struct fake_engine *)engine)->n_contexts, 1, __ATOMIC_RELAXED);
 	*context = c;
 	return 0;
@@ -113,6 +122,7 @@ static void context_close(struct engine_context *context)
 {
 	__atomic_fetch_sub(&((struct fake_engine *)context->engine)->n_contexts, 1, __ATOMIC_RELAXED);
 	free(context->ink);
+	free(context->pixels);
 	free(context);
 }
 
@@ -147,6 +157,7 @@ static const struct engine_ops ops = {
 	.context_open = context_open,
 	.context_close = context_close,
 	.forward = forward,
+	.forward_pixels = forward_pixels,
 	.trace = trace,
 };
 

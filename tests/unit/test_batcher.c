@@ -200,6 +200,29 @@ TEST(batcher_takes_ink_as_well_as_pixels)
 	stop();
 }
 
+// Only where none of a batch's pictures is ink.
+TEST(batcher_hands_pixels_on_as_they_are)
+{
+	static float ink[LENET5_PIXELS];
+	start(4, 1000000, 100);
+	submit(0, 3);
+	submit(1, 5); // two batches, with a seam in the first
+	await(2);
+	check_scores(0);
+	check_scores(1);
+	check_batches(2, (int[]){ 4, 4 });
+	CHECK(fake.n_pixel_calls == 2);
+	submit(2, 3);
+	items[3].wait = &wait;
+	items[3].job = (struct batcher_job){ .model = model, .ink = ink, .scores = items[3].scores[0], .n = 1,
+					     .deadline_us = INT64_MAX, .done = done };
+	CHECK(batcher_submit(batcher, &items[3].job) == BATCHER_OK);
+	await(4);
+	check_scores(2);
+	CHECK(fake.n_calls == 3 && fake.n_pixel_calls == 2);
+	stop();
+}
+
 TEST(batcher_counts_whatever_comes_first)
 {
 	start(4, 1000000, 100);

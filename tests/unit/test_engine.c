@@ -327,6 +327,48 @@ TEST(engine_bits_in_any_company)
 	idx_free(&test);
 }
 
+static void forward_pixels(struct setup *s, const uint8_t *pixels, int n, float *scores)
+{
+	struct err e;
+	CHECK(engine_forward_pixels(s->context, s->model, pixels, n, scores, &e) == 0);
+}
+
+// Every value is in every picture. A GPU is given nothing but the pixels, in the context's memory.
+TEST(engine_bits_of_pixels)
+{
+	enum { N = N_TEST, N_PIXELS = N * LENET5_PIXELS };
+	static const int sizes[] = { 1, 2, 3, 4, 5, 6, N };
+	static uint8_t pixels[N_PIXELS], untouched[3 * N_PIXELS];
+	static float ink[N_PIXELS], want[N * 10], got[N * 10];
+	for (int i = 0; i < N_PIXELS; i++) {
+		pixels[i] = (uint8_t)(7 * i + i / LENET5_PIXELS);
+		ink[i] = (float)pixels[i] / 255.0f;
+	}
+	memset(untouched, 0xff, sizeof untouched);
+	struct engine *engine;
+	const struct lenet5 *net;
+	for (int i = 0; (engine = engines_next(&i)); engine_close(engine))
+		for (int k = 0; (net = next_network(engine, &k));) {
+			struct safetensors after = golden(net, last_run(net)->what);
+			golden_params(&after, net, "", "", params);
+			struct engine_network n = network(net, params);
+			struct setup s = set_up(engine, &n, 2);
+			uint8_t *own = engine_context_pixels(s.context), *own_ink = (uint8_t *)engine_context_ink(s.context);
+			CHECK((own == NULL) == (strncmp(engine->name, "cpu", 3) == 0));
+			for (int j = 0; j < (test_is_short() ? 6 : 7); j++) {
+				const int size = sizes[j];
+				forward(&s, ink, size, want);
+				memset(own_ink, 0xff, sizeof ink);
+				forward_pixels(&s, pixels, size, got);
+				CHECK_MSG(memcmp(got, want, (size_t)size * 10 * sizeof *got) == 0, "%s: %d pictures", engine->name, size);
+				size_t bytes = (size_t)size * LENET5_PIXELS;
+				CHECK(!own || (memcmp(own, pixels, bytes) == 0 && memcmp(own_ink + bytes, untouched, 3 * bytes) == 0));
+			}
+			tear_down(&s);
+			safetensors_free(&after);
+		}
+}
+
 TEST(engine_bits_with_any_threads)
 {
 	static float other[N_PARAMS], other_losses[MAX_STEPS];

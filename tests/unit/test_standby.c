@@ -84,6 +84,21 @@ TEST(standby_leaves_other_failures_as_they_are)
 	stop();
 }
 
+TEST(standby_hands_pixels_on)
+{
+	float scores[2 * LENET5_DIGITS];
+	struct err e;
+	start();
+	first.lost_at = 2;
+	uint8_t *pixels = engine_context_pixels(context);
+	memset(pixels, 51, 2 * LENET5_PIXELS);
+	CHECK(engine_forward_pixels(context, model, pixels, 2, scores, &e) == 0 && scores[19] == 51 + 1);
+	CHECK(engine_forward_pixels(context, model, pixels, 2, scores, &e) == 0 && scores[19] == 51 + 2 && n_told == 1);
+	CHECK(engine_forward_pixels(context, model, pixels, 2, scores, &e) == 0 && scores[19] == 51 + 2);
+	CHECK(first.n_pixel_calls == 2 && second.n_pixel_calls == 2);
+	stop();
+}
+
 TEST(standby_traces)
 {
 	static struct engine_trace trace;

@@ -24,6 +24,7 @@ struct fake_trainer {
 };
 
 static int n_calls, n_steps; // of trainer_steps, and in them
+static int n_reads, n_contexts; // parameters read; contexts opened
 static int fail_at, nan_at; // the call at which the engine fails, the step whose loss is no number; 0: never
 
 static int fake_trainer_open(struct engine *engine, const struct engine_training *t, struct engine_trainer **trainer,
@@ -104,6 +105,7 @@ static int fake_trainer_read(struct engine_trainer *trainer, float *params, floa
 {
 	(void)e;
 	struct fake_trainer *f = (struct fake_trainer *)trainer;
+	n_reads++;
 	memcpy(params, f->params, f->net->n_params * sizeof(float));
 	memcpy(momentum, f->momentum, f->net->n_params * sizeof(float));
 	return 0;
@@ -135,7 +137,9 @@ static int fake_context_open(struct engine *engine, int max_batch, int n_threads
 {
 	(void)n_threads, (void)e;
 	*context = calloc(1, sizeof **context);
-	**context = (struct engine_context){ engine, max_batch, calloc((size_t)max_batch * LENET5_PIXELS, sizeof(float)) };
+	float *ink = calloc((size_t)max_batch * LENET5_PIXELS, sizeof *ink);
+	n_contexts++;
+	**context = (struct engine_context){ .engine = engine, .max_batch = max_batch, .ink = ink };
 	return 0;
 }
 
@@ -220,7 +224,7 @@ static void set_up(struct fixture *f)
 				     .measured_on = "noise",
 				     .out = f->out,
 				     .stopped = stopped };
-	n_calls = n_steps = n_asked = fail_at = nan_at = stop_after = 0;
+	n_calls = n_steps = n_reads = n_contexts = n_asked = fail_at = nan_at = stop_after = 0;
 }
 
 static void tear_down(struct fixture *f)
@@ -281,6 +285,17 @@ TEST(train_writes_its_files)
 		CHECK_MSG(weights_get(&w, keys[i]) != NULL, "%s", keys[i]);
 	CHECK(w.momentum == NULL && w.n_meta == 7);
 	weights_free(&w);
+	tear_down(&f);
+}
+
+// Opening a context may take longer than an epoch.
+TEST(train_opens_one_context_and_reads_parameters_once_an_epoch)
+{
+	struct fixture f;
+	struct err e;
+	set_up(&f);
+	CHECK(train_run(&f.job, &e) == TRAIN_DONE);
+	CHECK_MSG(n_contexts == 1 && n_reads == 3, "%d contexts, %d reads", n_contexts, n_reads);
 	tear_down(&f);
 }
 
