@@ -11,7 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { N_ROUNDS = 21, N_PICTURES = 1024, MAX_BATCH = 16384 };
+enum { N_ROUNDS = 21, N_PICTURES = 1024, MAX_BATCH = 65536 };
 
 struct bench {
 	const struct lenet5 *net;
