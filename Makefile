@@ -227,9 +227,14 @@ lab-1998: deps ## the networks of 1998, three seeds each; their table in docs/la
 	@docs/lab/run $(B) 1998
 
 # docs/gpu.md. GPU_ARGS="--device cpu --short" tries both commands where there is no GPU.
+# What fetches the data is a lenet without CUDA: no kernel is built for it.
 gpu-bundle: deps ## what the next two need on a machine without a network, into build/gpu-bundle/
-	@$(MAKE) --no-print-directory all
+ifdef WITH_CUDA
+	@$(MAKE) --no-print-directory gpu-bundle CUDA=0
+else
+	@$(MAKE) --no-print-directory -s $(B)/lenet
 	@python3 tests/gpu/bundle.py --lenet $(B)/lenet build/gpu-bundle
+endif
 
 test-gpu: ## build for this machine's GPU and test its engines; ends in a table
 	@python3 tests/gpu/check.py $(GPU_ARGS)
