@@ -112,6 +112,10 @@ $(B)/lenetd: $(B)/server/main.o $(LIB)
 $(B)/lenetd-lost-gpu: $(B)/server/main.o $(B)/tests/e2e/lost_gpu.o $(LIB)
 	$(LINK)
 
+# The daemon whose real card is lost when it is told so.
+$(B)/lenetd-lost-card: $(B)/server/main.o $(B)/tests/gpu/lost_card.o $(LIB)
+	$(LINK)
+
 # The ceiling of lenetd in `make bench`.
 $(B)/bench-bare: $(B)/tests/bench/bare.o
 	$(LINK)
@@ -236,10 +240,10 @@ else
 	@python3 tests/gpu/bundle.py --lenet $(B)/lenet build/gpu-bundle
 endif
 
-test-gpu: ## build for this machine's GPU and test its engines; ends in a table
+test-gpu: ## build for this machine's GPU and test its engines within 250 s; ends in a table
 	@python3 tests/gpu/check.py $(GPU_ARGS)
 
-bench-gpu: ## the same, and measure them beside PyTorch; ends in a table
+bench-gpu: ## the same, and measure them beside PyTorch within 320 s; ends in a table
 	@python3 tests/gpu/bench.py $(GPU_ARGS)
 
 check-layers: ## includes point downwards (docs/design.md)
