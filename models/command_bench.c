@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { N_ROUNDS = 21, N_PICTURES = 1024, MAX_BATCH = 16384 };
+enum { N_ROUNDS = 21, N_PICTURES = 1024, MAX_BATCH = 65536 };
 
 struct bench {
 	const struct lenet5 *net;

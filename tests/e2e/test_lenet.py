@@ -108,6 +108,8 @@ class CommandLine(Folder):
             (["eval", "extra"], "--model"),
             (["predict"], "which picture?"),
             (["bench", "--network", "none"], "sigmoid, relu, 1998"),
+            (["bench", "--batch", "65536", "--network", "none"], "sigmoid, relu, 1998"),
+            (["bench", "--batch", "65537"], "a whole number from 1 to 65536"),
             (["bench", "--batch", "99999999999999999999"], "a whole number from 1 to"),
         ):
             with self.subTest(arguments=arguments):

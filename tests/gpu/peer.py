@@ -16,6 +16,7 @@ import os
 import statistics
 import sys
 import time
+import traceback
 
 import torch
 import torch.nn.functional as F
@@ -243,6 +244,7 @@ def main():
         try:
             reply = answer(json.loads(line), device, args.data)
         except Exception as e:  # the reply says it, and whoever asked decides
+            traceback.print_exc()
             reply = {'failed': f'{type(e).__name__}: {e}'}
         print(json.dumps(reply), flush=True)
 

@@ -1,6 +1,8 @@
 """What check.py, bench.py and tests/bench stand on: finding the bundle, building for this machine's GPU, running commands within
-the time that there is, a peer in a process of its own, a lenetd of our own, load upon it, and the table at the end."""
+the time that there is, a peer in a process of its own, a lenetd of our own, load upon it, and the table of what came out."""
+import argparse
 import contextlib
+import datetime
 import glob
 import http.client
 import importlib.util
@@ -13,22 +15,29 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import traceback
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BUNDLE = os.path.join(ROOT, 'build/gpu-bundle')
 BUILD = 'build/gpu'  # beside the other variants, so that no ordinary build is disturbed
-LIMIT_S = 560  # of a whole command; what does not fit is skipped, and the table says so
-SHOWN = 1500  # characters of a failed command's output
+RESULTS = os.path.join(ROOT, BUILD, 'results')
+LEAST_S = 5  # with less time left nothing is begun
+SHOWN = 1500  # characters of a failed command's output; all of it goes to a file
+
+# What has lenet and lenetd compute on an engine, as TEST_ENGINE names it. "auto" is what they choose by themselves.
+FLAGS = {
+    'cpu': ['--device', 'cpu'],
+    'cuda': ['--device', 'cuda', '--kernels', 'own'],
+    'cudnn': ['--device', 'cuda', '--kernels', 'cudnn'],
+    'tf32': ['--device', 'cuda', '--kernels', 'cudnn', '--tf32'],
+    'auto': [],
+}
 
 
 class Failed(Exception):
-    """A part that cannot go on: the message is for the table. output: of the command that failed."""
-
-    def __init__(self, message, output=''):
-        super().__init__(message)
-        self.output = output
+    """A part that cannot go on: the message is for the table."""
 
 
 class Skipped(Exception):
@@ -36,25 +45,49 @@ class Skipped(Exception):
 
 
 class Report:
-    """Rows of (name, result, figure), printed as they come and once more, together, at the end."""
+    """Rows of (name, result, figure), printed as they come and once more, together, at the end. Where a path is given, each row is
+    also written to PATH.txt at once, so that a script that is killed leaves the rows so far; and what a failed command said to
+    PATH-failed.log."""
 
-    def __init__(self, title, limit_s=LIMIT_S):
+    def __init__(self, title, limit_s, path=None):
         self.title, self.limit_s, self.rows, self.began = title, limit_s, [], time.monotonic()
+        self.table = self.failures = None
+        if path:
+            os.makedirs(os.path.dirname(path), exist_ok=True)
+            self.table = open(f'{path}.txt', 'w', buffering=1)  # line by line
+            self.failures = open(f'{path}-failed.log', 'w', buffering=1)
+            self.write(f'{title}, {datetime.datetime.now():%Y-%m-%d %H:%M}, at most {limit_s} s. '
+                       'The last line counts the rows; without it the run was cut short.')
+
+    def write(self, line):
+        if self.table:
+            self.table.write(line.rstrip() + '\n')
 
     def left_s(self):
         return self.limit_s - (time.monotonic() - self.began)
 
+    def time_for(self, at_most_s):
+        """Seconds that a step may take. Skipped: the time is over."""
+        left_s = self.left_s()
+        if left_s < LEAST_S:
+            raise Skipped(f'the {self.limit_s} s were over: --limit gives more')
+        return min(at_most_s, left_s)
+
     def add(self, name, result, figure=''):
         self.rows.append((name, result, figure))
         print(f'{result:8} {name}: {figure}', flush=True)
+        self.write(f'{name:40}  {result:8} {figure}')
+
+    def keep_output(self, command, out):
+        """All that a failed command said."""
+        if self.failures:
+            self.failures.write(f'== {" ".join(command)}\n{out}\n')
 
     @contextlib.contextmanager
     def part(self, name):
         """Whatever goes wrong inside is a row of the table, and the next part has its turn."""
         print(f'-- {name} ({self.left_s():.0f} s left)', flush=True)
         try:
-            if self.left_s() < 5:
-                raise Skipped(f'the {self.limit_s} s were over')
             yield
         except Skipped as e:
             self.add(name, 'SKIPPED', str(e))
@@ -72,30 +105,63 @@ class Report:
             print(f'{name:{width}}  {result:8} {figure}'.rstrip())
         count = {result: sum(r == result for _, r, _ in self.rows) for result in ('FAIL', 'SKIPPED')}
         done = len(self.rows) - sum(count.values())
-        print(f'{done} done, {count["FAIL"]} failed, {count["SKIPPED"]} skipped, {time.monotonic() - self.began:.0f} s')
+        counts = f'{done} done, {count["FAIL"]} failed, {count["SKIPPED"]} skipped, {time.monotonic() - self.began:.0f} s'
+        print(counts)
+        self.write(counts)
+        for f in (self.table, self.failures):
+            if f:
+                f.close()
         return 1 if count['FAIL'] or not done else 0
+
+
+def arguments(description, limit_s):
+    """The parser of what check.py and bench.py both take."""
+    def seconds(text):
+        if not text.isascii() or not text.isdigit() or int(text) < 1:
+            raise argparse.ArgumentTypeError(f'"{text}" is not accepted: give a whole number of seconds from 1')
+        return int(text)
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument('--device', choices=('cuda', 'cpu'), default='cuda', help='cpu: only to try this script')
+    parser.add_argument('--short', action='store_true', help='less of everything: only to try this script')
+    parser.add_argument('--limit', type=seconds, metavar='SECONDS',
+                        help=f'of the whole run, the build included; what does not fit is skipped ({limit_s})')
+    parser.add_argument('--out', metavar='DIR', help=f'where table, figures and logs are put ({os.path.relpath(RESULTS, ROOT)})')
+    return parser
 
 
 def say_output(text):
     print('\n'.join('   | ' + line for line in text[-SHOWN:].splitlines()), flush=True)
 
 
-def run(report, command, timeout_s=LIMIT_S, env=None, statuses=(0,)):
-    """Its standard output and error together. Failed: another exit status, or too late; its end is shown."""
-    timeout_s = min(timeout_s, report.left_s())
+def run(report, command, timeout_s, env=None, statuses=(0,), each_line=None):
+    """Its standard output and error together; each_line takes every line as it comes. Failed: another exit status, or too late."""
+    timeout_s = report.time_for(timeout_s)
+    lines = []
+
+    def read(stream):
+        for line in stream:
+            lines.append(line)
+            if each_line:
+                each_line(line.rstrip('\n'))
     with subprocess.Popen(command, cwd=ROOT, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                           stderr=subprocess.STDOUT, text=True, errors='replace', start_new_session=True) as process:
-        try:
-            out, _ = process.communicate(timeout=max(1, timeout_s))
-        except subprocess.TimeoutExpired:
+        reader = threading.Thread(target=read, args=(process.stdout,))
+        reader.start()
+        reader.join(timeout_s)
+        late = reader.is_alive()
+        if late:
             os.killpg(process.pid, signal.SIGKILL)
-            out, _ = process.communicate()
-            say_output(out)
-            raise Failed(f'{os.path.basename(command[0])}: not done after {timeout_s:.0f} s', out) from None
+            reader.join()
+    out = ''.join(lines)
+    if late:
+        say_output(out)
+        report.keep_output(command, out)
+        raise Failed(f'{os.path.basename(command[0])}: not done after {timeout_s:.0f} s')
     if process.returncode not in statuses:
         say_output(out)
+        report.keep_output(command, out)
         last = (out.strip().splitlines() or ['it says nothing'])[-1]
-        raise Failed(f'{os.path.basename(command[0])}: exit status {process.returncode}: {last}', out)
+        raise Failed(f'{os.path.basename(command[0])}: exit status {process.returncode}: {last}')
     return out
 
 
@@ -140,10 +206,11 @@ def ask_card(query):
     return out.splitlines()[0].strip() if out.strip() else ''
 
 
-def build(report, device, env):
-    """All that is measured, for this machine's GPU alone; `device` cpu builds without CUDA."""
-    make = tool('make', env)
-    if not make:
+def make(report, device, env, *targets):
+    """Builds what of them is not built yet, on all processors, for this machine's GPU alone; `device` cpu builds without CUDA. Returns
+    make's settings."""
+    program = tool('make', env)
+    if not program:
         raise Failed('there is no make: neither on this machine nor in build/gpu-bundle (make gpu-bundle puts one there)')
     settings = ['CUDA=0']
     if device == 'cuda':
@@ -151,12 +218,18 @@ def build(report, device, env):
         if not capability:
             raise Failed('nvidia-smi names no card, so there is nothing to build for')
         settings = ['CUDA=1', f'CUDA_ARCHS={capability}', *(f'CUDNN_H={d}/cudnn.h' for d in cudnn_folders()[0][:1])]
-    began = time.monotonic()
     # pkg-config decides at once what would else be said by the compiler, file by file
     if subprocess.run([tool('pkg-config', env) or 'false', '--exists', 'libmicrohttpd', 'gnutls', 'libcjson', 'libpng', 'libdeflate', 'nettle',
                        'zlib'], env=env).returncode:
         raise Failed('the libraries are missing: make gpu-bundle, on a machine with a network, fills build/gpu-bundle')
-    run(report, [make, f'-j{os.cpu_count()}', f'B={BUILD}', *settings, 'all', f'{BUILD}/gpu-tests'], env=env)
+    run(report, [program, f'-j{os.cpu_count()}', f'B={BUILD}', *settings, *targets], report.limit_s, env)
+    return settings
+
+
+def build(report, device, env):
+    """What both scripts run."""
+    began = time.monotonic()
+    settings = make(report, device, env, 'all', f'{BUILD}/gpu-tests')
     report.add('build', 'ok', f'{" ".join(settings)}, {time.monotonic() - began:.0f} s')
 
 
@@ -178,17 +251,17 @@ def find_torch():
 
 class Peer:
     """Another's program in a process of its own, kept waiting between its turns: a line of JSON is a request, a line its reply. It
-    computes only when it is asked. log: where its standard error goes."""
+    computes only when it is asked. log: its standard error is appended to it."""
 
     def __init__(self, name, command, log):
         self.name, self.command, self.log, self.process = name, command, log, None
 
     def ask(self, report, timeout_s=120, **request):
+        timeout_s = report.time_for(timeout_s)
         if not self.process:
-            with open(self.log, 'w') as log:
+            with open(self.log, 'a') as log:
                 self.process = subprocess.Popen(self.command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log,
                                                 bufsize=0)
-        timeout_s = max(1, min(timeout_s, report.left_s()))
         line = b''
         with contextlib.suppress(BrokenPipeError):
             self.process.stdin.write(json.dumps(request).encode() + b'\n')
@@ -214,10 +287,10 @@ class Peer:
 class Daemon:
     """A lenetd of our own on a free port, up until the end of the with block."""
 
-    def __init__(self, env, *flags):
+    def __init__(self, report, env, *flags, program='lenetd'):
+        end = time.monotonic() + report.time_for(60)
         self.log = tempfile.TemporaryFile()
-        self.process = subprocess.Popen([f'{ROOT}/{BUILD}/lenetd', '--listen', '127.0.0.1:0', *flags], stderr=self.log, env=env)
-        end = time.monotonic() + 60
+        self.process = subprocess.Popen([f'{ROOT}/{BUILD}/{program}', '--listen', '127.0.0.1:0', *flags], stderr=self.log, env=env)
         while not (found := re.search(r'listening on http://([\d.]+):(\d+), model .*, engine (.*)', self.text())):
             if self.process.poll() is not None or time.monotonic() > end:
                 self.stop()
@@ -247,7 +320,7 @@ class Daemon:
         return int(found[1]) / int(found[2])
 
     def connect(self):
-        return http.client.HTTPConnection(self.host, self.port, timeout=30)
+        return http.client.HTTPConnection(self.host, self.port, timeout=10)
 
     def __enter__(self):
         return self

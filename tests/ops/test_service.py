@@ -97,3 +97,9 @@ class Images(unittest.TestCase):
             for source in re.findall(r'^COPY ([^-\s]\S*) ', tools.read(name), re.M):
                 self.assertTrue(os.path.exists(tools.path(source)), f'{name}: {source}')
             self.assertRegex(tools.read(name), r'(?m)^USER [1-9]')
+
+    def test_the_one_for_a_gpu_builds_and_runs_with_cudnn(self):
+        bases = re.findall(r'^FROM nvidia/cuda:(\d+)\.(\S+?)-(cudnn-\w+|\w+)-(\S+)', tools.read('docker/Dockerfile.cuda'), re.M)
+        self.assertEqual([kind for _, _, kind, _ in bases], ['cudnn-devel', 'cudnn-runtime'])
+        self.assertEqual({(major, system) for major, _, _, system in bases}, {('13', 'ubuntu24.04')})
+        self.assertEqual(len({minor for _, minor, _, _ in bases}), 1)
