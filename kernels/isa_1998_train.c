@@ -124,29 +124,22 @@ static void backward_c3_weights(float (*s2)[14][16], float (*dc3)[N_MAPS3], stru
 	for (int map = 0; map < N_MAPS1; map++)
 	for (int ky = 0; ky < 5; ky += TAP_ROWS) {
 		vf sums[TAP_ROWS * 5][MAP_VECTORS];
-		UNROLL(25)
-		for (int tap = 0; tap < TAP_ROWS * 5; tap++)
-			UNROLL(4)
-			for (int v = 0; v < MAP_VECTORS; v++)
+		UNROLLED(25, tap, TAP_ROWS * 5)
+			UNROLLED(4, v, MAP_VECTORS)
 				sums[tap][v] = vf_load(&gradient->c3_weight[map][ky * 5 + tap][v * VF_LANES]);
 		for (int y = 0; y < 10; y++)
 		for (int x = 0; x < 10; x++) {
 			vf d[MAP_VECTORS];
-			UNROLL(4)
-			for (int v = 0; v < MAP_VECTORS; v++)
+			UNROLLED(4, v, MAP_VECTORS)
 				d[v] = vf_load(&dc3[y * 10 + x][v * VF_LANES]);
-			UNROLL(25)
-			for (int tap = 0; tap < TAP_ROWS * 5; tap++) {
+			UNROLLED(25, tap, TAP_ROWS * 5) {
 				vf in = vf_set1(s2[map][y + ky + tap / 5][x + tap % 5]);
-				UNROLL(4)
-				for (int v = 0; v < MAP_VECTORS; v++)
+				UNROLLED(4, v, MAP_VECTORS)
 					sums[tap][v] = vf_fma(in, d[v], sums[tap][v]);
 			}
 		}
-		UNROLL(25)
-		for (int tap = 0; tap < TAP_ROWS * 5; tap++)
-			UNROLL(4)
-			for (int v = 0; v < MAP_VECTORS; v++)
+		UNROLLED(25, tap, TAP_ROWS * 5)
+			UNROLLED(4, v, MAP_VECTORS)
 				vf_store(&gradient->c3_weight[map][ky * 5 + tap][v * VF_LANES], sums[tap][v]);
 	}
 	VF_EACH(map, N_MAPS3) {
@@ -166,23 +159,19 @@ static void backward_c3_maps(const struct lenet5 *net, const struct isa_params *
 	for (int map = 0; map < N_MAPS1; map++)
 	VF_EACH(lane, 16) {
 		vf sums[14];
-		UNROLL(14)
-		for (int y = 0; y < 14; y++)
+		UNROLLED(14, y, 14)
 			sums[y] = vf_set1(0.0f);
 		for (int out = 0; out < N_MAPS3; out++) {
 			if (!(net->c3_links[out] >> map & 1))
 				continue;
 			for (int kx = 0; kx < 5; kx++)
-				UNROLL(5)
-				for (int ky = 0; ky < 5; ky++) {
+				UNROLLED(5, ky, 5) {
 					vf weight = vf_set1(w->c3_weight[map][ky * 5 + kx][out]);
-					UNROLL(10)
-					for (int y = 0; y < 10; y++)
+					UNROLLED(10, y, 10)
 						sums[y + ky] = vf_fma(weight, vf_load(&b->framed[out][y][FRAME - kx + lane]), sums[y + ky]);
 				}
 		}
-		UNROLL(14)
-		for (int y = 0; y < 14; y++)
+		UNROLLED(14, y, 14)
 			vf_store(&b->ds2[map][y][lane], sums[y]);
 	}
 }
@@ -217,31 +206,23 @@ static void backward_c1(const float *input, float (*dc1)[28][2][16], struct isa_
 	VF_EACH(lane, 16)
 	for (int ky = 0; ky < 5; ky++) {
 		vf sums[DIRECT_MAPS][5];
-		UNROLL(3)
-		for (int m = 0; m < DIRECT_MAPS; m++)
-			UNROLL(5)
-			for (int kx = 0; kx < 5; kx++)
+		UNROLLED(3, m, DIRECT_MAPS)
+			UNROLLED(5, kx, 5)
 				sums[m][kx] = vf_load(&gradient->c1_weight[map + m][ky * 5 + kx][lane]);
 		for (int y = 0; y < 28; y++)
-		UNROLL(2)
-		for (int odd = 0; odd < 2; odd++) {
+		UNROLLED(2, odd, 2) {
 			vf d[DIRECT_MAPS];
-			UNROLL(3)
-			for (int m = 0; m < DIRECT_MAPS; m++)
+			UNROLLED(3, m, DIRECT_MAPS)
 				d[m] = vf_load(&dc1[map + m][y][odd][lane]);
-			UNROLL(5)
-			for (int kx = 0; kx < 5; kx++) {
+			UNROLLED(5, kx, 5) {
 				int column = odd + kx;
 				vf in = vf_load(&input[(y + ky) * 32 + column % 2 * 16 + column / 2 + lane]);
-				UNROLL(3)
-				for (int m = 0; m < DIRECT_MAPS; m++)
+				UNROLLED(3, m, DIRECT_MAPS)
 					sums[m][kx] = vf_fma(d[m], in, sums[m][kx]);
 			}
 		}
-		UNROLL(3)
-		for (int m = 0; m < DIRECT_MAPS; m++)
-			UNROLL(5)
-			for (int kx = 0; kx < 5; kx++)
+		UNROLLED(3, m, DIRECT_MAPS)
+			UNROLLED(5, kx, 5)
 				vf_store(&gradient->c1_weight[map + m][ky * 5 + kx][lane], sums[m][kx]);
 	}
 	for (int map = 0; map < N_MAPS1; map++)
@@ -281,10 +262,8 @@ static void train_c1(const struct isa_params *w, struct isa_1998_maps *maps)
 	for (int map = 0; map < N_MAPS1; map += DIRECT_MAPS) {
 		vf sums[DIRECT_MAPS][4];
 		direct_c1(w, maps->input, y, lane, map, sums);
-		UNROLL(3)
-		for (int m = 0; m < DIRECT_MAPS; m++)
-			UNROLL(4)
-			for (int i = 0; i < 4; i++)
+		UNROLLED(3, m, DIRECT_MAPS)
+			UNROLLED(4, i, 4)
 				vf_store(&maps->pixels.c1[map + m][2 * y + (i >> 1)][i & 1][lane], sums[m][i]);
 	}
 }
@@ -295,12 +274,9 @@ static void train_c3(const struct isa_params *w, struct isa_1998_maps *maps)
 	for (int x = 0; x < 10; x += DIRECT_COLUMNS) {
 		vf sums[DIRECT_COLUMNS / 2][MAP_VECTORS][4];
 		direct_c3(w, maps->s2, y, x, sums);
-		UNROLL(5)
-		for (int c = 0; c < DIRECT_COLUMNS / 2; c++)
-		UNROLL(4)
-		for (int v = 0; v < MAP_VECTORS; v++)
-			UNROLL(4)
-			for (int i = 0; i < 4; i++)
+		UNROLLED(5, c, DIRECT_COLUMNS / 2)
+		UNROLLED(4, v, MAP_VECTORS)
+			UNROLLED(4, i, 4)
 				vf_store(&maps->pixels.c3[(2 * y + (i >> 1)) * 10 + x + 2 * c + (i & 1)][v * VF_LANES], sums[c][v][i]);
 	}
 }

@@ -16,21 +16,15 @@ enum { DIRECT_COLUMNS = 2, DIRECT_TAPS = 1 };
 // C1 before pooling: maps map..map + DIRECT_MAPS, a row of S2's windows, 16 columns from `lane` on. sums[map][pixel of the window].
 ALWAYS_INLINE void direct_c1(const struct isa_params *w, const float *input, int y, int lane, int map, vf sums[DIRECT_MAPS][4])
 {
-	UNROLL(3)
-	for (int m = 0; m < DIRECT_MAPS; m++)
-		UNROLL(4)
-		for (int i = 0; i < 4; i++)
+	UNROLLED(3, m, DIRECT_MAPS)
+		UNROLLED(4, i, 4)
 			sums[m][i] = vf_set1(w->c1_bias[map + m]);
-	UNROLL(5)
-	for (int ky = 0; ky < 5; ky++)
-	UNROLL(5)
-	for (int kx = 0; kx < 5; kx++)
-	UNROLL(4)
-	for (int i = 0; i < 4; i++) {
+	UNROLLED(5, ky, 5)
+	UNROLLED(5, kx, 5)
+	UNROLLED(4, i, 4) {
 		int column = kx + (i & 1);
 		vf in = vf_load(&input[(2 * y + ky + (i >> 1)) * 32 + (column & 1) * 16 + column / 2 + lane]);
-		UNROLL(3)
-		for (int m = 0; m < DIRECT_MAPS; m++)
+		UNROLLED(3, m, DIRECT_MAPS)
 			sums[m][i] = vf_fma(in, vf_set1(w->c1_weight[map + m][ky][kx]), sums[m][i]);
 	}
 }
@@ -42,23 +36,17 @@ ALWAYS_INLINE void direct_c3_row(const struct isa_params *w, const float (*s2)[1
 	UNROLL(5)
 	for (int kx = 0; kx < 5; kx += DIRECT_TAPS) {
 		vf weights[DIRECT_TAPS][MAP_VECTORS];
-		UNROLL(5)
-		for (int t = 0; t < DIRECT_TAPS; t++)
-			UNROLL(4)
-			for (int v = 0; v < MAP_VECTORS; v++)
+		UNROLLED(5, t, DIRECT_TAPS)
+			UNROLLED(4, v, MAP_VECTORS)
 				weights[t][v] = vf_load(&w->c3_weight[map][ky * 5 + kx + t][v * VF_LANES]);
-		UNROLL(2)
-		for (int row = 0; row < 2; row++)
-		UNROLL(14)
-		for (int from = 0; from < DIRECT_COLUMNS + DIRECT_TAPS - 1; from++) {
+		UNROLLED(2, row, 2)
+		UNROLLED(14, from, DIRECT_COLUMNS + DIRECT_TAPS - 1) {
 			vf in = vf_set1(s2[map][2 * y + ky + row][x + kx + from]);
-			UNROLL(5)
-			for (int t = 0; t < DIRECT_TAPS; t++) {
+			UNROLLED(5, t, DIRECT_TAPS) {
 				int to = from - t;
 				if (to < 0 || to >= DIRECT_COLUMNS)
 					continue;
-				UNROLL(4)
-				for (int v = 0; v < MAP_VECTORS; v++) {
+				UNROLLED(4, v, MAP_VECTORS) {
 					vf *sum = &sums[to / 2][v][2 * row + to % 2];
 					*sum = vf_fma(in, weights[t][v], *sum);
 				}
@@ -71,12 +59,9 @@ ALWAYS_INLINE void direct_c3_row(const struct isa_params *w, const float (*s2)[1
 ALWAYS_INLINE void direct_c3(const struct isa_params *w, const float (*s2)[14][16], int y, int x,
 			     vf sums[DIRECT_COLUMNS / 2][MAP_VECTORS][4])
 {
-	UNROLL(5)
-	for (int c = 0; c < DIRECT_COLUMNS / 2; c++)
-		UNROLL(4)
-		for (int v = 0; v < MAP_VECTORS; v++)
-			UNROLL(4)
-			for (int i = 0; i < 4; i++)
+	UNROLLED(5, c, DIRECT_COLUMNS / 2)
+		UNROLLED(4, v, MAP_VECTORS)
+			UNROLLED(4, i, 4)
 				sums[c][v][i] = vf_load(&w->c3_bias[v * VF_LANES]);
 	for (int map = 0; map < N_MAPS1; map++)
 		for (int ky = 0; ky < 5; ky++)

@@ -21,10 +21,8 @@ NOINLINE void forward_c1(const struct isa_network *n, struct isa_maps *maps, str
 	for (int map = 0; map < N_MAPS1; map += C1_BLOCK) {
 		vf pixels[C1_BLOCK][C1_TILE][2];
 		convolve_c1(n, points, tile, lane, map, pixels);
-		UNROLL(2)
-		for (int m = 0; m < C1_BLOCK; m++)
-			UNROLL(2)
-			for (int y = 0; y < 2; y++)
+		UNROLLED(2, m, C1_BLOCK)
+			UNROLLED(2, y, 2)
 				vf_store(&maps->s2[map + m][2 * tile + y][lane], activate(activation, pool(pixels[m][2 * y])));
 	}
 }
@@ -40,8 +38,7 @@ NOINLINE void forward_c3(const struct isa_network *n, const struct isa_maps *map
 			vf left[10], right[10];
 			c3_column(n, points, 2 * x, map, left);
 			c3_column(n, points, 2 * x + 1, map, right);
-			UNROLL(5)
-			for (int y = 0; y < 5; y++) {
+			UNROLLED(5, y, 5) {
 				const vf window[] = { left[2 * y], right[2 * y], left[2 * y + 1], right[2 * y + 1] };
 				vf_store(&s4[(y * 5 + x) * N_MAPS3 + map], activate(activation, pool(window)));
 			}
@@ -93,12 +90,10 @@ double ISA_NAME(isa_peak)(double seconds)
 	while (spent < seconds) {
 		struct timespec from, to;
 		clock_gettime(CLOCK_MONOTONIC, &from);
-		UNROLL(12)
-		for (int i = 0; i < CHAINS; i++)
+		UNROLLED(12, i, CHAINS)
 			sums[i] = vf_set1(start) + vf_set1((float)i);
 		for (int round = 0; round < ROUNDS; round++)
-			UNROLL(12)
-			for (int i = 0; i < CHAINS; i++)
+			UNROLLED(12, i, CHAINS)
 				sums[i] = vf_fma(sums[i], a, b);
 		vf total = sums[0];
 		UNROLL(12)

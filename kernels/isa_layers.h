@@ -114,28 +114,21 @@ ALWAYS_INLINE void full_block(const float *weight, int width, const float *bias,
 {
 	for (int unit = 0; unit < width; unit += block * VF_LANES) {
 		vf sums[GROUP][10];
-		UNROLL(4)
-		for (int p = 0; p < pictures; p++)
-			UNROLL(10)
-			for (int v = 0; v < block; v++)
+		UNROLLED(4, p, pictures)
+			UNROLLED(10, v, block)
 				sums[p][v] = bias ? vf_load(&bias[unit + v * VF_LANES]) : vf_set1(0.0f);
 		for (int i = 0; i < n_in; i++) {
 			vf weights[10];
-			UNROLL(10)
-			for (int v = 0; v < block; v++)
+			UNROLLED(10, v, block)
 				weights[v] = vf_load(&weight[i * width + unit + v * VF_LANES]);
-			UNROLL(4)
-			for (int p = 0; p < pictures; p++) {
+			UNROLLED(4, p, pictures) {
 				vf x = vf_set1(in[(size_t)p * in_stride + (size_t)i]);
-				UNROLL(10)
-				for (int v = 0; v < block; v++)
+				UNROLLED(10, v, block)
 					sums[p][v] = vf_fma(x, weights[v], sums[p][v]);
 			}
 		}
-		UNROLL(4)
-		for (int p = 0; p < pictures; p++)
-			UNROLL(10)
-			for (int v = 0; v < block; v++)
+		UNROLLED(4, p, pictures)
+			UNROLLED(10, v, block)
 				vf_store(&out[(size_t)p * out_stride + (size_t)(unit + v * VF_LANES)], sums[p][v]);
 	}
 }

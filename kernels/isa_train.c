@@ -73,8 +73,7 @@ static void train_c1(const struct isa_network *n, struct pooled_maps *maps)
 	for (int map = 0; map < N_MAPS1; map += DIRECT_MAPS) {
 		vf sums[DIRECT_MAPS][4];
 		direct_c1(n->params, maps->input, y, lane, map, sums);
-		UNROLL(3)
-		for (int m = 0; m < DIRECT_MAPS; m++) {
+		UNROLLED(3, m, DIRECT_MAPS) {
 			vf from;
 			vf_store(&maps->s2[map + m][y][lane], activate(activation, pool_from(sums[m], offsets, &from)));
 			vf_store(&maps->s2_from[map + m][y][lane], from);
@@ -90,10 +89,8 @@ static void train_c3(const struct isa_network *n, struct pooled_maps *maps, floa
 	for (int x = 0; x < 10; x += DIRECT_COLUMNS) {
 		vf sums[DIRECT_COLUMNS / 2][MAP_VECTORS][4];
 		direct_c3(n->params, maps->s2, y, x, sums);
-		UNROLL(5)
-		for (int c = 0; c < DIRECT_COLUMNS / 2; c++)
-		UNROLL(4)
-		for (int v = 0; v < MAP_VECTORS; v++) {
+		UNROLLED(5, c, DIRECT_COLUMNS / 2)
+		UNROLLED(4, v, MAP_VECTORS) {
 			vf from;
 			int pixel = y * 5 + x / 2 + c;
 			vf_store(&s4[pixel * N_MAPS3 + v * VF_LANES], activate(activation, pool_from(sums[c][v], offsets, &from)));
@@ -157,30 +154,21 @@ static void backward_c3_weights(const struct pooled_maps *maps, const struct pat
 	for (int map = 0; map < N_MAPS3; map += MAPS)
 	for (int ky = 0; ky < 5; ky += ROWS) {
 		vf sums[MAPS][ROWS][VECTORS];
-		UNROLL(2)
-		for (int m = 0; m < MAPS; m++)
-			UNROLL(5)
-			for (int r = 0; r < ROWS; r++)
-				UNROLL(10)
-				for (int v = 0; v < VECTORS; v++)
+		UNROLLED(2, m, MAPS)
+			UNROLLED(5, r, ROWS)
+				UNROLLED(10, v, VECTORS)
 					sums[m][r][v] = vf_load(&gradient->c3_weight[map + m][ky + r][v * VF_LANES]);
 		for (int pixel = 0; pixel < 25; pixel++)
-		UNROLL(2)
-		for (int m = 0; m < MAPS; m++) {
+		UNROLLED(2, m, MAPS) {
 			vf d = vf_set1(ds4[pixel * N_MAPS3 + map + m]);
 			const float *patch = &patches->s2[s4_patch(maps, pixel, map + m) + ky * S2_ROW];
-			UNROLL(5)
-			for (int r = 0; r < ROWS; r++)
-				UNROLL(10)
-				for (int v = 0; v < VECTORS; v++)
+			UNROLLED(5, r, ROWS)
+				UNROLLED(10, v, VECTORS)
 					sums[m][r][v] = vf_fma(d, vf_load(&patch[r * S2_ROW + v * VF_LANES]), sums[m][r][v]);
 		}
-		UNROLL(2)
-		for (int m = 0; m < MAPS; m++)
-			UNROLL(5)
-			for (int r = 0; r < ROWS; r++)
-				UNROLL(10)
-				for (int v = 0; v < VECTORS; v++)
+		UNROLLED(2, m, MAPS)
+			UNROLLED(5, r, ROWS)
+				UNROLLED(10, v, VECTORS)
 					vf_store(&gradient->c3_weight[map + m][ky + r][v * VF_LANES], sums[m][r][v]);
 	}
 	for (int pixel = 0; pixel < 25; pixel++)
@@ -196,8 +184,7 @@ static void backward_c3_maps(const struct pooled_maps *maps, struct patches *pat
 		for (int map = 0; map < N_MAPS3; map++) {
 			vh d = vh_set1(ds4[pixel * N_MAPS3 + map]);
 			float *patch = &patches->ds2[s4_patch(maps, pixel, map)];
-			UNROLL(5)
-			for (int ky = 0; ky < 5; ky++)
+			UNROLLED(5, ky, 5)
 				UNROLL(10)
 				for (int i = 0; i < PATCH_ROW; i += VH_LANES) {
 					float *at = &patch[ky * S2_ROW + i];
@@ -213,31 +200,22 @@ static void backward_c1(const struct pooled_maps *maps, const struct patches *pa
 	enum { MAPS = 2, VECTORS = 8 / VH_LANES };
 	for (int map = 0; map < N_MAPS1; map += MAPS) {
 		vh sums[MAPS][5][VECTORS];
-		UNROLL(2)
-		for (int m = 0; m < MAPS; m++)
-			UNROLL(5)
-			for (int ky = 0; ky < 5; ky++)
-				UNROLL(2)
-				for (int v = 0; v < VECTORS; v++)
+		UNROLLED(2, m, MAPS)
+			UNROLLED(5, ky, 5)
+				UNROLLED(2, v, VECTORS)
 					sums[m][ky][v] = vh_load(&gradient->c1_weight[map + m][ky][v * VH_LANES]);
 		for (int y = 0; y < 14; y++)
 		for (int x = 0; x < 14; x++)
-		UNROLL(2)
-		for (int m = 0; m < MAPS; m++) {
+		UNROLLED(2, m, MAPS) {
 			vh d = vh_set1(patches->ds2[y * S2_ROW + x * 8 + map + m]);
 			const float *patch = &patches->input[2 * y * LENET5_PADDED + 2 * x + maps->s2_from[map + m][y][x]];
-			UNROLL(5)
-			for (int ky = 0; ky < 5; ky++)
-				UNROLL(2)
-				for (int v = 0; v < VECTORS; v++)
+			UNROLLED(5, ky, 5)
+				UNROLLED(2, v, VECTORS)
 					sums[m][ky][v] = vh_fma(d, vh_load(&patch[ky * LENET5_PADDED + v * VH_LANES]), sums[m][ky][v]);
 		}
-		UNROLL(2)
-		for (int m = 0; m < MAPS; m++)
-			UNROLL(5)
-			for (int ky = 0; ky < 5; ky++)
-				UNROLL(2)
-				for (int v = 0; v < VECTORS; v++)
+		UNROLLED(2, m, MAPS)
+			UNROLLED(5, ky, 5)
+				UNROLLED(2, v, VECTORS)
 					vh_store(&gradient->c1_weight[map + m][ky][v * VH_LANES], sums[m][ky][v]);
 	}
 	for (int pixel = 0; pixel < 14 * 14; pixel++)

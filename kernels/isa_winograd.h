@@ -80,8 +80,7 @@ ALWAYS_INLINE void c1_points_of(const vf d[8], vf at[C1_POINTS])
 ALWAYS_INLINE void c3_points_of(const vf d[9], vf at[C3_POINTS])
 {
 	vf t[8];
-	UNROLL(8)
-	for (int i = 0; i < 8; i++)
+	UNROLLED(8, i, 8)
 		t[i] = vf_fma(vf_set1(4), d[i], d[i + 1]);
 	at[0] = even6(t, -0.5625f, 3.0625f, -3.5f);
 	points_of_pair(t + 1, 1, 0.5625f, -2.5f, at + 1);
@@ -100,8 +99,7 @@ struct pairs {
 ALWAYS_INLINE struct pairs pairs_of(const vf at[6])
 {
 	struct pairs p;
-	UNROLL(3)
-	for (int i = 0; i < 3; i++) {
+	UNROLLED(3, i, 3) {
 		p.sum[i] = at[2 * i] + at[2 * i + 1];
 		p.difference[i] = at[2 * i] - at[2 * i + 1];
 	}
@@ -120,12 +118,10 @@ static inline void input_points(const float *input, struct isa_points *points)
 	for (int tile = 0; tile < C1_TILES; tile++)
 		VF_EACH(lane, 32) {
 			vf rows[C1_TILE + 4], at[C1_POINTS];
-			UNROLL(8)
-			for (int y = 0; y < C1_TILE + 4; y++)
+			UNROLLED(8, y, C1_TILE + 4)
 				rows[y] = vf_load(&input[(C1_TILE * tile + y) * 32 + lane]);
 			c1_points_of(rows, at);
-			UNROLL(8)
-			for (int point = 0; point < C1_POINTS; point++)
+			UNROLLED(8, point, C1_POINTS)
 				vf_store(&points->input[tile][point][lane], at[point]);
 		}
 }
@@ -136,12 +132,10 @@ static inline void s2_points(const float s2[N_MAPS1][14][16], struct isa_points 
 	for (int map = 0; map < N_MAPS1; map++)
 		VF_EACH(lane, 16) {
 			vf rows[C3_TILE + 4], at[C3_POINTS];
-			UNROLL(9)
-			for (int y = 0; y < C3_TILE + 4; y++)
+			UNROLLED(9, y, C3_TILE + 4)
 				rows[y] = vf_load(&s2[map][C3_TILE * tile + y][lane]);
 			c3_points_of(rows, at);
-			UNROLL(9)
-			for (int point = 0; point < C3_POINTS; point++)
+			UNROLLED(9, point, C3_POINTS)
 				vf_store(&points->s2[tile][map][point][lane], at[point]);
 		}
 }
@@ -149,12 +143,9 @@ static inline void s2_points(const float s2[N_MAPS1][14][16], struct isa_points 
 // To sums of C1, the products at a point. in: the point's even and odd columns. sums[map][even or odd column].
 ALWAYS_INLINE void add_c1_point(const float weight[5][8], const float in[2 * 16], int lane, int map, vf sums[C1_BLOCK][2])
 {
-	UNROLL(5)
-	for (int kx = 0; kx < 5; kx++)
-	UNROLL(2)
-	for (int m = 0; m < C1_BLOCK; m++)
-	UNROLL(2)
-	for (int odd = 0; odd < 2; odd++)
+	UNROLLED(5, kx, 5)
+	UNROLLED(2, m, C1_BLOCK)
+	UNROLLED(2, odd, 2)
 		sums[m][odd] = vf_fma(vf_load(&in[(kx + odd) % 2 * 16 + lane + (kx + odd) / 2]), vf_set1(weight[kx][map + m]), sums[m][odd]);
 }
 
@@ -167,15 +158,12 @@ ALWAYS_INLINE void convolve_c1(const struct isa_network *n, const struct isa_poi
 	vf sums[C1_POINTS][C1_BLOCK][2];
 	UNROLL(6)
 	for (int point = 1; point < C1_POINTS - 1; point++) {
-		UNROLL(2)
-		for (int m = 0; m < C1_BLOCK; m++)
+		UNROLLED(2, m, C1_BLOCK)
 			sums[point][m][0] = sums[point][m][1] = vf_set1(point == 1 ? n->params->c1_bias[map + m] : 0.0f);
 		add_c1_point(weight[point], in[point], lane, map, sums[point]);
 	}
-	UNROLL(2)
-	for (int m = 0; m < C1_BLOCK; m++)
-		UNROLL(2)
-		for (int x = 0; x < 2; x++) {
+	UNROLLED(2, m, C1_BLOCK)
+		UNROLLED(2, x, 2) {
 			const vf at[] = { sums[1][m][x], sums[2][m][x], sums[3][m][x], sums[4][m][x], sums[5][m][x], sums[6][m][x] };
 			struct pairs p = pairs_of(at);
 			sums[0][m][x] = p.sum[0] + (p.sum[1] + p.sum[2]);
@@ -185,10 +173,8 @@ ALWAYS_INLINE void convolve_c1(const struct isa_network *n, const struct isa_poi
 		}
 	add_c1_point(weight[0], in[0], lane, map, sums[0]);
 	add_c1_point(weight[7], in[7], lane, map, sums[7]);
-	UNROLL(2)
-	for (int m = 0; m < C1_BLOCK; m++)
-		UNROLL(2)
-		for (int x = 0; x < 2; x++) {
+	UNROLLED(2, m, C1_BLOCK)
+		UNROLLED(2, x, 2) {
 			pixels[m][0][x] = sums[0][m][x];
 			pixels[m][3][x] = sums[7][m][x];
 		}
@@ -201,19 +187,15 @@ NOINLINE void sum_c3(const struct isa_winograd *w, struct isa_points *points)
 	for (int tile = 0; tile < C3_TILES; tile++)
 		VF_EACH(out, N_MAPS3) {
 			vf sums[10];
-			UNROLL(10)
-			for (int x = 0; x < 10; x++)
+			UNROLLED(10, x, 10)
 				sums[x] = vf_set1(0.0f);
 			for (int map = 0; map < N_MAPS1; map++)
-			UNROLL(5)
-			for (int kx = 0; kx < 5; kx++) {
+			UNROLLED(5, kx, 5) {
 				vf weight = vf_load(&w->c3_weight[point][map][kx][out]);
-				UNROLL(10)
-				for (int x = 0; x < 10; x++)
+				UNROLLED(10, x, 10)
 					sums[x] = vf_fma(vf_set1(points->s2[tile][map][point][x + kx]), weight, sums[x]);
 			}
-			UNROLL(10)
-			for (int x = 0; x < 10; x++)
+			UNROLLED(10, x, 10)
 				vf_store(&points->c3[tile][point][x][out], sums[x]);
 		}
 }
@@ -221,11 +203,9 @@ NOINLINE void sum_c3(const struct isa_winograd *w, struct isa_points *points)
 // From sum_c3's sums, column x of C3 before pooling, maps from `map` on. pixels[row].
 ALWAYS_INLINE void c3_column(const struct isa_network *n, const struct isa_points *points, int x, int map, vf pixels[10])
 {
-	UNROLL(2)
-	for (int tile = 0; tile < C3_TILES; tile++) {
+	UNROLLED(2, tile, C3_TILES) {
 		vf at[C3_POINTS], *rows = &pixels[C3_TILE * tile];
-		UNROLL(9)
-		for (int point = 0; point < C3_POINTS; point++)
+		UNROLLED(9, point, C3_POINTS)
 			at[point] = vf_load(&points->c3[tile][point][x][map]);
 		at[1] += vf_load(&n->params->c3_bias[map]);
 		struct pairs p = pairs_of(at + 1);
@@ -244,10 +224,8 @@ static inline void c1_pixels(const struct isa_network *n, const struct isa_point
 	for (int map = 0; map < N_MAPS1; map += C1_BLOCK) {
 		vf pixels[C1_BLOCK][C1_TILE][2];
 		convolve_c1(n, points, tile, lane, map, pixels);
-		UNROLL(2)
-		for (int m = 0; m < C1_BLOCK; m++)
-			UNROLL(8)
-			for (int i = 0; i < 2 * C1_TILE; i++)
+		UNROLLED(2, m, C1_BLOCK)
+			UNROLLED(8, i, 2 * C1_TILE)
 				vf_store(&c1[map + m][C1_TILE * tile + i / 2][i % 2][lane], pixels[m][i / 2][i % 2]);
 	}
 }
@@ -259,8 +237,7 @@ static inline void c3_pixels(const struct isa_network *n, const struct isa_point
 		VF_EACH(map, N_MAPS3) {
 			vf pixels[10];
 			c3_column(n, points, x, map, pixels);
-			UNROLL(10)
-			for (int y = 0; y < 10; y++)
+			UNROLLED(10, y, 10)
 				vf_store(&c3[y * 10 + x][map], pixels[y]);
 		}
 }

@@ -94,7 +94,9 @@ typedef vf vh;
 #define ALWAYS_INLINE static inline __attribute__((always_inline))
 // Where registers are short: GCC keeps values of the caller in them, and the sums of an inlined loop go to memory and back.
 #define NOINLINE static __attribute__((noinline))
-#define UNROLL(n) _Pragma(UNROLL_TEXT(GCC unroll n))
+// for (int i = 0; i < end; i++), unrolled `times` times.
+#define UNROLLED(times, i, end) _Pragma(UNROLL_TEXT(GCC unroll times)) for (int i = 0; i < (end); i++)
+#define UNROLL(times) _Pragma(UNROLL_TEXT(GCC unroll times))
 #define UNROLL_TEXT(text) #text
 
 #define VF_EACH(i, n) for (int i = 0; i < (n); i += VF_LANES) // i: the first lane of each vector of n floats
