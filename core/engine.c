@@ -92,7 +92,8 @@ int engine_trainer_open(struct engine *engine, const struct engine_training *tra
 	assert(training->batch > 0 && training->n_threads > 0 && (!training->curvature || training->mu > 0));
 	if (penalties == (training->loss == ENGINE_CROSS_ENTROPY))
 		return err_set(e, "network %s is trained with %s", net->name,
-			       penalties ? "the loss mse or map, for its scores are penalties" : "cross-entropy, for its scores are logits");
+			       penalties ? "the loss mse or map, for its scores are penalties"
+					 : "cross-entropy, for its scores are logits");
 	return engine->ops->trainer_open(engine, training, trainer, e);
 }
 

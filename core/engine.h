@@ -87,8 +87,10 @@ struct engine_ops {
 	int (*trainer_open)(struct engine *, const struct engine_training *, struct engine_trainer **, struct err *);
 	void (*trainer_close)(struct engine_trainer *);
 	int (*trainer_data)(struct engine_trainer *, const uint8_t *pixels, const uint8_t *labels, uint32_t n, struct err *);
-	int (*trainer_steps)(struct engine_trainer *, const uint32_t *order, uint32_t n, const float *rates, float *losses, struct err *);
-	int (*trainer_curvature)(struct engine_trainer *, const uint32_t *order, uint32_t n, float *curvature, struct err *); // or NULL
+	int (*trainer_steps)(struct engine_trainer *, const uint32_t *order, uint32_t n, const float *rates, float *losses,
+			     struct err *);
+	int (*trainer_curvature)(struct engine_trainer *, const uint32_t *order, uint32_t n, float *curvature,
+				 struct err *); // or NULL
 	int (*trainer_read)(struct engine_trainer *, float *params, float *momentum, struct err *);
 	double (*peak)(struct engine *, int n_threads);
 };
@@ -166,7 +168,8 @@ int engine_trainer_data(struct engine_trainer *, const uint8_t *pixels, const ui
 // Stochastic gradient descent over the pictures order[0..n), `batch` a step, the last step taking what is left:
 // g = the gradient of the step's mean loss; v ← momentum·v + g; p ← p − rates[step]·v. losses: each step's mean loss
 // before its update. rates and losses have ceil(n/batch) entries.
-int engine_trainer_steps(struct engine_trainer *, const uint32_t *order, uint32_t n, const float *rates, float *losses, struct err *);
+int engine_trainer_steps(struct engine_trainer *, const uint32_t *order, uint32_t n, const float *rates, float *losses,
+			 struct err *);
 
 // Stochastic diagonal Levenberg-Marquardt (the paper's appendix C): estimates h, the diagonal of the Gauss-Newton Hessian of the
 // mean loss over the pictures order[0..n) at the parameters as they are, and copies it out, (n_params). From here on

@@ -41,7 +41,8 @@ static int parse_header(const struct kind *kind, const uint8_t *bytes, size_t n,
 	if (n < kind->header_bytes)
 		return err_set(e, "ends within its header");
 	if (kind == &pictures_kind && (read_u32(bytes + 8) != SIDE || read_u32(bytes + 12) != SIDE))
-		return err_set(e, "has pictures of %u×%u pixels, not of %d×%d", read_u32(bytes + 12), read_u32(bytes + 8), SIDE, SIDE);
+		return err_set(e, "has pictures of %u×%u pixels, not of %d×%d", read_u32(bytes + 12), read_u32(bytes + 8), SIDE,
+			       SIDE);
 	if (items == 0 || items > MAX_PICTURES)
 		return err_set(e, "says that it has %u %s; 1 to %d are possible", items, kind->what, MAX_PICTURES);
 	size_t want = kind->header_bytes + items * kind->item_bytes;

@@ -170,7 +170,9 @@ enum image_result image_read_png(const void *bytes, size_t n, size_t max_pixels,
 		*image = make_grey(&plain);
 		return IMAGE_OK;
 	}
-	struct reader r = { .at = bytes, .end = (const uint8_t *)bytes + n, .max_pixels = max_pixels, .err = e, .result = IMAGE_FAILED };
+	struct reader r = {
+		.at = bytes, .end = (const uint8_t *)bytes + n, .max_pixels = max_pixels, .err = e, .result = IMAGE_FAILED
+	};
 	r.png = png_create_read_struct(PNG_LIBPNG_VER_STRING, &r, on_error, on_warning);
 	r.info = r.png ? png_create_info_struct(r.png) : NULL;
 	if (r.info)
@@ -189,8 +191,11 @@ enum image_result image_read_png(const void *bytes, size_t n, size_t max_pixels,
 int image_write_png(const struct image *image, uint8_t **bytes, size_t *n, struct err *e)
 {
 	if ((int64_t)image->width * image->height > MAX_WRITTEN_PIXELS)
-		return err_set(e, "%d×%d pixels are more than a PNG is written for (%d)", image->width, image->height, MAX_WRITTEN_PIXELS);
-	png_image png = { .version = PNG_IMAGE_VERSION, .format = PNG_FORMAT_GRAY, .width = (png_uint_32)image->width,
+		return err_set(e, "%d×%d pixels are more than a PNG is written for (%d)", image->width, image->height,
+			       MAX_WRITTEN_PIXELS);
+	png_image png = { .version = PNG_IMAGE_VERSION,
+			  .format = PNG_FORMAT_GRAY,
+			  .width = (png_uint_32)image->width,
 			  .height = (png_uint_32)image->height };
 	size_t size = PNG_IMAGE_PNG_SIZE_MAX(png);
 	uint8_t *file = malloc(size);

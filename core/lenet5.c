@@ -7,8 +7,8 @@
 #include <string.h>
 
 const struct lenet5_shape lenet5_shapes[LENET5_N_LAYERS] = {
-	[LENET5_INPUT] = { "input", 1, 32, 32 }, [LENET5_C1] = { "c1", 6, 28, 28 }, [LENET5_S2] = { "s2", 6, 14, 14 },
-	[LENET5_C3] = { "c3", 16, 10, 10 },      [LENET5_S4] = { "s4", 16, 5, 5 },  [LENET5_C5] = { "c5", 120, 1, 1 },
+	[LENET5_INPUT] = { "input", 1, 32, 32 }, [LENET5_C1] = { "c1", 6, 28, 28 },        [LENET5_S2] = { "s2", 6, 14, 14 },
+	[LENET5_C3] = { "c3", 16, 10, 10 },      [LENET5_S4] = { "s4", 16, 5, 5 },         [LENET5_C5] = { "c5", 120, 1, 1 },
 	[LENET5_F6] = { "f6", 84, 1, 1 },        [LENET5_OUTPUT] = { "output", 10, 1, 1 },
 };
 
@@ -58,11 +58,11 @@ static const char *const bitmaps[12] = {
 };
 
 // 122,304 in C1 + 241,600 in C3 + 48,120 + 10,164 + 850; max-pooling has none.
-#define OF_TODAY                                                                                                     \
-	.mean = 0.1307f, .std = 0.3081f, .pooling = LENET5_MAX, .output = LENET5_LOGITS,                             \
-	.c3_links = { 63, 63, 63, 63, 63, 63, 63, 63, 63, 63, 63, 63, 63, 63, 63, 63 },                              \
-	.n_tensors = sizeof tensors_of_today / sizeof tensors_of_today[0], .tensors = tensors_of_today,              \
-	.n_params = 61706, .n_trainable = 61706, .n_connections = 423038
+#define OF_TODAY                                                                                                                   \
+	.mean = 0.1307f, .std = 0.3081f, .pooling = LENET5_MAX, .output = LENET5_LOGITS,                                           \
+	.c3_links = { 63, 63, 63, 63, 63, 63, 63, 63, 63, 63, 63, 63, 63, 63, 63, 63 },                                            \
+	.n_tensors = sizeof tensors_of_today / sizeof tensors_of_today[0], .tensors = tensors_of_today, .n_params = 61706,         \
+	.n_trainable = 61706, .n_connections = 423038
 
 static const struct lenet5 networks[] = {
 	{
@@ -80,9 +80,14 @@ static const struct lenet5 networks[] = {
 	{
 		.name = "1998",
 		.summary = "as published: trainable subsampling, C3 linked by a table, scaled tanh, distances to ten bitmaps",
-		.mean = 0.1f / 1.275f, .std = 1 / 1.275f, // ground −0.1, ink 1.175
-		.activation = { [LENET5_C1] = LENET5_SQUASH, [LENET5_S2] = LENET5_SQUASH, [LENET5_C3] = LENET5_SQUASH,
-				[LENET5_S4] = LENET5_SQUASH, [LENET5_C5] = LENET5_SQUASH, [LENET5_F6] = LENET5_SQUASH },
+		.mean = 0.1f / 1.275f,
+		.std = 1 / 1.275f, // ground −0.1, ink 1.175
+		.activation = { [LENET5_C1] = LENET5_SQUASH,
+				[LENET5_S2] = LENET5_SQUASH,
+				[LENET5_C3] = LENET5_SQUASH,
+				[LENET5_S4] = LENET5_SQUASH,
+				[LENET5_C5] = LENET5_SQUASH,
+				[LENET5_F6] = LENET5_SQUASH },
 		.pooling = LENET5_SUBSAMPLING,
 		.output = LENET5_PENALTIES,
 		// three neighbours, four neighbours, two pairs, all
@@ -145,7 +150,11 @@ static void init_as_published(const struct lenet5 *net, const struct lenet5_tens
 		case LENET5_OUTPUT_WEIGHT:
 			params[i] = bitmaps[i % 84 / 7][i / 84 * 8 + i % 7] == '#' ? 1 : -1;
 			break;
-		case LENET5_C1_WEIGHT: case LENET5_S2_WEIGHT: case LENET5_S4_WEIGHT: case LENET5_C5_WEIGHT: case LENET5_F6_WEIGHT:
+		case LENET5_C1_WEIGHT:
+		case LENET5_S2_WEIGHT:
+		case LENET5_S4_WEIGHT:
+		case LENET5_C5_WEIGHT:
+		case LENET5_F6_WEIGHT:
 			params[i] = spread(rng, fan_in);
 			break;
 		default:

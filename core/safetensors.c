@@ -42,7 +42,8 @@ static bool is_text(const uint8_t *s, size_t n)
 		if (c < 0xc2 || c > 0xf4 || n - i < (size_t)more)
 			return false;
 		uint8_t next = s[i]; // where overlong forms, surrogates and what is above U+10FFFF show
-		if ((c == 0xe0 && next < 0xa0) || (c == 0xed && next > 0x9f) || (c == 0xf0 && next < 0x90) || (c == 0xf4 && next > 0x8f))
+		if ((c == 0xe0 && next < 0xa0) || (c == 0xed && next > 0x9f) || (c == 0xf0 && next < 0x90) ||
+		    (c == 0xf4 && next > 0x8f))
 			return false;
 		for (; more > 0; more--)
 			if ((s[i++] & 0xc0) != 0x80)
@@ -65,7 +66,8 @@ static int count_entries(const cJSON *object, int max, struct err *e)
 {
 	int n = 0;
 	const cJSON *a, *b;
-	cJSON_ArrayForEach(a, object) {
+	cJSON_ArrayForEach(a, object)
+	{
 		if (++n > max)
 			return err_set(e, "the header has more than %d entries", max);
 		for (b = object->child; b != a; b = b->next)
@@ -81,7 +83,8 @@ static int parse_shape(const cJSON *shape, struct safetensors_tensor *t, struct 
 		return err_set(e, "%.64s: has no shape", t->name);
 	t->count = 1;
 	const cJSON *dim;
-	cJSON_ArrayForEach(dim, shape) {
+	cJSON_ArrayForEach(dim, shape)
+	{
 		if (t->n_dims == SAFETENSORS_MAX_DIMS)
 			return err_set(e, "%.64s: has more than %d dimensions", t->name, SAFETENSORS_MAX_DIMS);
 		size_t *size = &t->shape[t->n_dims++];
@@ -110,12 +113,13 @@ static int parse_tensor(const cJSON *entry, const struct safetensors *s, struct 
 	    !read_size(offsets->child->next, &end) || begin > end)
 		return err_set(e, "%.64s: its data_offsets are not a begin and an end", t->name);
 	if (end > s->n_data)
-		return err_set(e, "%.64s: its data ends at byte %zu, but the file has only %zu bytes of data: cut short?", t->name, end,
-			       s->n_data);
+		return err_set(e, "%.64s: its data ends at byte %zu, but the file has only %zu bytes of data: cut short?", t->name,
+			       end, s->n_data);
 	t->n_bytes = end - begin;
 	t->data = s->data + begin;
 	if (__builtin_mul_overflow(t->count, size, &want) || want != t->n_bytes)
-		return err_set(e, "%.64s: its %zu bytes of data are not what its shape and dtype %s need", t->name, t->n_bytes, t->dtype);
+		return err_set(e, "%.64s: its %zu bytes of data are not what its shape and dtype %s need", t->name, t->n_bytes,
+			       t->dtype);
 	return 0;
 }
 
@@ -134,7 +138,8 @@ static int check_layout(const struct safetensors *s, struct err *e)
 	for (int i = 0; i < s->n_tensors; i++) {
 		const struct safetensors_tensor *t = &s->tensors[i];
 		if (t->data != at)
-			return err_set(e, "%.64s: its data %s what comes before it", t->name, t->data < at ? "overlaps" : "leaves a gap to");
+			return err_set(e, "%.64s: its data %s what comes before it", t->name,
+				       t->data < at ? "overlaps" : "leaves a gap to");
 		at += t->n_bytes;
 	}
 	size_t rest = s->n_data - (size_t)(at - s->data);
@@ -154,7 +159,8 @@ static int parse_meta(const cJSON *object, struct safetensors *s, struct err *e)
 	if (!s->meta)
 		return err_set(e, "no memory for the metadata");
 	const cJSON *entry;
-	cJSON_ArrayForEach(entry, object) {
+	cJSON_ArrayForEach(entry, object)
+	{
 		if (!cJSON_IsString(entry))
 			return err_set(e, "__metadata__: the value of \"%.64s\" is not a string", entry->string);
 		s->meta[s->n_meta++] = (struct safetensors_meta){ entry->string, entry->valuestring };
@@ -171,7 +177,8 @@ static int parse_entries(struct safetensors *s, struct err *e)
 	if (!s->tensors)
 		return err_set(e, "no memory for the list of tensors");
 	const cJSON *entry;
-	cJSON_ArrayForEach(entry, s->header) {
+	cJSON_ArrayForEach(entry, s->header)
+	{
 		if (strcmp(entry->string, "__metadata__") == 0) {
 			if (parse_meta(entry, s, e))
 				return -1;

@@ -138,14 +138,16 @@ static int check_shape(const struct safetensors_tensor *t, const struct lenet5_t
 	return err_set(e, "%s: want shape %s, file has %s", t->name, wanted, found);
 }
 
-static int check_numbers(const struct lenet5 *net, const struct lenet5_tensor *t, const char *name, const float *numbers, struct err *e)
+static int check_numbers(const struct lenet5 *net, const struct lenet5_tensor *t, const char *name, const float *numbers,
+			 struct err *e)
 {
 	for (size_t i = 0; i < t->count; i++) {
 		if (!isfinite(numbers[i]))
 			return err_set(e, "%s: element %zu is %f; every number must be finite", name, i, (double)numbers[i]);
 		if (numbers[i] != 0 && lenet5_is_unlinked(net, t, i))
-			return err_set(e, "%s: element %zu is %g, and must be 0: in network %s map %zu of C3 does not see map %zu of S2",
-				       name, i, (double)numbers[i], net->name, i / 150, i % 150 / 25);
+			return err_set(
+				e, "%s: element %zu is %g, and must be 0: in network %s map %zu of C3 does not see map %zu of S2",
+				name, i, (double)numbers[i], net->name, i / 150, i % 150 / 25);
 	}
 	return 0;
 }
@@ -275,7 +277,11 @@ static int list_set(const struct lenet5 *net, const char *prefix, const float *n
 		if (check_numbers(net, t, names[i], numbers + t->offset, e))
 			return -1;
 		list[i] = (struct safetensors_tensor){
-			.name = names[i], .dtype = "F32", .n_dims = t->n_dims, .n_bytes = 4 * t->count, .data = data,
+			.name = names[i],
+			.dtype = "F32",
+			.n_dims = t->n_dims,
+			.n_bytes = 4 * t->count,
+			.data = data,
 		};
 		for (int d = 0; d < t->n_dims; d++)
 			list[i].shape[d] = (size_t)t->shape[d];

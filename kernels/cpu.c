@@ -97,7 +97,7 @@ static void forward_group(void *context, int group)
 	const struct forward_job *job = context;
 	int first = group * GROUP, left = job->n - first;
 	job->functions->forward(&job->network, job->ink + (size_t)first * LENET5_PIXELS, left < GROUP ? left : GROUP,
-			  job->scores + first * LENET5_DIGITS);
+				job->scores + first * LENET5_DIGITS);
 }
 
 static int forward(struct engine_context *context, const struct engine_model *model, const float *ink, int n, float *scores,
@@ -128,13 +128,17 @@ static void engine_free(struct engine *engine)
 	free(engine);
 }
 
-#define ISA_TABLE(set, title) \
-	{ #set, title, \
-	  { isa_forward_##set, isa_trace_##set, isa_learn_##set, isa_update_##set, NULL }, \
-	  { isa_1998_forward_##set, isa_1998_trace_##set, isa_1998_learn_##set, isa_1998_update_##set, isa_1998_curve_##set }, \
-	  isa_peak_##set }
+#define ISA_TABLE(set, title)                                                                                                      \
+	{                                                                                                                          \
+#set, title,                                                                                                       \
+			{ isa_forward_##set, isa_trace_##set, isa_learn_##set, isa_update_##set, NULL },                           \
+			  { isa_1998_forward_##set, isa_1998_trace_##set, isa_1998_learn_##set, isa_1998_update_##set,             \
+			    isa_1998_curve_##set },                                                                                \
+			    isa_peak_##set                                                                                         \
+	}
 
-static const struct isa isas[] = { // the best first
+static const struct isa isas[] = {
+	// the best first
 #ifdef __x86_64__
 	ISA_TABLE(avx512, "AVX-512"),
 	ISA_TABLE(avx2, "AVX2"),

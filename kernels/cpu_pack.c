@@ -5,7 +5,13 @@
 #include <string.h>
 
 #define PLACE(field) offsetof(struct isa_params, field) / sizeof(float)
-#define VECTOR(field, n) { PLACE(field), { n, 1, 1, 1 }, { 1, 0, 0, 0 } }
+#define VECTOR(field, n)                                                                                                           \
+	{                                                                                                                          \
+		PLACE(field), { n, 1, 1, 1 },                                                                                      \
+		{                                                                                                                  \
+			1, 0, 0, 0                                                                                                 \
+		}                                                                                                                  \
+	}
 
 // A tensor as (out, in, y, x); the strides are those of struct isa_params.
 static const struct {
@@ -16,12 +22,13 @@ static const struct {
 	[LENET5_C1_BIAS] = VECTOR(c1_bias, N_MAPS1),
 	[LENET5_S2_WEIGHT] = VECTOR(s2_weight, N_MAPS1),
 	[LENET5_S2_BIAS] = VECTOR(s2_bias, N_MAPS1),
-	[LENET5_C3_WEIGHT] = { PLACE(c3_weight), { N_MAPS3, N_MAPS1, 5, 5 }, { 1, N_TAPS * N_MAPS3, 5 * N_MAPS3, N_MAPS3 } },
+	[LENET5_C3_WEIGHT] = { PLACE(c3_weight), { N_MAPS3, N_MAPS1, 5, 5 }, { 1, N_TAPS *N_MAPS3, 5 * N_MAPS3, N_MAPS3 } },
 	[LENET5_C3_BIAS] = VECTOR(c3_bias, N_MAPS3),
 	[LENET5_S4_WEIGHT] = VECTOR(s4_weight, N_MAPS3),
 	[LENET5_S4_BIAS] = VECTOR(s4_bias, N_MAPS3),
-	[LENET5_C5_WEIGHT] = { PLACE(c5_weight), { N_C5, N_MAPS3, 5, 5 },
-			       { 1, C5_STRIDE, 5 * N_MAPS3 * C5_STRIDE, N_MAPS3 * C5_STRIDE } },
+	[LENET5_C5_WEIGHT] = { PLACE(c5_weight),
+			       { N_C5, N_MAPS3, 5, 5 },
+			       { 1, C5_STRIDE, 5 * N_MAPS3 *C5_STRIDE, N_MAPS3 *C5_STRIDE } },
 	[LENET5_C5_BIAS] = VECTOR(c5_bias, N_C5),
 	[LENET5_F6_WEIGHT] = { PLACE(f6_weight), { N_F6, N_C5, 1, 1 }, { 1, F6_STRIDE, 0, 0 } },
 	[LENET5_F6_BIAS] = VECTOR(f6_bias, N_F6),
@@ -50,7 +57,8 @@ static void walk(const struct lenet5 *net, float *params, float *packed, void (*
 			for (int in = 0; in < n[1]; in++)
 				for (int y = 0; y < n[2]; y++)
 					for (int x = 0; x < n[3]; x++)
-						move(param++, &to[out * stride[0] + in * stride[1] + y * stride[2] + x * stride[3]]);
+						move(param++,
+						     &to[out * stride[0] + in * stride[1] + y * stride[2] + x * stride[3]]);
 	}
 }
 

@@ -68,8 +68,7 @@ int cpu_trainer_open(struct engine *engine, const struct engine_training *traini
 	}
 	if (pool_new(training->n_threads, &t->pool, e) || !(t->params = cpu_alloc(sizeof *t->params, e)) ||
 	    !(t->momentum = cpu_alloc(sizeof *t->momentum, e)) || !(t->turned = cpu_alloc(sizeof *t->turned, e)) ||
-	    !(t->scale = cpu_alloc(sizeof *t->scale, e)) ||
-	    !(t->features = cpu_alloc(room * sizeof *t->features, e)) ||
+	    !(t->scale = cpu_alloc(sizeof *t->scale, e)) || !(t->features = cpu_alloc(room * sizeof *t->features, e)) ||
 	    !(t->gradients = cpu_alloc((size_t)n_chunks(training->batch) * sizeof *t->gradients, e)) ||
 	    !(t->losses = cpu_alloc(batch * sizeof *t->losses, e))) {
 		cpu_trainer_close(&t->base);
@@ -154,7 +153,7 @@ static void update_part(void *context, int part)
 {
 	struct trainer *t = context;
 	t->functions->update(part, t->features, t->n, t->gradients, n_chunks(t->n), &t->sgd, t->params, t->momentum, t->turned);
-	}
+}
 
 static int check_order(const struct trainer *t, const uint32_t *order, uint32_t n, struct err *e)
 {
@@ -164,7 +163,8 @@ static int check_order(const struct trainer *t, const uint32_t *order, uint32_t 
 	return 0;
 }
 
-int cpu_trainer_steps(struct engine_trainer *trainer, const uint32_t *order, uint32_t n, const float *rates, float *losses, struct err *e)
+int cpu_trainer_steps(struct engine_trainer *trainer, const uint32_t *order, uint32_t n, const float *rates, float *losses,
+		      struct err *e)
 {
 	struct trainer *t = (struct trainer *)trainer;
 	if (check_order(t, order, n, e))

@@ -23,7 +23,8 @@ void cpu_winograd(const struct isa_params *w, struct isa_winograd *to)
 	enum { C1_STRIDE = sizeof to->c1_weight[0] / sizeof(float), C3_STRIDE = sizeof to->c3_weight[0] / sizeof(float) };
 	for (int map = 0; map < N_MAPS1; map++)
 		for (int kx = 0; kx < 5; kx++)
-			weights_at_points(&w->c1_weight[map][0][kx], 8, c1_points, C1_POINTS - 1, &to->c1_weight[0][kx][map], C1_STRIDE);
+			weights_at_points(&w->c1_weight[map][0][kx], 8, c1_points, C1_POINTS - 1, &to->c1_weight[0][kx][map],
+					  C1_STRIDE);
 	for (int in = 0; in < N_MAPS1; in++)
 		for (int kx = 0; kx < 5; kx++)
 			for (int out = 0; out < N_MAPS3; out++)

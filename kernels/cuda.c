@@ -195,10 +195,16 @@ static int compute(struct context *c, const struct engine_model *model, const ui
 {
 	struct engine *engine = c->base.engine;
 	cuda_take(&c->base, pixels, ink, n);
-	const struct cuda_forward pass = {
-		((const struct model *)model)->network, pixels ? c->base.pixels : NULL, c->base.ink, c->scores, n, trace,
-		c->n_ended, c->finished, ++c->ticket, n == 1 && !trace ? c->stamped : NULL
-	};
+	const struct cuda_forward pass = { ((const struct model *)model)->network,
+					   pixels ? c->base.pixels : NULL,
+					   c->base.ink,
+					   c->scores,
+					   n,
+					   trace,
+					   c->n_ended,
+					   c->finished,
+					   ++c->ticket,
+					   n == 1 && !trace ? c->stamped : NULL };
 	int pictures_a_block = cuda_pictures_a_block(n, cuda(engine)->n_multiprocessors);
 	if (cuda_enter(engine, e) || CUDA(engine, cuda_forward_launch(&pass, pictures_a_block, c->stream), e))
 		return -1;
@@ -289,11 +295,10 @@ static int find_device(struct cuda_engine *c, struct err *e)
 	if (major * 10 + minor < 75)
 		return err_set(e, "%.40s has compute capability %d.%d, and 7.5 is needed", properties.name, major, minor);
 	snprintf(engine->name, sizeof engine->name, "cuda (%.40s)", properties.name);
-	return cuda_enter(engine, e) || CUDA(engine, cuda_forward_prepare(), e) ||
-			       CUDA(engine, cuda_train_prepare(), e) ||
-			       CUDA(engine, cuda_1998_prepare(), e) ?
-		       -1 :
-		       0;
+	return cuda_enter(engine, e) || CUDA(engine, cuda_forward_prepare(), e) || CUDA(engine, cuda_train_prepare(), e) ||
+			       CUDA(engine, cuda_1998_prepare(), e)
+		       ? -1
+		       : 0;
 }
 
 int cuda_engine_open(int device, struct engine **engine, struct err *e)

@@ -24,7 +24,8 @@ static __device__ void load_pixels(cuda_layers<1> *l, const struct cuda_network 
 
 // The gradient of a full layer's inputs: N units, each the sum over K behind it. turned: (K, N).
 template <int K, int N>
-static __device__ void full_back(const float *d, const float *turned, enum lenet5_activation activation, const float (*y)[1], float *out)
+static __device__ void full_back(const float *d, const float *turned, enum lenet5_activation activation, const float (*y)[1],
+				 float *out)
 {
 	for (int unit = (int)threadIdx.x; unit < N; unit += CUDA_THREADS) {
 		float sum = 0.0f;
@@ -76,10 +77,10 @@ static __device__ __forceinline__ uint32_t pictures_of(const struct cuda_trainin
 	return done >= t->steps->n ? 0 : t->steps->n - done < t->batch ? t->steps->n - done : t->batch;
 }
 
-
 // What both kernels begin with: the step's place, its picture and filters, a frame without gradients. False: the block has no
 // picture. All threads may read what was written once they have met.
-static __device__ __forceinline__ bool begin_picture(struct cuda_backward *b, const struct cuda_training *t, uint32_t *n, int *label)
+static __device__ __forceinline__ bool begin_picture(struct cuda_backward *b, const struct cuda_training *t, uint32_t *n,
+						     int *label)
 {
 	struct cuda_steps *s = t->steps;
 	uint32_t step = s->next;

@@ -48,7 +48,8 @@ static __device__ void tell_host(const struct cuda_forward *f)
 	*f->finished = f->ticket;
 }
 
-template <int P, bool PUBLISHED> static __global__ void __launch_bounds__(CUDA_THREADS, P == 1 ? 1 : 2) forward_kernel(struct cuda_forward f)
+template <int P, bool PUBLISHED>
+static __global__ void __launch_bounds__(CUDA_THREADS, P == 1 ? 1 : 2) forward_kernel(struct cuda_forward f)
 {
 	cuda_layers<P> *l = (cuda_layers<P> *)cuda_shared;
 	int first = (int)blockIdx.x * P, n = f.n - first < P ? f.n - first : P;
@@ -91,9 +92,9 @@ template <int P> static cudaError_t launch(const struct cuda_forward *forward, c
 
 cudaError_t cuda_forward_launch(const struct cuda_forward *forward, int pictures_a_block, cudaStream_t stream)
 {
-	return pictures_a_block == 1 ? launch<1>(forward, stream) :
-	       pictures_a_block == 2 ? launch<2>(forward, stream) :
-				       launch<4>(forward, stream);
+	return pictures_a_block == 1   ? launch<1>(forward, stream)
+	       : pictures_a_block == 2 ? launch<2>(forward, stream)
+				       : launch<4>(forward, stream);
 }
 
 // Counts waves: the blocks of the multiprocessor that has the most. A block is taken to need the time of its pictures and of

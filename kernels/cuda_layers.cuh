@@ -174,7 +174,8 @@ __device__ __forceinline__ float pool(const float sums[4], int *winner)
 
 // A window's value in S2 or S4. The four sums become the layer's below: they are activated where that is.
 template <bool PUBLISHED>
-__device__ __forceinline__ float pool_window(float sums[4], float weight, float bias, enum lenet5_activation activation, int *winner)
+__device__ __forceinline__ float pool_window(float sums[4], float weight, float bias, enum lenet5_activation activation,
+					     int *winner)
 {
 	if constexpr (PUBLISHED) {
 #pragma unroll
@@ -204,8 +205,7 @@ __device__ __forceinline__ int in_spread(int map, int y, int x)
 	return (map * CUDA_SPREAD + y + CUDA_FRAME) * SPREAD_STRIDE + x + CUDA_FRAME;
 }
 
-template <int P, bool PUBLISHED>
-__device__ void c1_s2(cuda_layers<P> *l, enum lenet5_activation activation, const cuda_keep &keep)
+template <int P, bool PUBLISHED> __device__ void c1_s2(cuda_layers<P> *l, enum lenet5_activation activation, const cuda_keep &keep)
 {
 	for (int item = (int)threadIdx.x; item < P * 196 * 2; item += CUDA_THREADS) {
 		int place = item % 196, y = place / 14, x = place % 14, picture = item / 196 % P, first = item / 196 / P * 3;
@@ -216,7 +216,7 @@ __device__ void c1_s2(cuda_layers<P> *l, enum lenet5_activation activation, cons
 			int winner;
 			convolve(in, l->c1_weight[map], sums);
 			l->s2[picture][(map * 14 + y) * S2_STRIDE + x] =
-			    pool_window<PUBLISHED>(sums, l->s2_weight[map], l->s2_bias[map], activation, &winner);
+				pool_window<PUBLISHED>(sums, l->s2_weight[map], l->s2_bias[map], activation, &winner);
 			if (!PUBLISHED && keep.winners)
 				keep.winners->s2[map * 196 + place] = (unsigned char)winner;
 			if (keep.trace)
@@ -226,8 +226,7 @@ __device__ void c1_s2(cuda_layers<P> *l, enum lenet5_activation activation, cons
 	}
 }
 
-template <int P, bool PUBLISHED>
-__device__ void c3_s4(cuda_layers<P> *l, enum lenet5_activation activation, const cuda_keep &keep)
+template <int P, bool PUBLISHED> __device__ void c3_s4(cuda_layers<P> *l, enum lenet5_activation activation, const cuda_keep &keep)
 {
 	constexpr int M = P == 1 ? 1 : 2; // maps of a thread
 	for (int item = (int)threadIdx.x; item < P * 25 * (16 / M); item += CUDA_THREADS) {
@@ -246,7 +245,7 @@ __device__ void c3_s4(cuda_layers<P> *l, enum lenet5_activation activation, cons
 		for (int m = 0; m < M; m++) {
 			int winner, map = first + m, unit = map * 25 + place;
 			l->s4[unit][picture] =
-			    pool_window<PUBLISHED>(sums[m], l->s4_weight[map], l->s4_bias[map], activation, &winner);
+				pool_window<PUBLISHED>(sums[m], l->s4_weight[map], l->s4_bias[map], activation, &winner);
 			if (!PUBLISHED && keep.winners)
 				keep.winners->s4[unit] = (unsigned char)winner;
 			for (int k = 0; k < 4; k++) {

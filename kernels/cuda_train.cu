@@ -154,8 +154,8 @@ static __device__ float descend(const struct cuda_training *t, float rate, float
 // in, d: the offsets of a layer's inputs and of its units' gradients in struct cuda_features. weight: that of struct
 // cuda_params; its bias follows it, as one more row. turned: (N, K).
 template <int K, int N, int STRIDE>
-static __device__ void update_full(const struct cuda_training *t, int block, float rate, uint32_t n, size_t in, size_t d, size_t weight,
-				   float *turned)
+static __device__ void update_full(const struct cuda_training *t, int block, float rate, uint32_t n, size_t in, size_t d,
+				   size_t weight, float *turned)
 {
 	int row = block * (CUDA_THREADS / N) + (int)threadIdx.x / N, unit = (int)threadIdx.x % N;
 	if (row > K || threadIdx.x >= CUDA_THREADS / N * N)
@@ -239,9 +239,8 @@ cudaError_t cuda_train_prepare(void)
 cudaError_t cuda_train_launch(const struct cuda_training *training, cudaStream_t stream)
 {
 	void *arguments[] = { (void *)training };
-	cudaError_t error = training->network.published ?
-				cuda_1998_learn_launch(training, stream) :
-				cudaLaunchKernel(learn_kernel, dim3(training->batch), dim3(CUDA_THREADS), arguments,
-						 sizeof(struct learn_memory), stream);
+	cudaError_t error = training->network.published ? cuda_1998_learn_launch(training, stream)
+							: cudaLaunchKernel(learn_kernel, dim3(training->batch), dim3(CUDA_THREADS),
+									   arguments, sizeof(struct learn_memory), stream);
 	return error ? error : cudaLaunchKernel(update_kernel, dim3(UPDATE_BLOCKS), dim3(CUDA_THREADS), arguments, 0, stream);
 }

@@ -39,9 +39,11 @@ void cuda_trainer_close(struct engine_trainer *trainer)
 		cudaGraphExecDestroy(t->graph);
 	if (t->stream)
 		cudaStreamDestroy(t->stream);
-	void *const memory[] = { t->training.params,	t->training.momentum, t->training.turned, t->training.features,
-				 t->training.steps,	t->pixels,	      t->labels,	  t->order,
-				 t->rates,		t->losses };
+	void *const memory[] = { t->training.params, t->training.momentum,
+				 t->training.turned, t->training.features,
+				 t->training.steps,  t->pixels,
+				 t->labels,          t->order,
+				 t->rates,           t->losses };
 	for (size_t i = 0; i < sizeof memory / sizeof memory[0]; i++)
 		cudaFree(memory[i]);
 	free(t->packed);
@@ -192,9 +194,9 @@ int cuda_trainer_steps(struct engine_trainer *trainer, const uint32_t *order, ui
 		if (CUDA(engine, cudaGraphLaunch(t->graph, t->stream), e))
 			return -1;
 	return CUDA(engine, cudaMemcpyAsync(losses, t->losses, n_steps * sizeof *losses, cudaMemcpyDeviceToHost, t->stream), e) ||
-			       CUDA(engine, cudaStreamSynchronize(t->stream), e) ?
-		       -1 :
-		       0;
+			       CUDA(engine, cudaStreamSynchronize(t->stream), e)
+		       ? -1
+		       : 0;
 }
 
 int cuda_trainer_read(struct engine_trainer *trainer, float *params, float *momentum, struct err *e)
@@ -210,7 +212,8 @@ int cuda_trainer_read(struct engine_trainer *trainer, float *params, float *mome
 	for (int i = 0; i < 2; i++) {
 		if (!both[i].to)
 			continue;
-		if (CUDA(engine, cudaMemcpyAsync(t->packed, both[i].from, sizeof *t->packed, cudaMemcpyDeviceToHost, t->stream), e) ||
+		if (CUDA(engine, cudaMemcpyAsync(t->packed, both[i].from, sizeof *t->packed, cudaMemcpyDeviceToHost, t->stream),
+			 e) ||
 		    CUDA(engine, cudaStreamSynchronize(t->stream), e))
 			return -1;
 		cuda_unpack(t->net, t->packed, both[i].to);

@@ -26,8 +26,8 @@ struct cudnn {
 	cudnnStatus_t (*descriptor_finalize)(cudnnBackendDescriptor_t);
 	cudnnStatus_t (*attribute_set)(cudnnBackendDescriptor_t, cudnnBackendAttributeName_t, cudnnBackendAttributeType_t,
 				       int64_t count, const void *elements);
-	cudnnStatus_t (*attribute_get)(cudnnBackendDescriptor_t const, cudnnBackendAttributeName_t,
-				       cudnnBackendAttributeType_t, int64_t room, int64_t *count, void *elements);
+	cudnnStatus_t (*attribute_get)(cudnnBackendDescriptor_t const, cudnnBackendAttributeName_t, cudnnBackendAttributeType_t,
+				       int64_t room, int64_t *count, void *elements);
 	cudnnStatus_t (*execute)(cudnnHandle_t, cudnnBackendDescriptor_t plan, cudnnBackendDescriptor_t variant_pack);
 };
 

@@ -69,8 +69,7 @@ static int make_tensor(const struct cudnn *cudnn, int64_t id, int n, int maps, i
 {
 	struct maker m = make(cudnn, CUDNN_BACKEND_TENSOR_DESCRIPTOR);
 	const cudnnDataType_t type = CUDNN_DATA_FLOAT;
-	const int64_t dims[4] = { n, maps, side, side }, area = (int64_t)side * side,
-		      strides[4] = { maps * area, area, side, 1 };
+	const int64_t dims[4] = { n, maps, side, side }, area = (int64_t)side * side, strides[4] = { maps * area, area, side, 1 };
 	const int64_t alignment = CUDNN_ALIGNMENT;
 	set(&m, CUDNN_ATTR_TENSOR_DATA_TYPE, CUDNN_TYPE_DATA_TYPE, 1, &type);
 	set(&m, CUDNN_ATTR_TENSOR_DIMENSIONS, CUDNN_TYPE_INT64, 4, dims);
@@ -102,29 +101,22 @@ static const struct {
 	cudnnBackendAttributeName_t alpha, beta, convolution, x, w, y;
 } operations[] = {
 	[CUDNN_CONV_FORWARD] = { "forward", CUDNN_BACKEND_OPERATION_CONVOLUTION_FORWARD_DESCRIPTOR,
-				 CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_ALPHA,
-				 CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_BETA,
-				 CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_CONV_DESC,
-				 CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_X, CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_W,
-				 CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_Y },
+				 CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_ALPHA, CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_BETA,
+				 CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_CONV_DESC, CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_X,
+				 CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_W, CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_Y },
 	[CUDNN_CONV_DATA] = { "gradient of the data", CUDNN_BACKEND_OPERATION_CONVOLUTION_BACKWARD_DATA_DESCRIPTOR,
-			      CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_ALPHA,
-			      CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_BETA,
-			      CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_CONV_DESC,
-			      CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_DX, CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_W,
-			      CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_DY },
+			      CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_ALPHA, CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_BETA,
+			      CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_CONV_DESC, CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_DX,
+			      CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_W, CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_DY },
 	[CUDNN_CONV_FILTER] = { "gradient of the filter", CUDNN_BACKEND_OPERATION_CONVOLUTION_BACKWARD_FILTER_DESCRIPTOR,
-				CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_ALPHA,
-				CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_BETA,
+				CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_ALPHA, CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_BETA,
 				CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_CONV_DESC,
-				CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_X,
-				CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_DW,
+				CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_X, CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_DW,
 				CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_DY },
 };
 
-static int make_operation(const struct cudnn *cudnn, enum cudnn_direction direction,
-			  const cudnnBackendDescriptor_t *convolution, const cudnnBackendDescriptor_t xwy[3],
-			  cudnnBackendDescriptor_t *out, struct err *e)
+static int make_operation(const struct cudnn *cudnn, enum cudnn_direction direction, const cudnnBackendDescriptor_t *convolution,
+			  const cudnnBackendDescriptor_t xwy[3], cudnnBackendDescriptor_t *out, struct err *e)
 {
 	struct maker m = make(cudnn, operations[direction].type);
 	const float alpha = 1, beta = 0;
@@ -146,8 +138,8 @@ static int make_graph(const struct cudnn_session *s, enum cudnn_direction direct
 	cudnnBackendDescriptor_t xwy[3] = { NULL, NULL, NULL }, convolution = NULL, operation = NULL;
 	if (make_tensor(cudnn, X, shape->n, shape->in_maps, shape->in_side, &xwy[0], e) ||
 	    make_tensor(cudnn, W, shape->maps, shape->in_maps, kernel, &xwy[1], e) ||
-	    make_tensor(cudnn, Y, shape->n, shape->maps, shape->side, &xwy[2], e) ||
-	    make_convolution(cudnn, &convolution, e) || make_operation(cudnn, direction, &convolution, xwy, &operation, e))
+	    make_tensor(cudnn, Y, shape->n, shape->maps, shape->side, &xwy[2], e) || make_convolution(cudnn, &convolution, e) ||
+	    make_operation(cudnn, direction, &convolution, xwy, &operation, e))
 		goto out;
 	struct maker m = make(cudnn, CUDNN_BACKEND_OPERATIONGRAPH_DESCRIPTOR);
 	if (s->handle)
@@ -270,8 +262,7 @@ static int make_config(const struct cudnn_session *s, const cudnnBackendDescript
 	return failed;
 }
 
-static int make_plan(const struct cudnn_session *s, const cudnnBackendDescriptor_t *config, struct cudnn_conv *conv,
-		     struct err *e)
+static int make_plan(const struct cudnn_session *s, const cudnnBackendDescriptor_t *config, struct cudnn_conv *conv, struct err *e)
 {
 	struct maker m = make(s->cudnn, CUDNN_BACKEND_EXECUTION_PLAN_DESCRIPTOR);
 	int64_t count, workspace = 0;
@@ -284,7 +275,7 @@ static int make_plan(const struct cudnn_session *s, const cudnnBackendDescriptor
 	if (finish(&m, "execution plan", &plan, e))
 		return -1;
 	cudnnStatus_t status =
-	    s->cudnn->attribute_get(plan, CUDNN_ATTR_EXECUTION_PLAN_WORKSPACE_SIZE, CUDNN_TYPE_INT64, 1, &count, &workspace);
+		s->cudnn->attribute_get(plan, CUDNN_ATTR_EXECUTION_PLAN_WORKSPACE_SIZE, CUDNN_TYPE_INT64, 1, &count, &workspace);
 	if (cudnn_check(s->cudnn, status, "an execution plan's workspace", e) == 0 && workspace >= 0 &&
 	    workspace <= MAX_WORKSPACE_BYTES) {
 		conv->plan = plan;
@@ -296,8 +287,8 @@ static int make_plan(const struct cudnn_session *s, const cudnnBackendDescriptor
 }
 
 // Plans for all graphs by one configuration, listed for the first of them. Those that are made when one fails are the caller's.
-static int make_plans(const struct cudnn_session *s, cudnnBackendDescriptor_t listed, const cudnnBackendDescriptor_t *graphs,
-		      int n, struct cudnn_conv *convs, struct err *e)
+static int make_plans(const struct cudnn_session *s, cudnnBackendDescriptor_t listed, const cudnnBackendDescriptor_t *graphs, int n,
+		      struct cudnn_conv *convs, struct err *e)
 {
 	struct config config;
 	bool fits;
@@ -335,8 +326,8 @@ static int list_configs(const struct cudnn_session *s, const cudnnBackendDescrip
 }
 
 // -1 where no configuration of this mode will do: e says what was wrong with the last.
-static int plan_by(const struct cudnn_session *s, const cudnnBackendDescriptor_t *graphs, int n_graphs,
-		   cudnnBackendHeurMode_t mode, struct cudnn_conv *convs, struct err *e)
+static int plan_by(const struct cudnn_session *s, const cudnnBackendDescriptor_t *graphs, int n_graphs, cudnnBackendHeurMode_t mode,
+		   struct cudnn_conv *convs, struct err *e)
 {
 	cudnnBackendDescriptor_t configs[MAX_CONFIGS] = { NULL };
 	int64_t n = 0;
@@ -353,8 +344,8 @@ static int plan_by(const struct cudnn_session *s, const cudnnBackendDescriptor_t
 	return found ? 0 : -1;
 }
 
-int cudnn_conv_plan(const struct cudnn_session *s, enum cudnn_direction direction, const struct cudnn_shape *shapes,
-		    int n_shapes, struct cudnn_conv *convs, struct err *e)
+int cudnn_conv_plan(const struct cudnn_session *s, enum cudnn_direction direction, const struct cudnn_shape *shapes, int n_shapes,
+		    struct cudnn_conv *convs, struct err *e)
 {
 	cudnnBackendDescriptor_t graphs[CUDNN_MAX_SHAPES] = { NULL };
 	struct cudnn_conv made[CUDNN_MAX_SHAPES] = { { NULL, 0, -1 } };
@@ -379,8 +370,8 @@ void cudnn_conv_free(const struct cudnn_session *session, struct cudnn_conv *con
 	drop(session->cudnn, &conv->plan);
 }
 
-int cudnn_conv_run(const struct cudnn_session *s, const struct cudnn_conv *conv, const float *x, const float *w,
-		   const float *y, void *workspace, struct err *e)
+int cudnn_conv_run(const struct cudnn_session *s, const struct cudnn_conv *conv, const float *x, const float *w, const float *y,
+		   void *workspace, struct err *e)
 {
 	assert(((uintptr_t)x | (uintptr_t)w | (uintptr_t)y) % CUDNN_ALIGNMENT == 0);
 	struct maker m = make(s->cudnn, CUDNN_BACKEND_VARIANT_PACK_DESCRIPTOR);

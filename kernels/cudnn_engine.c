@@ -68,10 +68,11 @@ static int put_forward(void *context, struct cudnn_pass *pass, struct err *e)
 {
 	struct context *c = context;
 	struct cudnn_place *p = &c->place;
-	const struct cudnn_input input = {
-		.network = &p->model->network, .are_pixels = c->are_pixels, .pictures = c->base.ink, .n = pass->n,
-		.x = p->maps[LENET5_INPUT]
-	};
+	const struct cudnn_input input = { .network = &p->model->network,
+					   .are_pixels = c->are_pixels,
+					   .pictures = c->base.ink,
+					   .n = pass->n,
+					   .x = p->maps[LENET5_INPUT] };
 	if (CUDA(p->engine, cudnn_input_launch(&input, p->stream), e) || cudnn_pass_forward(p, pass, e) ||
 	    cudnn_pass_scores(p, pass->n, c->scores, e))
 		return -1;
@@ -158,8 +159,8 @@ static int check_bits(struct context *c, const struct lenet5 *net, struct err *e
 			memcpy(alone, c->scores, sizeof alone);
 		for (int k = 0; k < 3; k++)
 			if (memcmp(c->scores + (size_t)places[k] * LENET5_DIGITS, alone, sizeof alone) != 0)
-				return err_set(e, "%s: a picture has other bits as number %d of %d than alone", c->base.engine->name,
-					       places[k] + 1, pass->n);
+				return err_set(e, "%s: a picture has other bits as number %d of %d than alone",
+					       c->base.engine->name, places[k] + 1, pass->n);
 	}
 	return 0;
 }
@@ -207,8 +208,8 @@ static int context_open(struct engine *engine, int max_batch, int n_threads, str
 	    cuda_alloc(engine, sizeof *c->are_pixels, (void **)&c->are_pixels, e) ||
 	    cudnn_place_open(engine, lenet5_at(0), max_batch, false, &c->place, e) ||
 	    CUDA(engine, cudaMemsetAsync(c->are_pixels, c->pixels, sizeof c->pixels, c->place.stream), e) ||
-	    CUDA(engine, cudaMemsetAsync(c->place.model, 0, sizeof *c->place.model, c->place.stream), e) ||
-	    open_passes(c, e) || check_passes(c, e)) {
+	    CUDA(engine, cudaMemsetAsync(c->place.model, 0, sizeof *c->place.model, c->place.stream), e) || open_passes(c, e) ||
+	    check_passes(c, e)) {
 		context_close(&c->base);
 		return -1;
 	}
@@ -235,8 +236,8 @@ static int compute(struct context *c, const struct engine_model *model, const ui
 	if (c->serial != m->serial) {
 		c->serial = 0;
 		c->place.net = model->net;
-		if (CUDA(engine,
-			 cudaMemcpyAsync(c->place.model, m->model, sizeof *m->model, cudaMemcpyDefault, c->place.stream), e))
+		if (CUDA(engine, cudaMemcpyAsync(c->place.model, m->model, sizeof *m->model, cudaMemcpyDefault, c->place.stream),
+			 e))
 			return -1;
 		c->serial = m->serial;
 	}
@@ -301,8 +302,7 @@ static int trace(struct engine_context *context, const struct engine_model *mode
 	if (compute(c, model, NULL, ink, 1, e))
 		return -1;
 	for (size_t i = 0; i < sizeof copies / sizeof copies[0]; i++)
-		if (CUDA(engine,
-			 cudaMemcpyAsync(copies[i].to, copies[i].from, copies[i].bytes, cudaMemcpyDefault, p->stream), e))
+		if (CUDA(engine, cudaMemcpyAsync(copies[i].to, copies[i].from, copies[i].bytes, cudaMemcpyDefault, p->stream), e))
 			return -1;
 	if (CUDA(engine, cudaStreamSynchronize(p->stream), e))
 		return -1;
@@ -353,8 +353,7 @@ static int attach(struct cuda_engine *engine, bool tf32, struct err *e)
 	engine->base.ops = &ops;
 	engine->base.kernels = "cudnn";
 	size_t used = strlen(engine->base.name) - 1; // over the bracket at its end
-	snprintf(engine->base.name + used, sizeof engine->base.name - used, ", cuDNN %s%s)", cudnn->version,
-		 tf32 ? ", TF32" : "");
+	snprintf(engine->base.name + used, sizeof engine->base.name - used, ", cuDNN %s%s)", cudnn->version, tf32 ? ", TF32" : "");
 	return 0;
 }
 

@@ -44,7 +44,8 @@ static __global__ void input_kernel(struct cudnn_input a)
 		int y = i / LENET5_PADDED - FRAME, x = i % LENET5_PADDED - FRAME, pixel = y * LENET5_SIDE + x;
 		float ink = 0.0f;
 		if (x >= 0 && x < LENET5_SIDE && y >= 0 && y < LENET5_SIDE)
-			ink = are_pixels ? (float)((const uint8_t *)cuda_shared)[pixel] / 255.0f : ((const float *)cuda_shared)[pixel];
+			ink = are_pixels ? (float)((const uint8_t *)cuda_shared)[pixel] / 255.0f
+					 : ((const float *)cuda_shared)[pixel];
 		to[i] = (ink - a.network->mean) * a.network->scale;
 	}
 }

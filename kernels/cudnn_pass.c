@@ -187,8 +187,8 @@ static int alloc_workspace(const struct cudnn_place *place, struct cudnn_pass *p
 	return bytes ? cuda_alloc(place->engine, bytes, &pass->workspace, e) : 0;
 }
 
-int cudnn_passes_open(const struct cudnn_place *place, const int *batches, int n_passes, bool training,
-		      struct cudnn_pass *passes, struct err *e)
+int cudnn_passes_open(const struct cudnn_place *place, const int *batches, int n_passes, bool training, struct cudnn_pass *passes,
+		      struct err *e)
 {
 	for (int p = 0; p < n_passes; p++)
 		passes[p] = (struct cudnn_pass){ .n = batches[p] };
@@ -299,8 +299,7 @@ int cudnn_pass_forward(const struct cudnn_place *p, const struct cudnn_pass *pas
 	int n = pass->n;
 	if (convolve(p, pass, CUDNN_CONV_FORWARD, 0, e) || pool(p, n, LENET5_S2, e) ||
 	    convolve(p, pass, CUDNN_CONV_FORWARD, 1, e) || pool(p, n, LENET5_S4, e) ||
-	    convolve(p, pass, CUDNN_CONV_FORWARD, 2, e) ||
-	    add_bias(p, n, LENET5_C5, LENET5_C5_BIAS, p->maps[LENET5_C5], e) ||
+	    convolve(p, pass, CUDNN_CONV_FORWARD, 2, e) || add_bias(p, n, LENET5_C5, LENET5_C5_BIAS, p->maps[LENET5_C5], e) ||
 	    convolve(p, pass, CUDNN_CONV_FORWARD, 3, e) || add_bias(p, n, LENET5_F6, LENET5_F6_BIAS, p->maps[LENET5_F6], e))
 		return -1;
 	return p->net->output == LENET5_LOGITS ? convolve(p, pass, CUDNN_CONV_FORWARD, 4, e) : 0;
@@ -324,7 +323,10 @@ static int back_through(const struct cudnn_place *p, const struct cudnn_pass *pa
 static int derive(const struct cudnn_place *p, int n, enum lenet5_layer layer, struct err *e)
 {
 	const struct cudnn_derive d = {
-		.network = &p->model->network, .layer = layer, .y = p->maps[layer], .d = p->dmaps[layer],
+		.network = &p->model->network,
+		.layer = layer,
+		.y = p->maps[layer],
+		.d = p->dmaps[layer],
 		.count = n * (int)layer_size(layer),
 	};
 	if (p->net->activation[layer] == LENET5_IDENTITY)
@@ -392,8 +394,7 @@ int cudnn_pass_backward(const struct cudnn_place *p, const struct cudnn_pass *pa
 	int n = pass->n;
 	if (back_through_output(p, pass, e) || derive(p, n, LENET5_F6, e) || back_through(p, pass, 3, e) ||
 	    derive(p, n, LENET5_C5, e) || back_through(p, pass, 2, e) || unpool(p, n, LENET5_S4, e) ||
-	    back_through(p, pass, 1, e) || unpool(p, n, LENET5_S2, e) || back_through(p, pass, 0, e) ||
-	    map_gradients(p, n, e))
+	    back_through(p, pass, 1, e) || unpool(p, n, LENET5_S2, e) || back_through(p, pass, 0, e) || map_gradients(p, n, e))
 		return -1;
 	return 0;
 }

@@ -58,8 +58,8 @@ struct cudnn_pass {
 
 // Passes of batches[0..n_passes) pictures, the largest first, which compute a picture alike (cudnn_conv_plan); for training, of
 // the place's network alone. passes: (n_passes), all zeros where this fails.
-int cudnn_passes_open(const struct cudnn_place *place, const int *batches, int n_passes, bool training,
-		      struct cudnn_pass *passes, struct err *e);
+int cudnn_passes_open(const struct cudnn_place *place, const int *batches, int n_passes, bool training, struct cudnn_pass *passes,
+		      struct err *e);
 void cudnn_pass_close(const struct cudnn_place *place, struct cudnn_pass *pass); // one that is all zeros is fine
 
 // Put into the place's stream: maps[C1] to maps[F6] from maps[INPUT]; of logits, maps[OUTPUT].

@@ -46,14 +46,13 @@ static int set_momentum(struct trainer *t, const float *momentum, struct err *e)
 	cudaStream_t stream = t->place.stream;
 	float *to = t->place.momentum;
 	size_t bytes = t->place.net->n_params * sizeof(float);
-	if (momentum ? CUDA(engine, cudaMemcpyAsync(to, momentum, bytes, cudaMemcpyDefault, stream), e) :
-		       CUDA(engine, cudaMemsetAsync(to, 0, bytes, stream), e))
+	if (momentum ? CUDA(engine, cudaMemcpyAsync(to, momentum, bytes, cudaMemcpyDefault, stream), e)
+		     : CUDA(engine, cudaMemsetAsync(to, 0, bytes, stream), e))
 		return -1;
 	return CUDA(engine, cudaStreamSynchronize(stream), e);
 }
 
-int cudnn_trainer_open(struct engine *engine, const struct engine_training *training, struct engine_trainer **out,
-		       struct err *e)
+int cudnn_trainer_open(struct engine *engine, const struct engine_training *training, struct engine_trainer **out, struct err *e)
 {
 	const struct lenet5 *net = training->start.net;
 	if (cudnn_computes(net, e))
@@ -94,8 +93,7 @@ static int reserve(struct engine *engine, uint32_t count, size_t element_bytes, 
 	return 0;
 }
 
-int cudnn_trainer_data(struct engine_trainer *trainer, const uint8_t *pixels, const uint8_t *labels, uint32_t n,
-		       struct err *e)
+int cudnn_trainer_data(struct engine_trainer *trainer, const uint8_t *pixels, const uint8_t *labels, uint32_t n, struct err *e)
 {
 	struct trainer *t = (struct trainer *)trainer;
 	struct engine *engine = t->base.engine;
@@ -143,8 +141,13 @@ static int put_update(const struct trainer *t, struct err *e)
 	// the centres, which come last, stay where they are
 	size_t count = p->net->output == LENET5_LOGITS ? p->net->n_params : cudnn_offset(p->net, LENET5_OUTPUT_WEIGHT);
 	struct cudnn_update update = {
-		.steps = t->steps, .params = p->model->params, .momentum = p->momentum, .gradient = p->gradient,
-		.momentum_rate = t->momentum_rate, .weight_decay = t->weight_decay, .count = (int)count,
+		.steps = t->steps,
+		.params = p->model->params,
+		.momentum = p->momentum,
+		.gradient = p->gradient,
+		.momentum_rate = t->momentum_rate,
+		.weight_decay = t->weight_decay,
+		.count = (int)count,
 		.c3_weight = cudnn_offset(p->net, LENET5_C3_WEIGHT),
 	};
 	memcpy(update.c3_links, p->net->c3_links, sizeof update.c3_links);
@@ -156,11 +159,9 @@ static int put_step(void *context, struct cudnn_pass *pass, struct err *e)
 {
 	struct trainer *t = context;
 	const struct cudnn_place *p = &t->place;
-	const struct cudnn_input input = { .network = &p->model->network,
-					   .steps = t->steps,
-					   .batch = t->base.batch,
-					   .n = pass->n,
-					   .x = p->maps[LENET5_INPUT] };
+	const struct cudnn_input input = {
+		.network = &p->model->network, .steps = t->steps, .batch = t->base.batch, .n = pass->n, .x = p->maps[LENET5_INPUT]
+	};
 	if (CUDA(t->base.engine, cudnn_input_launch(&input, p->stream), e) || cudnn_pass_forward(p, pass, e) ||
 	    put_loss(t, pass->n, e) || cudnn_pass_backward(p, pass, e) || put_update(t, e))
 		return -1;
@@ -185,8 +186,7 @@ static int plan_rest(struct trainer *t, int n, struct err *e)
 }
 
 // order, rates and the place of the first step onto the device.
-static int upload_steps(struct trainer *t, const uint32_t *order, uint32_t n, const float *rates, uint32_t n_steps,
-			struct err *e)
+static int upload_steps(struct trainer *t, const uint32_t *order, uint32_t n, const float *rates, uint32_t n_steps, struct err *e)
 {
 	struct engine *engine = t->base.engine;
 	cudaStream_t stream = t->place.stream;

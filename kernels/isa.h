@@ -12,12 +12,16 @@ enum {
 	N_MAPS3 = 16, // of C3 and S4
 	N_TAPS = 25,
 	N_S4 = 400, // inputs of C5: pixel·16 + map, other than in lenet.bin, where it is map·25 + pixel
-	N_C5 = 120, N_F6 = 84,
-	C5_STRIDE = 128, F6_STRIDE = 96, SCORES_STRIDE = 16,
+	N_C5 = 120,
+	N_F6 = 84,
+	C5_STRIDE = 128,
+	F6_STRIDE = 96,
+	SCORES_STRIDE = 16,
 	GROUP = 4, // pictures that share one pass over the weights of the full layers
 	MAX_CHUNK = 8, // pictures of one work item in training
 	C3_ROW = 48, // of the gradient of C3: (5 x, 8 maps) and padding
-	C1_POINTS = 8, C3_POINTS = 9, // at which a filter's columns are taken: see isa_winograd.h
+	C1_POINTS = 8,
+	C3_POINTS = 9, // at which a filter's columns are taken: see isa_winograd.h
 };
 
 // All parameters (or their momentum), as the forward pass wants them. 64-byte aligned.
@@ -109,8 +113,8 @@ struct isa_functions {
 	void (*forward)(const struct isa_network *, const float *ink, int n, float *scores);
 	void (*trace)(const struct isa_network *, const float *ink, struct engine_trace *);
 	// Forward, loss and backward. Writes features (n), gradient and losses (n).
-	void (*learn)(const struct isa_network *, const struct isa_transposed *, const struct isa_lesson *, struct isa_features *features,
-		      union isa_gradient *gradient, double *losses);
+	void (*learn)(const struct isa_network *, const struct isa_transposed *, const struct isa_lesson *,
+		      struct isa_features *features, union isa_gradient *gradient, double *losses);
 	// Part `part` of one step of gradient descent from features (n) and gradients (n_gradients); touches no other part's
 	// parameters.
 	void (*update)(int part, const struct isa_features *features, int n, const union isa_gradient *gradients, int n_gradients,
@@ -135,20 +139,20 @@ static inline const struct isa_functions *isa_for(const struct isa *isa, const s
 
 // The functions of a set are isa_forward_avx2, isa_1998_forward_avx2 and so on; kernels/isa_*.c define them for the ISA that the
 // Makefile names.
-#define ISA_DECLARE_FUNCTIONS(kind, set)                                                                             \
-	void kind##_forward_##set(const struct isa_network *, const float *ink, int n, float *scores);               \
-	void kind##_trace_##set(const struct isa_network *, const float *ink, struct engine_trace *);                \
-	void kind##_learn_##set(const struct isa_network *, const struct isa_transposed *, const struct isa_lesson *, \
-				struct isa_features *features, union isa_gradient *gradient, double *losses);        \
-	void kind##_update_##set(int part, const struct isa_features *features, int n, const union isa_gradient *gradients, \
-				 int n_gradients, const struct isa_sgd *, struct isa_params *params,                 \
-				 struct isa_params *momentum, struct isa_transposed *);
-#define ISA_DECLARE(set)                                                                                             \
-	ISA_DECLARE_FUNCTIONS(isa, set)                                                                              \
-	ISA_DECLARE_FUNCTIONS(isa_1998, set)                                                                         \
-	void isa_1998_curve_##set(const struct isa_network *, const struct isa_transposed *, const struct isa_params *squares, \
-				  const struct isa_transposed *turned_squares, const struct isa_lesson *,            \
-				  struct isa_features *features, union isa_gradient *gradient);                      \
+#define ISA_DECLARE_FUNCTIONS(kind, set)                                                                                           \
+	void kind##_forward_##set(const struct isa_network *, const float *ink, int n, float *scores);                             \
+	void kind##_trace_##set(const struct isa_network *, const float *ink, struct engine_trace *);                              \
+	void kind##_learn_##set(const struct isa_network *, const struct isa_transposed *, const struct isa_lesson *,              \
+				struct isa_features *features, union isa_gradient *gradient, double *losses);                      \
+	void kind##_update_##set(int part, const struct isa_features *features, int n, const union isa_gradient *gradients,        \
+				 int n_gradients, const struct isa_sgd *, struct isa_params *params, struct isa_params *momentum,  \
+				 struct isa_transposed *);
+#define ISA_DECLARE(set)                                                                                                           \
+	ISA_DECLARE_FUNCTIONS(isa, set)                                                                                            \
+	ISA_DECLARE_FUNCTIONS(isa_1998, set)                                                                                       \
+	void isa_1998_curve_##set(const struct isa_network *, const struct isa_transposed *, const struct isa_params *squares,     \
+				  const struct isa_transposed *turned_squares, const struct isa_lesson *,                          \
+				  struct isa_features *features, union isa_gradient *gradient);                                    \
 	double isa_peak_##set(double seconds);
 ISA_DECLARE(portable)
 ISA_DECLARE(avx2)

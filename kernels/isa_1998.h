@@ -57,8 +57,8 @@ static inline void forward_s4(const struct isa_params *w, struct isa_1998_maps *
 	squash_row(maps->pixels.c3[0], C3_PIXELS * N_MAPS3);
 	for (int pixel = 0; pixel < S4_PIXELS; pixel++)
 		VF_EACH(map, N_MAPS3)
-			vf_store(&maps->s4[pixel][map], vf_fma(add_c3(maps->pixels.c3, pixel, map),
-							       vf_load(&w->s4_weight[map]), vf_load(&w->s4_bias[map])));
+			vf_store(&maps->s4[pixel][map], vf_fma(add_c3(maps->pixels.c3, pixel, map), vf_load(&w->s4_weight[map]),
+							       vf_load(&w->s4_bias[map])));
 	squash_row(maps->s4[0], S4_PIXELS * N_MAPS3);
 }
 

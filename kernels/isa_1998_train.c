@@ -69,8 +69,8 @@ static double rbf_loss(const struct isa_transposed *centres, const struct isa_le
 
 // The loss's second derivatives by F6's outputs x_j, over the batch. Of eq. 9 it is twice p of "rubbish", plus the variance under p
 // of ∂y_i/∂x_j = 2(x_j − w_ij), which is 0 for that class: never negative. Of y_D it is 2, as if all were rubbish.
-static void rbf_curvature(const struct isa_transposed *centres, const struct isa_lesson *lesson, const float *scores, const float *f6,
-			  float *df6)
+static void rbf_curvature(const struct isa_transposed *centres, const struct isa_lesson *lesson, const float *scores,
+			  const float *f6, float *df6)
 {
 	float p[SCORES_STRIDE] = { [RUBBISH] = 1 };
 	const vf share = vf_set1(1 / (float)lesson->batch);
@@ -110,7 +110,8 @@ ALWAYS_INLINE void backward_s4(const struct isa_params *w, const struct isa_1998
 			d = d * vf_load(&w->s4_weight[map]);
 			for (int i = 0; i < 4; i++) {
 				int at = c3_corner(pixel) + pixels[i];
-				vf_store(&b->dc3[at][map], derive_or_square(LENET5_SQUASH, vf_load(&maps->pixels.c3[at][map]), d, squares));
+				vf_store(&b->dc3[at][map],
+					 derive_or_square(LENET5_SQUASH, vf_load(&maps->pixels.c3[at][map]), d, squares));
 			}
 		}
 		vf_store(&gradient->s4_weight[map], dweight);
@@ -122,26 +123,26 @@ ALWAYS_INLINE void backward_s4(const struct isa_params *w, const struct isa_1998
 static void backward_c3_weights(float (*s2)[14][16], float (*dc3)[N_MAPS3], struct isa_1998_gradient *gradient)
 {
 	for (int map = 0; map < N_MAPS1; map++)
-	for (int ky = 0; ky < 5; ky += TAP_ROWS) {
-		vf sums[TAP_ROWS * 5][MAP_VECTORS];
-		UNROLLED(25, tap, TAP_ROWS * 5)
-			UNROLLED(4, v, MAP_VECTORS)
-				sums[tap][v] = vf_load(&gradient->c3_weight[map][ky * 5 + tap][v * VF_LANES]);
-		for (int y = 0; y < 10; y++)
-		for (int x = 0; x < 10; x++) {
-			vf d[MAP_VECTORS];
-			UNROLLED(4, v, MAP_VECTORS)
-				d[v] = vf_load(&dc3[y * 10 + x][v * VF_LANES]);
-			UNROLLED(25, tap, TAP_ROWS * 5) {
-				vf in = vf_set1(s2[map][y + ky + tap / 5][x + tap % 5]);
+		for (int ky = 0; ky < 5; ky += TAP_ROWS) {
+			vf sums[TAP_ROWS * 5][MAP_VECTORS];
+			UNROLLED(25, tap, TAP_ROWS * 5)
 				UNROLLED(4, v, MAP_VECTORS)
-					sums[tap][v] = vf_fma(in, d[v], sums[tap][v]);
-			}
+					sums[tap][v] = vf_load(&gradient->c3_weight[map][ky * 5 + tap][v * VF_LANES]);
+			for (int y = 0; y < 10; y++)
+				for (int x = 0; x < 10; x++) {
+					vf d[MAP_VECTORS];
+					UNROLLED(4, v, MAP_VECTORS)
+						d[v] = vf_load(&dc3[y * 10 + x][v * VF_LANES]);
+					UNROLLED(25, tap, TAP_ROWS * 5) {
+						vf in = vf_set1(s2[map][y + ky + tap / 5][x + tap % 5]);
+						UNROLLED(4, v, MAP_VECTORS)
+							sums[tap][v] = vf_fma(in, d[v], sums[tap][v]);
+					}
+				}
+			UNROLLED(25, tap, TAP_ROWS * 5)
+				UNROLLED(4, v, MAP_VECTORS)
+					vf_store(&gradient->c3_weight[map][ky * 5 + tap][v * VF_LANES], sums[tap][v]);
 		}
-		UNROLLED(25, tap, TAP_ROWS * 5)
-			UNROLLED(4, v, MAP_VECTORS)
-				vf_store(&gradient->c3_weight[map][ky * 5 + tap][v * VF_LANES], sums[tap][v]);
-	}
 	VF_EACH(map, N_MAPS3) {
 		vf sum = vf_load(&gradient->c3_bias[map]);
 		for (int pixel = 0; pixel < C3_PIXELS; pixel++)
@@ -157,23 +158,25 @@ static void backward_c3_maps(const struct lenet5 *net, const struct isa_params *
 		for (int map = 0; map < N_MAPS3; map++)
 			b->framed[map][pixel / 10][FRAME + pixel % 10] = b->dc3[pixel][map];
 	for (int map = 0; map < N_MAPS1; map++)
-	VF_EACH(lane, 16) {
-		vf sums[14];
-		UNROLLED(14, y, 14)
-			sums[y] = vf_set1(0.0f);
-		for (int out = 0; out < N_MAPS3; out++) {
-			if (!(net->c3_links[out] >> map & 1))
-				continue;
-			for (int kx = 0; kx < 5; kx++)
-				UNROLLED(5, ky, 5) {
-					vf weight = vf_set1(w->c3_weight[map][ky * 5 + kx][out]);
-					UNROLLED(10, y, 10)
-						sums[y + ky] = vf_fma(weight, vf_load(&b->framed[out][y][FRAME - kx + lane]), sums[y + ky]);
-				}
+		VF_EACH(lane, 16) {
+			vf sums[14];
+			UNROLLED(14, y, 14)
+				sums[y] = vf_set1(0.0f);
+			for (int out = 0; out < N_MAPS3; out++) {
+				if (!(net->c3_links[out] >> map & 1))
+					continue;
+				for (int kx = 0; kx < 5; kx++)
+					UNROLLED(5, ky, 5) {
+						vf weight = vf_set1(w->c3_weight[map][ky * 5 + kx][out]);
+						UNROLLED(10, y, 10)
+							sums[y + ky] =
+								vf_fma(weight, vf_load(&b->framed[out][y][FRAME - kx + lane]),
+								       sums[y + ky]);
+					}
+			}
+			UNROLLED(14, y, 14)
+				vf_store(&b->ds2[map][y][lane], sums[y]);
 		}
-		UNROLLED(14, y, 14)
-			vf_store(&b->ds2[map][y][lane], sums[y]);
-	}
 }
 
 // Through S2 and C1's activation: ds2 → dc1; the gradients of S2.
@@ -182,56 +185,58 @@ ALWAYS_INLINE void backward_s2(const struct isa_params *w, const struct isa_1998
 {
 	derive_row(LENET5_SQUASH, maps->s2[0][0], b->ds2[0][0], N_MAPS1 * 14 * 16, squares);
 	for (int map = 0; map < N_MAPS1; map++)
-	VF_EACH(lane, 16) {
-		vf dweight = vf_load(&gradient->s2_weight[map][lane]), dbias = vf_load(&gradient->s2_bias[map][lane]);
-		for (int y = 0; y < 14; y++) {
-			vf d = vf_load(&b->ds2[map][y][lane]);
-			dweight = vf_fma(d, square_if(squares, add_c1(maps->pixels.c1[map], y, lane)), dweight);
-			dbias += d;
-			d = d * vf_set1(w->s2_weight[map]);
-			for (int i = 0; i < 4; i++) {
-				vf c1 = vf_load(&maps->pixels.c1[map][2 * y + (i >> 1)][i & 1][lane]);
-				vf_store(&b->dc1[map][2 * y + (i >> 1)][i & 1][lane], derive_or_square(LENET5_SQUASH, c1, d, squares));
+		VF_EACH(lane, 16) {
+			vf dweight = vf_load(&gradient->s2_weight[map][lane]), dbias = vf_load(&gradient->s2_bias[map][lane]);
+			for (int y = 0; y < 14; y++) {
+				vf d = vf_load(&b->ds2[map][y][lane]);
+				dweight = vf_fma(d, square_if(squares, add_c1(maps->pixels.c1[map], y, lane)), dweight);
+				dbias += d;
+				d = d * vf_set1(w->s2_weight[map]);
+				for (int i = 0; i < 4; i++) {
+					vf c1 = vf_load(&maps->pixels.c1[map][2 * y + (i >> 1)][i & 1][lane]);
+					vf_store(&b->dc1[map][2 * y + (i >> 1)][i & 1][lane],
+						 derive_or_square(LENET5_SQUASH, c1, d, squares));
+				}
 			}
+			vf_store(&gradient->s2_weight[map][lane], dweight);
+			vf_store(&gradient->s2_bias[map][lane], dbias);
 		}
-		vf_store(&gradient->s2_weight[map][lane], dweight);
-		vf_store(&gradient->s2_bias[map][lane], dbias);
-	}
 }
 
 // gradient of C1 += dc1 · the input, by column. Three maps share each load of the input, which seldom is aligned.
 static void backward_c1(const float *input, float (*dc1)[28][2][16], struct isa_1998_gradient *gradient)
 {
 	for (int map = 0; map < N_MAPS1; map += DIRECT_MAPS)
-	VF_EACH(lane, 16)
-	for (int ky = 0; ky < 5; ky++) {
-		vf sums[DIRECT_MAPS][5];
-		UNROLLED(3, m, DIRECT_MAPS)
-			UNROLLED(5, kx, 5)
-				sums[m][kx] = vf_load(&gradient->c1_weight[map + m][ky * 5 + kx][lane]);
-		for (int y = 0; y < 28; y++)
-		UNROLLED(2, odd, 2) {
-			vf d[DIRECT_MAPS];
-			UNROLLED(3, m, DIRECT_MAPS)
-				d[m] = vf_load(&dc1[map + m][y][odd][lane]);
-			UNROLLED(5, kx, 5) {
-				int column = odd + kx;
-				vf in = vf_load(&input[(y + ky) * 32 + column % 2 * 16 + column / 2 + lane]);
+		VF_EACH(lane, 16)
+			for (int ky = 0; ky < 5; ky++) {
+				vf sums[DIRECT_MAPS][5];
 				UNROLLED(3, m, DIRECT_MAPS)
-					sums[m][kx] = vf_fma(d[m], in, sums[m][kx]);
+					UNROLLED(5, kx, 5)
+						sums[m][kx] = vf_load(&gradient->c1_weight[map + m][ky * 5 + kx][lane]);
+				for (int y = 0; y < 28; y++)
+					UNROLLED(2, odd, 2) {
+						vf d[DIRECT_MAPS];
+						UNROLLED(3, m, DIRECT_MAPS)
+							d[m] = vf_load(&dc1[map + m][y][odd][lane]);
+						UNROLLED(5, kx, 5) {
+							int column = odd + kx;
+							vf in = vf_load(
+								&input[(y + ky) * 32 + column % 2 * 16 + column / 2 + lane]);
+							UNROLLED(3, m, DIRECT_MAPS)
+								sums[m][kx] = vf_fma(d[m], in, sums[m][kx]);
+						}
+					}
+				UNROLLED(3, m, DIRECT_MAPS)
+					UNROLLED(5, kx, 5)
+						vf_store(&gradient->c1_weight[map + m][ky * 5 + kx][lane], sums[m][kx]);
 			}
-		}
-		UNROLLED(3, m, DIRECT_MAPS)
-			UNROLLED(5, kx, 5)
-				vf_store(&gradient->c1_weight[map + m][ky * 5 + kx][lane], sums[m][kx]);
-	}
 	for (int map = 0; map < N_MAPS1; map++)
-	VF_EACH(lane, 16) {
-		vf bias = vf_load(&gradient->c1_bias[map][lane]);
-		for (int y = 0; y < 28; y++)
-			bias += vf_load(&dc1[map][y][0][lane]) + vf_load(&dc1[map][y][1][lane]);
-		vf_store(&gradient->c1_bias[map][lane], bias);
-	}
+		VF_EACH(lane, 16) {
+			vf bias = vf_load(&gradient->c1_bias[map][lane]);
+			for (int y = 0; y < 28; y++)
+				bias += vf_load(&dc1[map][y][0][lane]) + vf_load(&dc1[map][y][1][lane]);
+			vf_store(&gradient->c1_bias[map][lane], bias);
+		}
 }
 
 static void square(float *x, size_t n)
@@ -258,27 +263,29 @@ ALWAYS_INLINE void backward_maps(const struct lenet5 *net, const struct isa_para
 static void train_c1(const struct isa_params *w, struct isa_1998_maps *maps)
 {
 	for (int y = 0; y < 14; y++)
-	VF_EACH(lane, 16)
-	for (int map = 0; map < N_MAPS1; map += DIRECT_MAPS) {
-		vf sums[DIRECT_MAPS][4];
-		direct_c1(w, maps->input, y, lane, map, sums);
-		UNROLLED(3, m, DIRECT_MAPS)
-			UNROLLED(4, i, 4)
-				vf_store(&maps->pixels.c1[map + m][2 * y + (i >> 1)][i & 1][lane], sums[m][i]);
-	}
+		VF_EACH(lane, 16)
+			for (int map = 0; map < N_MAPS1; map += DIRECT_MAPS) {
+				vf sums[DIRECT_MAPS][4];
+				direct_c1(w, maps->input, y, lane, map, sums);
+				UNROLLED(3, m, DIRECT_MAPS)
+					UNROLLED(4, i, 4)
+						vf_store(&maps->pixels.c1[map + m][2 * y + (i >> 1)][i & 1][lane], sums[m][i]);
+			}
 }
 
 static void train_c3(const struct isa_params *w, struct isa_1998_maps *maps)
 {
 	for (int y = 0; y < 5; y++)
-	for (int x = 0; x < 10; x += DIRECT_COLUMNS) {
-		vf sums[DIRECT_COLUMNS / 2][MAP_VECTORS][4];
-		direct_c3(w, maps->s2, y, x, sums);
-		UNROLLED(5, c, DIRECT_COLUMNS / 2)
-		UNROLLED(4, v, MAP_VECTORS)
-			UNROLLED(4, i, 4)
-				vf_store(&maps->pixels.c3[(2 * y + (i >> 1)) * 10 + x + 2 * c + (i & 1)][v * VF_LANES], sums[c][v][i]);
-	}
+		for (int x = 0; x < 10; x += DIRECT_COLUMNS) {
+			vf sums[DIRECT_COLUMNS / 2][MAP_VECTORS][4];
+			direct_c3(w, maps->s2, y, x, sums);
+			UNROLLED(5, c, DIRECT_COLUMNS / 2)
+				UNROLLED(4, v, MAP_VECTORS)
+					UNROLLED(4, i, 4)
+						vf_store(&maps->pixels
+								  .c3[(2 * y + (i >> 1)) * 10 + x + 2 * c + (i & 1)][v * VF_LANES],
+							 sums[c][v][i]);
+		}
 }
 
 // The pass there and back. w, turned_w: the weights on the way back, or their squares.
@@ -310,7 +317,8 @@ ALWAYS_INLINE void pass(const struct isa_network *n, const struct isa_transposed
 			if (squares)
 				rbf_curvature(centres, lesson, f[p].dscores, f[p].f6, f[p].df6);
 			else
-				losses[first + p] = rbf_loss(centres, lesson, lesson->targets[first + p], f[p].dscores, f[p].f6, f[p].df6);
+				losses[first + p] =
+					rbf_loss(centres, lesson, lesson->targets[first + p], f[p].dscores, f[p].f6, f[p].df6);
 		}
 #define CALL(count) backward_hidden(n, turned_w, count, f, ds4, squares)
 		FOR_PICTURES(pictures, CALL)

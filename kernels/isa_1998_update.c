@@ -11,8 +11,8 @@ ALWAYS_INLINE void descend_run(const struct isa_sgd *sgd, const float *gradient,
 		descend(sgd, vf_load(&gradient[i]), &params[i], &momentum[i], scale ? &scale[i] : NULL);
 }
 
-#define DESCEND(sgd, gradient, params, momentum, field)                                                              \
-	descend_run(sgd, (const float *)(gradient), sizeof (params)->field / sizeof(float), (float *)(params)->field, \
+#define DESCEND(sgd, gradient, params, momentum, field)                                                                            \
+	descend_run(sgd, (const float *)(gradient), sizeof(params)->field / sizeof(float), (float *)(params)->field,               \
 		    (float *)(momentum)->field, (sgd)->scale ? (const float *)(sgd)->scale->field : NULL)
 
 static float add_columns(const float columns[16])
@@ -53,8 +53,8 @@ static void update_c1_s2(const struct isa_1998_gradient *g, const struct isa_sgd
 	DESCEND(sgd, sum.s2_bias, params, momentum, s2_bias);
 }
 
-static void update_c3_s4(const struct lenet5 *net, struct isa_1998_gradient *g, const struct isa_sgd *sgd, struct isa_params *params,
-			 struct isa_params *momentum)
+static void update_c3_s4(const struct lenet5 *net, struct isa_1998_gradient *g, const struct isa_sgd *sgd,
+			 struct isa_params *params, struct isa_params *momentum)
 {
 	for (int map = 0; map < N_MAPS1; map++)
 		for (int tap = 0; tap < N_TAPS; tap++)

@@ -82,23 +82,24 @@ ALWAYS_INLINE void update_full(const struct isa_sgd *sgd, const float *in, const
 			       float *params, float *momentum, const float *scale, const int rows, const int block)
 {
 	for (int row = 0; row < n_rows; row += rows)
-	for (int unit = 0; unit < width; unit += block * VF_LANES) {
-		vf sums[4][8];
-		UNROLLED(4, r, rows)
-			UNROLLED(8, v, block)
-				sums[r][v] = vf_set1(0.0f);
-		for (int p = 0; p < pictures; p++) {
-			const float *x = in + (size_t)p * FEATURES_STRIDE + row, *y = d + (size_t)p * FEATURES_STRIDE + unit;
+		for (int unit = 0; unit < width; unit += block * VF_LANES) {
+			vf sums[4][8];
 			UNROLLED(4, r, rows)
 				UNROLLED(8, v, block)
-					sums[r][v] = vf_fma(vf_set1(x[r]), vf_load(&y[v * VF_LANES]), sums[r][v]);
-		}
-		UNROLLED(4, r, rows)
-			UNROLLED(8, v, block) {
-				int at = (row + r) * width + unit + v * VF_LANES;
-				descend(sgd, sums[r][v], &params[at], &momentum[at], scale ? &scale[at] : NULL);
+					sums[r][v] = vf_set1(0.0f);
+			for (int p = 0; p < pictures; p++) {
+				const float *x = in + (size_t)p * FEATURES_STRIDE + row,
+					    *y = d + (size_t)p * FEATURES_STRIDE + unit;
+				UNROLLED(4, r, rows)
+					UNROLLED(8, v, block)
+						sums[r][v] = vf_fma(vf_set1(x[r]), vf_load(&y[v * VF_LANES]), sums[r][v]);
 			}
-	}
+			UNROLLED(4, r, rows)
+				UNROLLED(8, v, block) {
+					int at = (row + r) * width + unit + v * VF_LANES;
+					descend(sgd, sums[r][v], &params[at], &momentum[at], scale ? &scale[at] : NULL);
+				}
+		}
 }
 
 #if defined __AVX512F__

@@ -20,13 +20,13 @@ ALWAYS_INLINE void direct_c1(const struct isa_params *w, const float *input, int
 		UNROLLED(4, i, 4)
 			sums[m][i] = vf_set1(w->c1_bias[map + m]);
 	UNROLLED(5, ky, 5)
-	UNROLLED(5, kx, 5)
-	UNROLLED(4, i, 4) {
-		int column = kx + (i & 1);
-		vf in = vf_load(&input[(2 * y + ky + (i >> 1)) * 32 + (column & 1) * 16 + column / 2 + lane]);
-		UNROLLED(3, m, DIRECT_MAPS)
-			sums[m][i] = vf_fma(in, vf_set1(w->c1_weight[map + m][ky][kx]), sums[m][i]);
-	}
+		UNROLLED(5, kx, 5)
+			UNROLLED(4, i, 4) {
+				int column = kx + (i & 1);
+				vf in = vf_load(&input[(2 * y + ky + (i >> 1)) * 32 + (column & 1) * 16 + column / 2 + lane]);
+				UNROLLED(3, m, DIRECT_MAPS)
+					sums[m][i] = vf_fma(in, vf_set1(w->c1_weight[map + m][ky][kx]), sums[m][i]);
+			}
 }
 
 // To the sums of direct_c3, what row ky of the weights of map `map` of S2 adds. A pixel is broadcast once for DIRECT_TAPS weights.
@@ -40,18 +40,18 @@ ALWAYS_INLINE void direct_c3_row(const struct isa_params *w, const float (*s2)[1
 			UNROLLED(4, v, MAP_VECTORS)
 				weights[t][v] = vf_load(&w->c3_weight[map][ky * 5 + kx + t][v * VF_LANES]);
 		UNROLLED(2, row, 2)
-		UNROLLED(14, from, DIRECT_COLUMNS + DIRECT_TAPS - 1) {
-			vf in = vf_set1(s2[map][2 * y + ky + row][x + kx + from]);
-			UNROLLED(5, t, DIRECT_TAPS) {
-				int to = from - t;
-				if (to < 0 || to >= DIRECT_COLUMNS)
-					continue;
-				UNROLLED(4, v, MAP_VECTORS) {
-					vf *sum = &sums[to / 2][v][2 * row + to % 2];
-					*sum = vf_fma(in, weights[t][v], *sum);
+			UNROLLED(14, from, DIRECT_COLUMNS + DIRECT_TAPS - 1) {
+				vf in = vf_set1(s2[map][2 * y + ky + row][x + kx + from]);
+				UNROLLED(5, t, DIRECT_TAPS) {
+					int to = from - t;
+					if (to < 0 || to >= DIRECT_COLUMNS)
+						continue;
+					UNROLLED(4, v, MAP_VECTORS) {
+						vf *sum = &sums[to / 2][v][2 * row + to % 2];
+						*sum = vf_fma(in, weights[t][v], *sum);
+					}
 				}
 			}
-		}
 	}
 }
 

@@ -17,14 +17,15 @@ NOINLINE void forward_c1(const struct isa_network *n, struct isa_maps *maps, str
 	enum lenet5_activation activation = n->net->activation[LENET5_S2];
 	input_points(maps->input, points);
 	for (int tile = 0; tile < C1_TILES; tile++)
-	VF_EACH(lane, 16)
-	for (int map = 0; map < N_MAPS1; map += C1_BLOCK) {
-		vf pixels[C1_BLOCK][C1_TILE][2];
-		convolve_c1(n, points, tile, lane, map, pixels);
-		UNROLLED(2, m, C1_BLOCK)
-			UNROLLED(2, y, 2)
-				vf_store(&maps->s2[map + m][2 * tile + y][lane], activate(activation, pool(pixels[m][2 * y])));
-	}
+		VF_EACH(lane, 16)
+			for (int map = 0; map < N_MAPS1; map += C1_BLOCK) {
+				vf pixels[C1_BLOCK][C1_TILE][2];
+				convolve_c1(n, points, tile, lane, map, pixels);
+				UNROLLED(2, m, C1_BLOCK)
+					UNROLLED(2, y, 2)
+						vf_store(&maps->s2[map + m][2 * tile + y][lane],
+							 activate(activation, pool(pixels[m][2 * y])));
+			}
 }
 
 // C3 and S4, into s4 (25, 16).

@@ -151,7 +151,8 @@ ALWAYS_INLINE void forward_f6(const struct isa_network *n, const int pictures, s
 		activate_row(n->net->activation[LENET5_F6], f6 + (size_t)p * stride, F6_STRIDE);
 }
 
-ALWAYS_INLINE void forward_hidden(const struct isa_network *n, const int pictures, size_t stride, const float *s4, float *c5, float *f6)
+ALWAYS_INLINE void forward_hidden(const struct isa_network *n, const int pictures, size_t stride, const float *s4, float *c5,
+				  float *f6)
 {
 	const struct isa_params *w = n->params;
 	full_block(w->c5_weight[0], C5_STRIDE, w->c5_bias, s4, stride, N_S4, c5, stride, pictures, C5_BLOCK(pictures));
@@ -165,18 +166,26 @@ ALWAYS_INLINE void forward_scores(const struct isa_network *n, const int picture
 	full_block(w->output_weight[0], SCORES_STRIDE, w->output_bias, f6, stride, N_F6, scores, stride, pictures, SCORES_BLOCK);
 }
 
-ALWAYS_INLINE void forward_full(const struct isa_network *n, const int pictures, size_t stride, const float *s4, float *c5, float *f6,
-				float *scores)
+ALWAYS_INLINE void forward_full(const struct isa_network *n, const int pictures, size_t stride, const float *s4, float *c5,
+				float *f6, float *scores)
 {
 	forward_hidden(n, pictures, stride, s4, c5, f6);
 	forward_scores(n, pictures, stride, f6, scores);
 }
 
 // Calls `call` with the constant 1, 2, 3 or 4 that n is.
-#define FOR_PICTURES(n, call)                                                                                        \
-	switch (n) {                                                                                                 \
-	case 1: call(1); break;                                                                                      \
-	case 2: call(2); break;                                                                                      \
-	case 3: call(3); break;                                                                                      \
-	default: call(4); break;                                                                                     \
+#define FOR_PICTURES(n, call)                                                                                                      \
+	switch (n) {                                                                                                               \
+	case 1:                                                                                                                    \
+		call(1);                                                                                                           \
+		break;                                                                                                             \
+	case 2:                                                                                                                    \
+		call(2);                                                                                                           \
+		break;                                                                                                             \
+	case 3:                                                                                                                    \
+		call(3);                                                                                                           \
+		break;                                                                                                             \
+	default:                                                                                                                   \
+		call(4);                                                                                                           \
+		break;                                                                                                             \
 	}

@@ -53,7 +53,10 @@ static double softmax_loss(float scores[SCORES_STRIDE], const float target[16], 
 ALWAYS_INLINE vf pool_from(const vf window[4], const int32_t offsets[4], vf *from)
 {
 	vf best = window[0];
-	union { int32_t i; float f; } offset = { offsets[0] };
+	union {
+		int32_t i;
+		float f;
+	} offset = { offsets[0] };
 	*from = vf_set1(offset.f);
 	UNROLL(3)
 	for (int i = 1; i < 4; i++) {
@@ -69,16 +72,17 @@ static void train_c1(const struct isa_network *n, struct pooled_maps *maps)
 	static const int32_t offsets[4] = { 0, 1, S2_FROM_ROW, S2_FROM_ROW + 1 };
 	enum lenet5_activation activation = n->net->activation[LENET5_S2];
 	for (int y = 0; y < 14; y++)
-	VF_EACH(lane, 16)
-	for (int map = 0; map < N_MAPS1; map += DIRECT_MAPS) {
-		vf sums[DIRECT_MAPS][4];
-		direct_c1(n->params, maps->input, y, lane, map, sums);
-		UNROLLED(3, m, DIRECT_MAPS) {
-			vf from;
-			vf_store(&maps->s2[map + m][y][lane], activate(activation, pool_from(sums[m], offsets, &from)));
-			vf_store(&maps->s2_from[map + m][y][lane], from);
-		}
-	}
+		VF_EACH(lane, 16)
+			for (int map = 0; map < N_MAPS1; map += DIRECT_MAPS) {
+				vf sums[DIRECT_MAPS][4];
+				direct_c1(n->params, maps->input, y, lane, map, sums);
+				UNROLLED(3, m, DIRECT_MAPS) {
+					vf from;
+					vf_store(&maps->s2[map + m][y][lane],
+						 activate(activation, pool_from(sums[m], offsets, &from)));
+					vf_store(&maps->s2_from[map + m][y][lane], from);
+				}
+			}
 }
 
 static void train_c3(const struct isa_network *n, struct pooled_maps *maps, float *s4)
@@ -86,17 +90,18 @@ static void train_c3(const struct isa_network *n, struct pooled_maps *maps, floa
 	static const int32_t offsets[4] = { 0, 8, S4_FROM_ROW, S4_FROM_ROW + 8 };
 	enum lenet5_activation activation = n->net->activation[LENET5_S4];
 	for (int y = 0; y < 5; y++)
-	for (int x = 0; x < 10; x += DIRECT_COLUMNS) {
-		vf sums[DIRECT_COLUMNS / 2][MAP_VECTORS][4];
-		direct_c3(n->params, maps->s2, y, x, sums);
-		UNROLLED(5, c, DIRECT_COLUMNS / 2)
-		UNROLLED(4, v, MAP_VECTORS) {
-			vf from;
-			int pixel = y * 5 + x / 2 + c;
-			vf_store(&s4[pixel * N_MAPS3 + v * VF_LANES], activate(activation, pool_from(sums[c][v], offsets, &from)));
-			vf_store(&maps->s4_from[pixel][v * VF_LANES], from);
+		for (int x = 0; x < 10; x += DIRECT_COLUMNS) {
+			vf sums[DIRECT_COLUMNS / 2][MAP_VECTORS][4];
+			direct_c3(n->params, maps->s2, y, x, sums);
+			UNROLLED(5, c, DIRECT_COLUMNS / 2)
+				UNROLLED(4, v, MAP_VECTORS) {
+					vf from;
+					int pixel = y * 5 + x / 2 + c;
+					vf_store(&s4[pixel * N_MAPS3 + v * VF_LANES],
+						 activate(activation, pool_from(sums[c][v], offsets, &from)));
+					vf_store(&maps->s4_from[pixel][v * VF_LANES], from);
+				}
 		}
-	}
 }
 
 static void forward_maps(const struct isa_network *n, const uint8_t *pixels, struct pooled_maps *maps, float *s4)
@@ -152,33 +157,34 @@ static void backward_c3_weights(const struct pooled_maps *maps, const struct pat
 #endif
 	enum { VECTORS = (PATCH_ROW + VF_LANES - 1) / VF_LANES };
 	for (int map = 0; map < N_MAPS3; map += MAPS)
-	for (int ky = 0; ky < 5; ky += ROWS) {
-		vf sums[MAPS][ROWS][VECTORS];
-		UNROLLED(2, m, MAPS)
-			UNROLLED(5, r, ROWS)
-				UNROLLED(10, v, VECTORS)
-					sums[m][r][v] = vf_load(&gradient->c3_weight[map + m][ky + r][v * VF_LANES]);
-		for (int pixel = 0; pixel < 25; pixel++)
-		UNROLLED(2, m, MAPS) {
-			vf d = vf_set1(ds4[pixel * N_MAPS3 + map + m]);
-			const float *patch = &patches->s2[s4_patch(maps, pixel, map + m) + ky * S2_ROW];
-			UNROLLED(5, r, ROWS)
-				UNROLLED(10, v, VECTORS)
-					sums[m][r][v] = vf_fma(d, vf_load(&patch[r * S2_ROW + v * VF_LANES]), sums[m][r][v]);
+		for (int ky = 0; ky < 5; ky += ROWS) {
+			vf sums[MAPS][ROWS][VECTORS];
+			UNROLLED(2, m, MAPS)
+				UNROLLED(5, r, ROWS)
+					UNROLLED(10, v, VECTORS)
+						sums[m][r][v] = vf_load(&gradient->c3_weight[map + m][ky + r][v * VF_LANES]);
+			for (int pixel = 0; pixel < 25; pixel++)
+				UNROLLED(2, m, MAPS) {
+					vf d = vf_set1(ds4[pixel * N_MAPS3 + map + m]);
+					const float *patch = &patches->s2[s4_patch(maps, pixel, map + m) + ky * S2_ROW];
+					UNROLLED(5, r, ROWS)
+						UNROLLED(10, v, VECTORS)
+							sums[m][r][v] = vf_fma(d, vf_load(&patch[r * S2_ROW + v * VF_LANES]),
+									       sums[m][r][v]);
+				}
+			UNROLLED(2, m, MAPS)
+				UNROLLED(5, r, ROWS)
+					UNROLLED(10, v, VECTORS)
+						vf_store(&gradient->c3_weight[map + m][ky + r][v * VF_LANES], sums[m][r][v]);
 		}
-		UNROLLED(2, m, MAPS)
-			UNROLLED(5, r, ROWS)
-				UNROLLED(10, v, VECTORS)
-					vf_store(&gradient->c3_weight[map + m][ky + r][v * VF_LANES], sums[m][r][v]);
-	}
 	for (int pixel = 0; pixel < 25; pixel++)
 		for (int map = 0; map < N_MAPS3; map++)
 			gradient->c3_bias[map] += ds4[pixel * N_MAPS3 + map];
 }
 
 // ds2 += C3's weights · ds4, through S2's activation
-static void backward_c3_maps(const struct pooled_maps *maps, struct patches *patches, const float *ds4, const struct isa_transposed *turned,
-			     enum lenet5_activation activation)
+static void backward_c3_maps(const struct pooled_maps *maps, struct patches *patches, const float *ds4,
+			     const struct isa_transposed *turned, enum lenet5_activation activation)
 {
 	for (int pixel = 0; pixel < 25; pixel++)
 		for (int map = 0; map < N_MAPS3; map++) {
@@ -186,10 +192,10 @@ static void backward_c3_maps(const struct pooled_maps *maps, struct patches *pat
 			float *patch = &patches->ds2[s4_patch(maps, pixel, map)];
 			UNROLLED(5, ky, 5)
 				UNROLL(10)
-				for (int i = 0; i < PATCH_ROW; i += VH_LANES) {
-					float *at = &patch[ky * S2_ROW + i];
-					vh_store(at, vh_fma(d, vh_load(&turned->c3_weight[map][ky][i]), vh_load(at)));
-				}
+			for (int i = 0; i < PATCH_ROW; i += VH_LANES) {
+				float *at = &patch[ky * S2_ROW + i];
+				vh_store(at, vh_fma(d, vh_load(&turned->c3_weight[map][ky][i]), vh_load(at)));
+			}
 		}
 	derive_row(activation, patches->s2, patches->ds2, 14 * S2_ROW, false);
 }
@@ -205,14 +211,17 @@ static void backward_c1(const struct pooled_maps *maps, const struct patches *pa
 				UNROLLED(2, v, VECTORS)
 					sums[m][ky][v] = vh_load(&gradient->c1_weight[map + m][ky][v * VH_LANES]);
 		for (int y = 0; y < 14; y++)
-		for (int x = 0; x < 14; x++)
-		UNROLLED(2, m, MAPS) {
-			vh d = vh_set1(patches->ds2[y * S2_ROW + x * 8 + map + m]);
-			const float *patch = &patches->input[2 * y * LENET5_PADDED + 2 * x + maps->s2_from[map + m][y][x]];
-			UNROLLED(5, ky, 5)
-				UNROLLED(2, v, VECTORS)
-					sums[m][ky][v] = vh_fma(d, vh_load(&patch[ky * LENET5_PADDED + v * VH_LANES]), sums[m][ky][v]);
-		}
+			for (int x = 0; x < 14; x++)
+				UNROLLED(2, m, MAPS) {
+					vh d = vh_set1(patches->ds2[y * S2_ROW + x * 8 + map + m]);
+					const float *patch =
+						&patches->input[2 * y * LENET5_PADDED + 2 * x + maps->s2_from[map + m][y][x]];
+					UNROLLED(5, ky, 5)
+						UNROLLED(2, v, VECTORS)
+							sums[m][ky][v] =
+								vh_fma(d, vh_load(&patch[ky * LENET5_PADDED + v * VH_LANES]),
+								       sums[m][ky][v]);
+				}
 		UNROLLED(2, m, MAPS)
 			UNROLLED(5, ky, 5)
 				UNROLLED(2, v, VECTORS)
@@ -270,7 +279,8 @@ static void update_conv(const struct isa_sgd *sgd, const union isa_gradient *gra
 	VF_EACH(i, N_MAPS1 * 5 * 8)
 		descend(sgd, vf_load(&to[i]), &params->c1_weight[0][0][0] + i, &momentum->c1_weight[0][0][0] + i, NULL);
 	VF_EACH(i, N_MAPS1 * N_TAPS * N_MAPS3)
-		descend(sgd, vf_load(&c3_weight[0][0][0] + i), &params->c3_weight[0][0][0] + i, &momentum->c3_weight[0][0][0] + i, NULL);
+		descend(sgd, vf_load(&c3_weight[0][0][0] + i), &params->c3_weight[0][0][0] + i, &momentum->c3_weight[0][0][0] + i,
+			NULL);
 	VF_EACH(i, 16)
 		descend(sgd, vf_load(&sum.c1_bias[i]), &params->c1_bias[i], &momentum->c1_bias[i], NULL);
 	VF_EACH(i, N_MAPS3)
@@ -281,8 +291,8 @@ static void update_conv(const struct isa_sgd *sgd, const union isa_gradient *gra
 				turned->c3_weight[out][tap / 5][tap % 5 * 8 + map] = params->c3_weight[map][tap][out];
 }
 
-void ISA_NAME(isa_update)(int part, const struct isa_features *f, int pictures, const union isa_gradient *gradients, int n_gradients,
-			  const struct isa_sgd *sgd, struct isa_params *params, struct isa_params *momentum,
+void ISA_NAME(isa_update)(int part, const struct isa_features *f, int pictures, const union isa_gradient *gradients,
+			  int n_gradients, const struct isa_sgd *sgd, struct isa_params *params, struct isa_params *momentum,
 			  struct isa_transposed *turned)
 {
 	if (part < UPDATE_C5) {
@@ -290,8 +300,8 @@ void ISA_NAME(isa_update)(int part, const struct isa_features *f, int pictures, 
 	} else if (part < UPDATE_C5 + UPDATE_F6) {
 		update_f6(part - UPDATE_C5, f, pictures, sgd, NULL, params, momentum, turned);
 	} else {
-		update_full(sgd, f->f6, f->dscores, pictures, N_F6, SCORES_STRIDE, params->output_weight[0], momentum->output_weight[0],
-			    NULL, 4, SCORES_BLOCK);
+		update_full(sgd, f->f6, f->dscores, pictures, N_F6, SCORES_STRIDE, params->output_weight[0],
+			    momentum->output_weight[0], NULL, 4, SCORES_BLOCK);
 		for (int unit = 0; unit < LENET5_DIGITS; unit++)
 			for (int i = 0; i < N_F6; i++)
 				turned->output_weight[unit][i] = params->output_weight[i][unit];

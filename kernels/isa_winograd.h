@@ -34,8 +34,10 @@
 #include "kernels/isa_layers.h"
 
 enum {
-	C1_TILE = 4, C1_TILES = 28 / C1_TILE, // rows
-	C3_TILE = 5, C3_TILES = 10 / C3_TILE,
+	C1_TILE = 4,
+	C1_TILES = 28 / C1_TILE, // rows
+	C3_TILE = 5,
+	C3_TILES = 10 / C3_TILE,
 	C1_BLOCK = 2, // maps whose sums fit the registers together
 };
 
@@ -129,24 +131,25 @@ static inline void input_points(const float *input, struct isa_points *points)
 static inline void s2_points(const float s2[N_MAPS1][14][16], struct isa_points *points)
 {
 	for (int tile = 0; tile < C3_TILES; tile++)
-	for (int map = 0; map < N_MAPS1; map++)
-		VF_EACH(lane, 16) {
-			vf rows[C3_TILE + 4], at[C3_POINTS];
-			UNROLLED(9, y, C3_TILE + 4)
-				rows[y] = vf_load(&s2[map][C3_TILE * tile + y][lane]);
-			c3_points_of(rows, at);
-			UNROLLED(9, point, C3_POINTS)
-				vf_store(&points->s2[tile][map][point][lane], at[point]);
-		}
+		for (int map = 0; map < N_MAPS1; map++)
+			VF_EACH(lane, 16) {
+				vf rows[C3_TILE + 4], at[C3_POINTS];
+				UNROLLED(9, y, C3_TILE + 4)
+					rows[y] = vf_load(&s2[map][C3_TILE * tile + y][lane]);
+				c3_points_of(rows, at);
+				UNROLLED(9, point, C3_POINTS)
+					vf_store(&points->s2[tile][map][point][lane], at[point]);
+			}
 }
 
 // To sums of C1, the products at a point. in: the point's even and odd columns. sums[map][even or odd column].
 ALWAYS_INLINE void add_c1_point(const float weight[5][8], const float in[2 * 16], int lane, int map, vf sums[C1_BLOCK][2])
 {
 	UNROLLED(5, kx, 5)
-	UNROLLED(2, m, C1_BLOCK)
-	UNROLLED(2, odd, 2)
-		sums[m][odd] = vf_fma(vf_load(&in[(kx + odd) % 2 * 16 + lane + (kx + odd) / 2]), vf_set1(weight[kx][map + m]), sums[m][odd]);
+		UNROLLED(2, m, C1_BLOCK)
+			UNROLLED(2, odd, 2)
+				sums[m][odd] = vf_fma(vf_load(&in[(kx + odd) % 2 * 16 + lane + (kx + odd) / 2]),
+						      vf_set1(weight[kx][map + m]), sums[m][odd]);
 }
 
 // C1 before pooling, once there are input_points: maps map..map + C1_BLOCK, a tile of rows, columns 2·lane.. and the odd ones beside
@@ -164,7 +167,9 @@ ALWAYS_INLINE void convolve_c1(const struct isa_network *n, const struct isa_poi
 	}
 	UNROLLED(2, m, C1_BLOCK)
 		UNROLLED(2, x, 2) {
-			const vf at[] = { sums[1][m][x], sums[2][m][x], sums[3][m][x], sums[4][m][x], sums[5][m][x], sums[6][m][x] };
+			const vf at[] = {
+				sums[1][m][x], sums[2][m][x], sums[3][m][x], sums[4][m][x], sums[5][m][x], sums[6][m][x]
+			};
 			struct pairs p = pairs_of(at);
 			sums[0][m][x] = p.sum[0] + (p.sum[1] + p.sum[2]);
 			pixels[m][1][x] = weigh(p.difference, 0.5f, 2);
@@ -184,20 +189,21 @@ ALWAYS_INLINE void convolve_c1(const struct isa_network *n, const struct isa_poi
 NOINLINE void sum_c3(const struct isa_winograd *w, struct isa_points *points)
 {
 	for (int point = 0; point < C3_POINTS; point++)
-	for (int tile = 0; tile < C3_TILES; tile++)
-		VF_EACH(out, N_MAPS3) {
-			vf sums[10];
-			UNROLLED(10, x, 10)
-				sums[x] = vf_set1(0.0f);
-			for (int map = 0; map < N_MAPS1; map++)
-			UNROLLED(5, kx, 5) {
-				vf weight = vf_load(&w->c3_weight[point][map][kx][out]);
+		for (int tile = 0; tile < C3_TILES; tile++)
+			VF_EACH(out, N_MAPS3) {
+				vf sums[10];
 				UNROLLED(10, x, 10)
-					sums[x] = vf_fma(vf_set1(points->s2[tile][map][point][x + kx]), weight, sums[x]);
+					sums[x] = vf_set1(0.0f);
+				for (int map = 0; map < N_MAPS1; map++)
+					UNROLLED(5, kx, 5) {
+						vf weight = vf_load(&w->c3_weight[point][map][kx][out]);
+						UNROLLED(10, x, 10)
+							sums[x] = vf_fma(vf_set1(points->s2[tile][map][point][x + kx]), weight,
+									 sums[x]);
+					}
+				UNROLLED(10, x, 10)
+					vf_store(&points->c3[tile][point][x][out], sums[x]);
 			}
-			UNROLLED(10, x, 10)
-				vf_store(&points->c3[tile][point][x][out], sums[x]);
-		}
 }
 
 // From sum_c3's sums, column x of C3 before pooling, maps from `map` on. pixels[row].
@@ -220,14 +226,15 @@ ALWAYS_INLINE void c3_column(const struct isa_network *n, const struct isa_point
 static inline void c1_pixels(const struct isa_network *n, const struct isa_points *points, float c1[N_MAPS1][28][2][16])
 {
 	for (int tile = 0; tile < C1_TILES; tile++)
-	VF_EACH(lane, 16)
-	for (int map = 0; map < N_MAPS1; map += C1_BLOCK) {
-		vf pixels[C1_BLOCK][C1_TILE][2];
-		convolve_c1(n, points, tile, lane, map, pixels);
-		UNROLLED(2, m, C1_BLOCK)
-			UNROLLED(8, i, 2 * C1_TILE)
-				vf_store(&c1[map + m][C1_TILE * tile + i / 2][i % 2][lane], pixels[m][i / 2][i % 2]);
-	}
+		VF_EACH(lane, 16)
+			for (int map = 0; map < N_MAPS1; map += C1_BLOCK) {
+				vf pixels[C1_BLOCK][C1_TILE][2];
+				convolve_c1(n, points, tile, lane, map, pixels);
+				UNROLLED(2, m, C1_BLOCK)
+					UNROLLED(8, i, 2 * C1_TILE)
+						vf_store(&c1[map + m][C1_TILE * tile + i / 2][i % 2][lane],
+							 pixels[m][i / 2][i % 2]);
+			}
 }
 
 // Once there is sum_c3.

@@ -4,5 +4,6 @@
 int cudnn_engine_open(int device, bool tf32, struct engine **engine, struct err *e)
 {
 	(void)device, (void)tf32, (void)engine;
-	return err_set(e, "this build is without cuDNN: make builds it in where cudnn.h of cuDNN 9 is beside the CUDA toolkit's headers");
+	return err_set(
+		e, "this build is without cuDNN: make builds it in where cudnn.h of cuDNN 9 is beside the CUDA toolkit's headers");
 }

@@ -70,7 +70,7 @@ static inline vf vf_round(vf x) // |x| < 2^22: adding 1.5·2^23 leaves no bits f
 	return (x + magic) - magic;
 }
 #define vf_power2(n) ((vf)((__builtin_convertvector(n, vf_mask) + 127) << 23))
-#define vf_abs(x) ((vf)((vf_mask)(x) & 0x7fffffff))
+#define vf_abs(x) ((vf)((vf_mask)(x)&0x7fffffff))
 #endif
 
 // `vh`: eight floats or a whole vf, whichever is less. Read and written back at steps of eight floats, a store is found whole

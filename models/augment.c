@@ -114,17 +114,14 @@ static void apply(const struct warp *w, const uint8_t *from, uint8_t *to)
 	for (int y = 0; y < SIDE; y++) {
 		for (int x = 0; x < SIDE; x++) {
 			float dx = (float)x - centre, dy = (float)y - centre;
-			float at_x =
-			    centre + w->matrix[0][0] * dx + w->matrix[0][1] * dy + w->shift[0] + w->field[0].at[y][x];
-			float at_y =
-			    centre + w->matrix[1][0] * dx + w->matrix[1][1] * dy + w->shift[1] + w->field[1].at[y][x];
+			float at_x = centre + w->matrix[0][0] * dx + w->matrix[0][1] * dy + w->shift[0] + w->field[0].at[y][x];
+			float at_y = centre + w->matrix[1][0] * dx + w->matrix[1][1] * dy + w->shift[1] + w->field[1].at[y][x];
 			at_x = framed(at_x);
 			at_y = framed(at_y);
 			int left = (int)at_x, top = (int)at_y;
 			float u = at_x - (float)left, v = at_y - (float)top;
 			const float *above = &picture[top][left], *below = above + FRAMED;
-			float value =
-			    (1 - v) * ((1 - u) * above[0] + u * above[1]) + v * ((1 - u) * below[0] + u * below[1]);
+			float value = (1 - v) * ((1 - u) * above[0] + u * above[1]) + v * ((1 - u) * below[0] + u * below[1]);
 			to[y * SIDE + x] = (uint8_t)(value + 0.5f);
 		}
 	}

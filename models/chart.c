@@ -53,8 +53,9 @@ static int loss_data(struct gnuplot *g, const struct curve *c, int k, uint32_t s
 	}
 	fprintf(g->script, "END\n");
 	free(blocks);
-	return n ? 0 : err_set(e, "%s: less than %u pictures of its first epoch are recorded; --smooth takes fewer at a time",
-			       c->out, smooth);
+	return n ? 0
+		 : err_set(e, "%s: less than %u pictures of its first epoch are recorded; --smooth takes fewer at a time", c->out,
+			   smooth);
 }
 
 int chart_loss(const struct chart *chart, const struct curve *curves, int n, uint32_t smooth, struct err *e)
@@ -131,7 +132,8 @@ int chart_epochs(const struct chart *chart, const struct curve *curves, int n, s
 		panel(&g, curves, n, "2", "4", false);
 		fprintf(g.script,
 			"set yrange [*:*] reverse\nset ylabel '%s accuracy, %% (finer towards 100)'\n"
-			"set ytics ('0' 100, '50' 50, '80' 20, '90' 10, '95' 5, '98' 2, '99' 1, '99.5' 0.5, '99.8' 0.2, '99.9' 0.1)\n"
+			"set ytics ('0' 100, '50' 50, '80' 20, '90' 10, '95' 5, '98' 2, '99' 1, '99.5' 0.5, '99.8' 0.2, '99.9' "
+			"0.1)\n"
 			"wrong(right) = right > 0.9999 ? 0.01 : 100 - 100 * right\n",
 			measured);
 		panel(&g, curves, n, NULL, "(wrong($3))", n > 1);
@@ -153,8 +155,8 @@ int chart_confusion(const struct chart *chart, const uint32_t counts[LENET5_DIGI
 			"set xrange [-0.5:9.5]\nset yrange [9.5:-0.5]\nset xlabel 'answer'\nset ylabel 'label'\n"
 			"set palette defined (0 '#ffffff', 1 '#e69f00')\nset cbrange [0:*]\nset cblabel 'mistakes'\nset key off\n");
 		for (int i = 0; i < LENET5_DIGITS; i++)
-			fprintf(g.script, "set object rectangle center %d,%d size 1,1 fillcolor '#dcebf5' fillstyle solid noborder\n",
-				i, i);
+			fprintf(g.script,
+				"set object rectangle center %d,%d size 1,1 fillcolor '#dcebf5' fillstyle solid noborder\n", i, i);
 		fprintf(g.script, "plot $counts using 1:2:($1 == $2 ? NaN : $3) with image pixels, "
 				  "$counts using 1:2:($3 > 0 ? sprintf('%%d', $3) : '') with labels\n");
 	}
@@ -175,7 +177,8 @@ int chart_kernels(const struct chart *chart, const float *weights, struct err *e
 			for (int i = 0; i < SIDE * SIDE; i++)
 				fprintf(g.script, "%d %d %.9g\n", map * (SIDE + 1) + i % SIDE, i / SIDE,
 					(double)weights[map * SIDE * SIDE + i]);
-			fprintf(g.script, "END\nset label '%d' at %d,-1.2 center\n"
+			fprintf(g.script,
+				"END\nset label '%d' at %d,-1.2 center\n"
 				"set object rectangle center %d,2 size 5,5 front fillstyle empty border linecolor '#808080'\n",
 				map, map * (SIDE + 1) + SIDE / 2, map * (SIDE + 1) + SIDE / 2);
 		}

@@ -162,8 +162,8 @@ static void print(const struct bench *b, bool train, bool json, double us)
 		printf("{\"work\": \"%s\", \"network\": \"%s\", \"engine\": \"%s\", \"batch\": %d, \"threads\": %d, "
 		       "\"us_per_image\": %.6g, "
 		       "\"images_per_s\": %.6g, \"mflop_per_image\": %.6g, \"peak_gflops\": %.6g, \"peak_share\": %.6g}\n",
-		       train ? "train" : "forward", b->net->name, b->engine->name, b->batch, b->n_threads, us, 1e6 / us,
-		       flop / 1e6, peak / 1e9, share);
+		       train ? "train" : "forward", b->net->name, b->engine->name, b->batch, b->n_threads, us, 1e6 / us, flop / 1e6,
+		       peak / 1e9, share);
 		return;
 	}
 	printf("%s, network %s, batch %d, %s, %d thread%s\n", train ? "training" : "forward", b->net->name, b->batch,
@@ -187,9 +187,8 @@ int command_bench(const struct program *program, int argc, char **argv)
 		{ "json", NULL, "print JSON", .flag = &json },
 		OPTIONS_ENGINE(choice),
 	};
-	const struct usage usage = { "bench", "",
-				     "\nMeasures what a picture costs; takes two seconds. Wants a quiet machine.", options,
-				     sizeof options / sizeof options[0] };
+	const struct usage usage = { "bench", "", "\nMeasures what a picture costs; takes two seconds. Wants a quiet machine.",
+				     options, sizeof options / sizeof options[0] };
 	int status;
 	double us;
 	struct err e;

@@ -67,8 +67,8 @@ static int write_mistakes(const char *dir, const struct evaluation *v, const str
 		uint8_t *bytes;
 		size_t n;
 		struct image image = { LENET5_SIDE, LENET5_SIDE, test->pixels + (size_t)i * LENET5_PIXELS };
-		if (snprintf(path, sizeof path, "%s/%05u-is-%d-read-%d.png", dir, i, test->labels[i],
-			     predictions[i].digit) >= (int)sizeof path)
+		if (snprintf(path, sizeof path, "%s/%05u-is-%d-read-%d.png", dir, i, test->labels[i], predictions[i].digit) >=
+		    (int)sizeof path)
 			return err_set(e, "%.40s...: too long a name", dir);
 		if (image_write_png(&image, &bytes, &n, e))
 			return err_prefix(e, "%s", path);
@@ -84,8 +84,8 @@ static void print_text(const struct evaluation *v, const struct idx *test, const
 {
 	const struct measure *m = &v->measure;
 	printf("%s on the %u test pictures of %s:\n", v->model, m->n, v->dir);
-	printf("accuracy %.2f %% (%u right, %u wrong), loss %.5f\n\n", 100 * measure_accuracy(m), m->n_right,
-	       m->n - m->n_right, m->loss);
+	printf("accuracy %.2f %% (%u right, %u wrong), loss %.5f\n\n", 100 * measure_accuracy(m), m->n_right, m->n - m->n_right,
+	       m->loss);
 	printf("label     answer 0     1     2     3     4     5     6     7     8     9   right\n");
 	for (int label = 0; label < LENET5_DIGITS; label++) {
 		uint32_t sum = 0;
@@ -162,8 +162,7 @@ static int run(const struct program *program, const struct arguments *a, struct 
 	struct idx test = { 0 };
 	struct engine *engine = NULL;
 	struct lenet5_prediction *predictions = NULL;
-	if (measure_model(a->model, a->network, &weights, &v.model, e) ||
-	    measure_data(a->data, IDX_TEST, &test, &v.dir, e) ||
+	if (measure_model(a->model, a->network, &weights, &v.model, e) || measure_data(a->data, IDX_TEST, &test, &v.dir, e) ||
 	    options_open_engine(program, &a->engine, &engine, e))
 		goto out;
 	predictions = malloc(test.n * sizeof *predictions);

@@ -123,8 +123,7 @@ static int fetch_package(struct fetch *f, struct err *e)
 	if (download_run(&packed, pack, e))
 		return -1;
 	const struct download unpacked = { "unpacking", f->tmp, UNPACKED_BYTES };
-	const char *const unpack[] = { "tar",          "-xzf", PACKAGE "-" PACKAGE_VERSION ".tgz", "--no-same-owner",
-				       "package/data", NULL };
+	const char *const unpack[] = { "tar", "-xzf", PACKAGE "-" PACKAGE_VERSION ".tgz", "--no-same-owner", "package/data", NULL };
 	if (download_run(&unpacked, unpack, e))
 		return -1;
 	for (int i = 0; i < N_FILES; i++) {
@@ -198,10 +197,9 @@ int command_fetch(const struct program *program, int argc, char **argv)
 	(void)program;
 	struct fetch f = { .dir = "data" };
 	const struct option options[] = { { "data", "DIR", "where the files are put (data)", .text = &f.dir } };
-	const struct usage usage = {
-		"fetch", "", "\nGets MNIST's four files, 55 MB, and checks them. Right ones that are there are kept.",
-		options, 1
-	};
+	const struct usage usage = { "fetch", "",
+				     "\nGets MNIST's four files, 55 MB, and checks them. Right ones that are there are kept.",
+				     options, 1 };
 	int status;
 	struct err e;
 	if (!options_parse(&usage, &argc, argv, &status))

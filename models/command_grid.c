@@ -144,15 +144,15 @@ int command_grid(const struct program *program, int argc, char **argv)
 		{ "model", "FILE", "a weights file (the built-in model)", .text = &a.model },
 		{ "network", "NAME", "the network, where the file does not say", .text = &a.network },
 		{ "data", "DIR", "where MNIST's files are (data, else tests/data)", .text = &a.data },
-		{ "from", "N", "the number of the first picture, as `lenet eval` counts (0)", .count = &a.from,
-		  .max = 1000000, .zero = true },
+		{ "from", "N", "the number of the first picture, as `lenet eval` counts (0)", .count = &a.from, .max = 1000000,
+		  .zero = true },
 		{ "count", "N", "so many pictures (128)", .count = &a.count, .max = MAX_PICTURES },
 		{ "o", "FILE.png", "the image (grid.png)", .text = &a.out },
 		OPTIONS_ENGINE(a.engine),
 	};
 	const struct usage usage = { "grid", "",
-				     "\nDraws the first pictures of the test set, their labels and what a network reads.",
-				     options, sizeof options / sizeof options[0] };
+				     "\nDraws the first pictures of the test set, their labels and what a network reads.", options,
+				     sizeof options / sizeof options[0] };
 	int status;
 	struct err e;
 	if (!options_parse(&usage, &argc, argv, &status))

@@ -11,7 +11,7 @@ enum { KEY_WIDTH = 20 };
 static void print_layers(const struct lenet5 *net)
 {
 	static const char *const activations[] = {
-		[LENET5_IDENTITY] = "", [LENET5_SIGMOID] = "sigmoid", [LENET5_RELU] = "ReLU",
+		[LENET5_IDENTITY] = "", [LENET5_SIGMOID] = "sigmoid",   [LENET5_RELU] = "ReLU",
 		[LENET5_TANH] = "tanh", [LENET5_SQUASH] = "1.7159tanh",
 	};
 	printf("layer      output  activation  parameters  connections\n");
@@ -45,8 +45,7 @@ int command_info(const struct program *program, int argc, char **argv)
 	const struct option options[] = {
 		{ "network", "NAME", "the network, where the file does not say", .text = &network },
 	};
-	const struct usage usage = { "info", "[FILE]", "\nShows what is in a weights file, or in the built-in model.",
-				     options, 1 };
+	const struct usage usage = { "info", "[FILE]", "\nShows what is in a weights file, or in the built-in model.", options, 1 };
 	int status;
 	struct err e;
 	struct weights w = { 0 };

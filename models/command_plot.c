@@ -10,12 +10,12 @@
 #include <string.h>
 
 static const char help[] =
-    "\nDraws, as NAME.svg or NAME.png:\n"
-    "  loss        the first epoch's loss of one run or several\n"
-    "  epochs      loss and accuracy after every epoch, of one run or several\n"
-    "  confusion   which digits a weights file (or the built-in model) takes for which, on the test set\n"
-    "  kernels     its C1: six filters of 5x5 weights\n"
-    "A run is named by its weights file, as `lenet train -o` was given it; the legend says what its recipe has of its own.";
+	"\nDraws, as NAME.svg or NAME.png:\n"
+	"  loss        the first epoch's loss of one run or several\n"
+	"  epochs      loss and accuracy after every epoch, of one run or several\n"
+	"  confusion   which digits a weights file (or the built-in model) takes for which, on the test set\n"
+	"  kernels     its C1: six filters of 5x5 weights\n"
+	"A run is named by its weights file, as `lenet train -o` was given it; the legend says what its recipe has of its own.";
 
 struct arguments {
 	const char *out, *title, *network, *data;
@@ -89,7 +89,9 @@ static int plot_runs(const struct arguments *a, const char *const runs[], int n,
 
 int command_plot(const struct program *program, int argc, char **argv)
 {
-	struct arguments a = { .engine = { .device = "auto", .max_batch = MEASURE_BATCH }, .smooth = 1280, .threads = options_default_threads() };
+	struct arguments a = { .engine = { .device = "auto", .max_batch = MEASURE_BATCH },
+			       .smooth = 1280,
+			       .threads = options_default_threads() };
 	const struct option options[] = {
 		{ "o", "FILE", "the picture: FILE.svg or FILE.png (KIND.svg)", .text = &a.out },
 		{ "title", "TEXT", "above it", .text = &a.title },

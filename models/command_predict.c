@@ -75,8 +75,8 @@ static int print_json(const char *path, const struct lenet5_prediction *p, const
 }
 
 // *n_bad: how many pictures could not be used.
-static int predict_all(struct engine_context *context, const struct engine_model *model, const struct usage *usage,
-		       bool json, char **paths, int n, int *n_bad, struct err *e)
+static int predict_all(struct engine_context *context, const struct engine_model *model, const struct usage *usage, bool json,
+		       char **paths, int n, int *n_bad, struct err *e)
 {
 	for (int i = 0; i < n; i++) {
 		uint8_t pixels[LENET5_PIXELS];
@@ -101,8 +101,8 @@ static int predict_all(struct engine_context *context, const struct engine_model
 	return 0;
 }
 
-static int run(const struct program *program, const struct usage *usage, const struct arguments *a, char **paths, int n,
-	       int *n_bad, struct err *e)
+static int run(const struct program *program, const struct usage *usage, const struct arguments *a, char **paths, int n, int *n_bad,
+	       struct err *e)
 {
 	struct weights w = { 0 };
 	struct engine *engine = NULL;
@@ -110,8 +110,7 @@ static int run(const struct program *program, const struct usage *usage, const s
 	struct engine_context *context = NULL;
 	const char *name;
 	int status = -1;
-	if (measure_model(a->model, a->network, &w, &name, e) ||
-	    options_open_engine(program, &a->engine, &engine, e))
+	if (measure_model(a->model, a->network, &w, &name, e) || options_open_engine(program, &a->engine, &engine, e))
 		goto out;
 	const struct engine_network network = { w.net, w.mean, w.std, w.params };
 	if (engine_model_new(engine, &network, &model, e) || engine_context_open(engine, 1, 1, &context, e))
@@ -134,9 +133,8 @@ int command_predict(const struct program *program, int argc, char **argv)
 		{ "json", NULL, "print a JSON object a line", .flag = &a.json },
 		OPTIONS_ENGINE(a.engine),
 	};
-	const struct usage usage = { "predict", "FILE.png...",
-				     "\nSays which digit each picture shows; \"-\" is standard input.", options,
-				     sizeof options / sizeof options[0] };
+	const struct usage usage = { "predict", "FILE.png...", "\nSays which digit each picture shows; \"-\" is standard input.",
+				     options, sizeof options / sizeof options[0] };
 	int status, n_bad = 0;
 	struct err e;
 	if (!options_parse(&usage, &argc, argv, &status))

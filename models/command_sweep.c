@@ -20,10 +20,11 @@
 #include <unistd.h>
 
 static const char help[] =
-    "\nTrains every point of the sweep with every seed, as many at once as --jobs says, each on one thread in the folder\n"
-    "DIR/POINT/seed=N. What is finished is kept, what was stopped goes on. Then: a table over the seeds, and DIR/accuracy.csv\n"
-    "with every epoch. A sweep is {\"seeds\": [1, 2], \"grids\": [{\"recipe\": \"lab.json\", \"lr\": [0.01, 0.1]}]}: each grid is\n"
-    "every combination of its values; models/sweeps/ has examples, and a script for Slurm.";
+	"\nTrains every point of the sweep with every seed, as many at once as --jobs says, each on one thread in the folder\n"
+	"DIR/POINT/seed=N. What is finished is kept, what was stopped goes on. Then: a table over the seeds, and DIR/accuracy.csv\n"
+	"with every epoch. A sweep is {\"seeds\": [1, 2], \"grids\": [{\"recipe\": \"lab.json\", \"lr\": [0.01, 0.1]}]}: each grid "
+	"is\n"
+	"every combination of its values; models/sweeps/ has examples, and a script for Slurm.";
 
 struct arguments {
 	const char *file, *dir, *data;
@@ -155,8 +156,7 @@ static void say_ended(struct work *w, int run, int status)
 			err_set(&e, "%s (%s, exit status %d)", line, path, status);
 		}
 		say_failed(w, run, e.msg);
-	} else if (sweep_path(&w->sweep, w->arguments->dir, run, "lenet.bin", path, &e) ||
-		   weights_read(path, NULL, &weights, &e)) {
+	} else if (sweep_path(&w->sweep, w->arguments->dir, run, "lenet.bin", path, &e) || weights_read(path, NULL, &weights, &e)) {
 		say_failed(w, run, e.msg);
 	} else {
 		const char *test = weights_get(&weights, "test_accuracy");

@@ -11,8 +11,8 @@
 #include <string.h>
 
 static const char help[] =
-    "\nTrains as the recipe says and writes a weights file. Beside OUT.bin lie OUT.steps.csv, OUT.epochs.csv and, until it\n"
-    "is finished, OUT.checkpoint: Ctrl-C saves it, --resume goes on from it to the same bytes as without a break.";
+	"\nTrains as the recipe says and writes a weights file. Beside OUT.bin lie OUT.steps.csv, OUT.epochs.csv and, until it\n"
+	"is finished, OUT.checkpoint: Ctrl-C saves it, --resume goes on from it to the same bytes as without a break.";
 
 struct arguments {
 	const char *recipe, *out, *data;
@@ -94,9 +94,8 @@ static enum train_result run(const struct program *program, const struct argumen
 	    options_open_engine(program, &a->engine, &engine, e))
 		goto out;
 	job.engine = engine;
-	printf("%s: network %s, %u pictures of %s, measured on %s; %s, %d thread%s\n", a->recipe,
-	       lenet5_at(recipe.network)->name, job.train.n, dir, job.measured_on, engine->name, a->threads,
-	       a->threads > 1 ? "s" : "");
+	printf("%s: network %s, %u pictures of %s, measured on %s; %s, %d thread%s\n", a->recipe, lenet5_at(recipe.network)->name,
+	       job.train.n, dir, job.measured_on, engine->name, a->threads, a->threads > 1 ? "s" : "");
 	fflush(stdout);
 	stop_catch();
 	result = train_run(&job, e);
@@ -109,7 +108,9 @@ out:
 
 int command_train(const struct program *program, int argc, char **argv)
 {
-	struct arguments a = { .out = "lenet.bin", .engine = { .device = "auto", .training = true }, .threads = options_default_threads() };
+	struct arguments a = { .out = "lenet.bin",
+			       .engine = { .device = "auto", .training = true },
+			       .threads = options_default_threads() };
 	const struct option own[] = {
 		{ "o", "OUT.bin", "the weights file (lenet.bin)", .text = &a.out },
 		{ "resume", NULL, "go on from OUT.checkpoint", .flag = &a.resume },

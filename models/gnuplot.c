@@ -32,7 +32,8 @@ int gnuplot_begin(struct gnuplot *g, const char *out, int width, int height, str
 	if (!script)
 		return err_errno(e, "a temporary file");
 	if (strcmp(dot, ".svg") == 0)
-		fprintf(script, "set terminal svg size %d,%d noenhanced font 'sans-serif,13' background '#ffffff'\n", width, height);
+		fprintf(script, "set terminal svg size %d,%d noenhanced font 'sans-serif,13' background '#ffffff'\n", width,
+			height);
 	else
 		fprintf(script, "set terminal pngcairo size %d,%d noenhanced font 'sans-serif,13' fontscale 1.5 linewidth 2\n",
 			2 * width, 2 * height);

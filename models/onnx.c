@@ -99,8 +99,19 @@ struct node {
 	struct attribute attributes[2];
 };
 
-#define POOL { { "kernel_shape", 2, 2 }, { "strides", 2, 2 } }
-#define WEIGHT_IS_OUT_IN { { "transB", 1, 0 } }
+#define POOL                                                                                                                       \
+	{                                                                                                                          \
+		{ "kernel_shape", 2, 2 },                                                                                          \
+		{                                                                                                                  \
+			"strides", 2, 2                                                                                            \
+		}                                                                                                                  \
+	}
+#define WEIGHT_IS_OUT_IN                                                                                                           \
+	{                                                                                                                          \
+		{                                                                                                                  \
+			"transB", 1, 0                                                                                             \
+		}                                                                                                                  \
+	}
 static const struct node nodes[] = {
 	{ "Conv", LENET5_C1, { "input", "c1.weight", "c1.bias" }, "c1", { { "pads", 2, 4 } } },
 	{ "MaxPool", LENET5_S2, { "c1" }, "s2.pooled", POOL },
@@ -119,7 +130,9 @@ enum { N_NODES = sizeof nodes / sizeof nodes[0] };
 static void put_node(struct message *graph, const struct lenet5 *net, const struct node *node)
 {
 	static const char *const activations[] = {
-		[LENET5_SIGMOID] = "Sigmoid", [LENET5_RELU] = "Relu", [LENET5_TANH] = "Tanh",
+		[LENET5_SIGMOID] = "Sigmoid",
+		[LENET5_RELU] = "Relu",
+		[LENET5_TANH] = "Tanh",
 	};
 	struct message m = { 0 };
 	for (int i = 0; i < 3 && node->inputs[i]; i++)
@@ -202,8 +215,9 @@ static void put_graph(struct message *model, const struct weights *w, const floa
 int onnx_encode(const struct weights *w, uint8_t **bytes, size_t *n, struct err *e)
 {
 	if (w->net->output != LENET5_LOGITS)
-		return err_set(e, "network %s cannot be written as ONNX: its output layer is distances, not logits; sigmoid and relu can",
-			       w->net->name);
+		return err_set(
+			e, "network %s cannot be written as ONNX: its output layer is distances, not logits; sigmoid and relu can",
+			w->net->name);
 	struct message model = { 0 }, operators = { 0 };
 	float *params = malloc(w->net->n_params * sizeof *params);
 	if (!params)

@@ -148,7 +148,8 @@ bool options_parse(const struct usage *usage, int *argc, char **argv, int *statu
 		if (o->text) {
 			*o->text = value;
 		} else if (!read_count(o, value)) {
-			*status = options_wrong(usage, "--%s %s: want a whole number from %d to %d", o->name, value, !o->zero, o->max);
+			*status = options_wrong(usage, "--%s %s: want a whole number from %d to %d", o->name, value, !o->zero,
+						o->max);
 			return false;
 		}
 	}

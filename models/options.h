@@ -21,12 +21,15 @@ struct option {
 };
 
 // What every command that computes says of its engine.
-#define OPTIONS_ENGINE(choice) \
-	{ "device", "D", "auto, cpu or cuda[:N] (auto)", .text = &(choice).device }, \
-	{ "kernels", "K", "on a GPU: cudnn, own, or auto: cuDNN where it works, but own to train (auto)", .text = &(choice).kernels }, \
-	{ "cudnn", NULL, "the old name of --kernels cudnn", .text = &(choice).kernels, .preset = "cudnn" }, \
-	{ "tf32", NULL, "with --kernels cudnn: faster and coarser arithmetic, on tensor cores", .flag = &(choice).tf32 }, \
-	{ "isa", "ISA", "on the CPU: avx512, avx2 or portable (the best it has)", .text = &(choice).isa }
+#define OPTIONS_ENGINE(choice)                                                                                                     \
+	{ "device", "D", "auto, cpu or cuda[:N] (auto)", .text = &(choice).device },                                               \
+		{ "kernels", "K", "on a GPU: cudnn, own, or auto: cuDNN where it works, but own to train (auto)",                  \
+		  .text = &(choice).kernels },                                                                                     \
+		{ "cudnn", NULL, "the old name of --kernels cudnn", .text = &(choice).kernels, .preset = "cudnn" },                \
+		{ "tf32", NULL, "with --kernels cudnn: faster and coarser arithmetic, on tensor cores", .flag = &(choice).tf32 },  \
+	{                                                                                                                          \
+		"isa", "ISA", "on the CPU: avx512, avx2 or portable (the best it has)", .text = &(choice).isa                      \
+	}
 
 struct usage {
 	const char *command; // "train"

@@ -33,14 +33,17 @@ static const char *network_name(int i)
 
 static const char *schedule_name(int i)
 {
-	static const char *const names[] = { [RECIPE_CONSTANT] = "constant", [RECIPE_COSINE] = "cosine",
-					     [RECIPE_PUBLISHED] = "published", NULL };
+	static const char *const names[] = {
+		[RECIPE_CONSTANT] = "constant", [RECIPE_COSINE] = "cosine", [RECIPE_PUBLISHED] = "published", NULL
+	};
 	return names[i];
 }
 
 static const char *loss_name(int i)
 {
-	static const char *const names[] = { [ENGINE_CROSS_ENTROPY] = "cross_entropy", [ENGINE_MSE] = "mse", [ENGINE_MAP] = "map", NULL };
+	static const char *const names[] = {
+		[ENGINE_CROSS_ENTROPY] = "cross_entropy", [ENGINE_MSE] = "mse", [ENGINE_MAP] = "map", NULL
+	};
 	return names[i];
 }
 
@@ -59,14 +62,30 @@ static const struct field fields[] = {
 	{ { "lr", "learning rate (its highest, with a schedule)" }, REAL, true, false, AT(lr), RANGE(0, 100) },
 	{ { "momentum", "v = momentum v + gradient" }, REAL, false, false, AT(momentum), RANGE(0, 0.9999) },
 	{ { "weight_decay", "gradient += weight_decay x parameter" }, REAL, false, false, AT(weight_decay), RANGE(0, 1) },
-	{ { "schedule", "of the rate: constant, cosine to 0, or published" }, CHOICE, false, false, AT(schedule), .choice = schedule_name },
+	{ { "schedule", "of the rate: constant, cosine to 0, or published" },
+	  CHOICE,
+	  false,
+	  false,
+	  AT(schedule),
+	  .choice = schedule_name },
 	{ { "warmup", "steps in which the rate grows to lr" }, COUNT, false, false, AT(warmup), RANGE(0, 1e9) },
 	{ { "label_smoothing", "of the target, spread over all digits" }, REAL, false, false, AT(label_smoothing), RANGE(0, 0.9) },
 	{ { "loss", "cross_entropy; for network 1998 mse or map" }, CHOICE, false, true, AT(loss), .choice = loss_name },
 	{ { "j", "of map: the penalty of the class rubbish" }, REAL, false, true, AT(j), RANGE(0, 1000), .missing = 0.1 },
 	{ { "optimiser", "sgd, or sdlm: rates from the curvature" }, CHOICE, false, true, AT(optimiser), .choice = optimiser_name },
-	{ { "mu", "of sdlm: a parameter's rate is rate/(mu + curvature)" }, REAL, false, true, AT(mu), RANGE(1e-6, 100), .missing = 0.02 },
-	{ { "curvature_pictures", "of sdlm: estimate it on so many" }, COUNT, false, true, AT(curvature_pictures), RANGE(1, 1e9),
+	{ { "mu", "of sdlm: a parameter's rate is rate/(mu + curvature)" },
+	  REAL,
+	  false,
+	  true,
+	  AT(mu),
+	  RANGE(1e-6, 100),
+	  .missing = 0.02 },
+	{ { "curvature_pictures", "of sdlm: estimate it on so many" },
+	  COUNT,
+	  false,
+	  true,
+	  AT(curvature_pictures),
+	  RANGE(1, 1e9),
 	  .missing = 500 },
 	{ { "seed", "of the initial weights, the order and the distortions" }, COUNT, true, false, AT(seed), RANGE(0, UINT32_MAX) },
 	{ { "train_pictures", "train on the first so many; 0: on all" }, COUNT, false, false, AT(train_pictures), RANGE(0, 1e9) },
@@ -76,7 +95,13 @@ static const struct field fields[] = {
 	{ { "shear", "distort: pixels sideways a pixel down" }, REAL, false, false, AT(distort.shear), RANGE(0, 2) },
 	{ { "shift", "distort: pixels, x and y apart" }, REAL, false, false, AT(distort.shift), RANGE(0, LENET5_SIDE) },
 	{ { "elastic", "distort: a smooth field, pixels (RMS)" }, REAL, false, false, AT(distort.elastic), RANGE(0, LENET5_SIDE) },
-	{ { "elastic_sigma", "its smoothness" }, REAL, false, false, AT(distort.elastic_sigma), RANGE(0.5, LENET5_SIDE), .missing = 4 },
+	{ { "elastic_sigma", "its smoothness" },
+	  REAL,
+	  false,
+	  false,
+	  AT(distort.elastic_sigma),
+	  RANGE(0.5, LENET5_SIDE),
+	  .missing = 4 },
 };
 static_assert(sizeof fields / sizeof fields[0] == RECIPE_N_FIELDS, "RECIPE_N_FIELDS counts the table");
 
@@ -248,8 +273,7 @@ int recipe_parse(const char *text, const char *name, const char *const overrides
 			if (set_text(&fields[i], &r, overrides[i], e))
 				goto out;
 		} else if (fields[i].required && !given[i]) {
-			err_set(e, "%s: the field \"%s\" is missing (%s)", name, fields[i].public.name,
-				fields[i].public.help);
+			err_set(e, "%s: the field \"%s\" is missing (%s)", name, fields[i].public.name, fields[i].public.help);
 			goto out;
 		}
 	}

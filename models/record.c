@@ -64,8 +64,8 @@ static FILE *open_cut(const char *path, const char *head, uint64_t n_lines, stru
 		while (n < n_lines + 1 && (c = getc(f)) != EOF)
 			n += c == '\n';
 		if (n < n_lines + 1) {
-			err_set(e, "%s: the checkpoint counts on %llu lines and %llu are there; train anew without --resume",
-				path, (unsigned long long)n_lines, (unsigned long long)(n ? n - 1 : 0));
+			err_set(e, "%s: the checkpoint counts on %llu lines and %llu are there; train anew without --resume", path,
+				(unsigned long long)n_lines, (unsigned long long)(n ? n - 1 : 0));
 			fclose(f);
 			return NULL;
 		}

@@ -170,8 +170,8 @@ static int add_combination(struct sweep *s, struct grid *g, long number, struct 
 		const char *field = g->values[k]->string;
 		bool there = cJSON_GetObjectItemCaseSensitive(g->object, field);
 		number /= n;
-		if (!value || !(there ? cJSON_ReplaceItemInObjectCaseSensitive(g->object, field, value) :
-					cJSON_AddItemToObject(g->object, field, value)))
+		if (!value || !(there ? cJSON_ReplaceItemInObjectCaseSensitive(g->object, field, value)
+				      : cJSON_AddItemToObject(g->object, field, value)))
 			return err_set(e, "out of memory");
 	}
 	char *text = cJSON_PrintUnformatted(g->object);
@@ -212,9 +212,7 @@ static int parse(const cJSON *object, const char *path, struct sweep *s, struct 
 		return -1;
 	if (!cJSON_IsArray(grids) || !grids->child)
 		return err_set(e, "%s: grids: want a list of at least one: [{\"recipe\": \"lab.json\"}]", path);
-	cJSON_ArrayForEach(grid, grids)
-		if (add_grid(s, path, grid, e))
-			return -1;
+	cJSON_ArrayForEach(grid, grids) if (add_grid(s, path, grid, e)) return -1;
 	return 0;
 }
 

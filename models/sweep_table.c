@@ -148,8 +148,7 @@ int sweep_table_write_csv(const struct sweep_table *table, const char *path, str
 			const struct summary *s = k < row->n_epochs ? &row->accuracy[k] : &row->best;
 			text_printf(&t, "%s,", table->sweep->points[i].name);
 			text_printf(&t, k < row->n_epochs ? "%d," : "best,", k + 1);
-			text_printf(&t, "%d,%.9g,%.9g,%.9g,%.9g,%.9g\n", s->n, s->median, s->mean, s->deviation, s->low,
-				    s->high);
+			text_printf(&t, "%d,%.9g,%.9g,%.9g,%.9g,%.9g\n", s->n, s->median, s->mean, s->deviation, s->low, s->high);
 		}
 	}
 	size_t n;

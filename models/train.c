@@ -40,8 +40,7 @@ struct run {
 int train_split(const struct recipe *recipe, const struct idx *all, struct idx *train, struct idx *held_out, struct err *e)
 {
 	if (recipe->validation >= all->n)
-		return err_set(e, "validation %u: of %u training pictures none are left to train on", recipe->validation,
-			       all->n);
+		return err_set(e, "validation %u: of %u training pictures none are left to train on", recipe->validation, all->n);
 	uint32_t free_ones = all->n - recipe->validation;
 	uint32_t n = recipe->train_pictures ? recipe->train_pictures : free_ones;
 	if (n > free_ones)
@@ -96,8 +95,8 @@ static int set_common(struct run *r, struct weights *w, struct err *e)
 }
 
 // Writes the parameters that were last read, under metadata that `set` adds.
-static int write_weights(struct run *r, const char *path, bool checkpoint,
-			 int (*set)(struct run *, struct weights *, struct err *), struct err *e)
+static int write_weights(struct run *r, const char *path, bool checkpoint, int (*set)(struct run *, struct weights *, struct err *),
+			 struct err *e)
 {
 	struct weights w = { r->net, r->net->mean, r->net->std, .params = r->params };
 	if (checkpoint) {
@@ -136,8 +135,8 @@ static int set_results(struct run *r, struct weights *w, struct err *e)
 	snprintf(accuracy, sizeof accuracy, "%s_accuracy", r->job->measured_as);
 	snprintf(loss, sizeof loss, "%s_loss", r->job->measured_as);
 	if (set_number(w, "seed", "%.0f", r->recipe->seed, e) || set_number(w, "epochs", "%.0f", r->recipe->epochs, e) ||
-	    set_number(w, accuracy, "%.9g", measure_accuracy(&r->measure), e) ||
-	    set_number(w, loss, "%.9g", r->measure.loss, e) || weights_set(w, "measured_on", r->job->measured_on, e))
+	    set_number(w, accuracy, "%.9g", measure_accuracy(&r->measure), e) || set_number(w, loss, "%.9g", r->measure.loss, e) ||
+	    weights_set(w, "measured_on", r->job->measured_on, e))
 		return -1;
 	return 0;
 }
@@ -219,8 +218,7 @@ static int allocate(struct run *r, struct err *e)
 	if (!augment_is_none(&r->recipe->distort))
 		r->distorted = malloc(n * LENET5_PIXELS);
 	if (!r->params || !r->momentum || !r->order || !r->rates || !r->losses ||
-	    (!r->curvature && r->recipe->optimiser == RECIPE_SDLM) ||
-	    (!r->distorted && !augment_is_none(&r->recipe->distort)))
+	    (!r->curvature && r->recipe->optimiser == RECIPE_SDLM) || (!r->distorted && !augment_is_none(&r->recipe->distort)))
 		return err_set(e, "out of memory for %zu pictures", n);
 	return 0;
 }
@@ -348,9 +346,8 @@ static int finish_epoch(struct run *r, uint32_t epoch, double seconds, struct er
 		return -1;
 	progress_clear(&r->progress);
 	if (job->lines) {
-		fprintf(job->lines, "epoch %u/%u: loss %.4f, %s %.2f %%, %s loss %.4f, %.1f s\n", epoch, r->recipe->epochs,
-			loss, job->measured_as, 100 * measure_accuracy(&r->measure), job->measured_as, r->measure.loss,
-			seconds);
+		fprintf(job->lines, "epoch %u/%u: loss %.4f, %s %.2f %%, %s loss %.4f, %.1f s\n", epoch, r->recipe->epochs, loss,
+			job->measured_as, 100 * measure_accuracy(&r->measure), job->measured_as, r->measure.loss, seconds);
 		fflush(job->lines);
 	}
 	r->loss_sum = 0;
@@ -374,8 +371,7 @@ static enum train_result train_epoch(struct run *r, struct err *e)
 		double rate = (double)(seen_after(r, r->step) - seen) / (progress_now() - start);
 		snprintf(what, sizeof what, "epoch %u/%u", epoch, r->recipe->epochs);
 		snprintf(tail, sizeof tail, "loss %.4f, %.0f images/s", loss, rate);
-		progress_show(&r->progress, what, (double)(r->step - r->first_step) / (double)(r->n_steps - r->first_step),
-			      tail);
+		progress_show(&r->progress, what, (double)(r->step - r->first_step) / (double)(r->n_steps - r->first_step), tail);
 		if (r->step < end && r->job->stopped())
 			return read_params(r, e) || save_checkpoint(r, e) ? TRAIN_FAILED : TRAIN_STOPPED;
 	}

@@ -31,10 +31,10 @@ struct access {
 
 	pthread_mutex_t lock;
 	pthread_cond_t changed; // something was appended, or stopping was set
-	char *filling;          // lock; [BUFFER]
-	size_t n_filling;       // lock
-	uint64_t n_dropped;     // lock
-	bool stopping;          // lock
+	char *filling; // lock; [BUFFER]
+	size_t n_filling; // lock
+	uint64_t n_dropped; // lock
+	bool stopping; // lock
 
 	// The thread's.
 	char *writing; // [BUFFER]
@@ -80,8 +80,8 @@ static void format_text(const struct note *r, const char *client, const char *ti
 static void format_json(const struct note *r, const char *client, const char *time, char *line, int *n)
 {
 	const struct route_account *a = &r->account;
-	put(line, n, "{\"time\": \"%s\", \"client\": \"%s\", \"method\": \"%s\", \"path\": \"%s\", \"status\": ", time, client, r->method,
-	    r->path);
+	put(line, n, "{\"time\": \"%s\", \"client\": \"%s\", \"method\": \"%s\", \"path\": \"%s\", \"status\": ", time, client,
+	    r->method, r->path);
 	if (r->status)
 		put(line, n, "%d, \"duration_ms\": %.3f", r->status, ms(r->took_ns));
 	else

@@ -25,14 +25,14 @@ struct batcher {
 	bool joined; // of the thread that stops and closes
 
 	pthread_mutex_t lock;
-	pthread_cond_t changed;           // something was queued, or stopping was set
+	pthread_cond_t changed; // something was queued, or stopping was set
 	struct batcher_job *head, **tail; // lock
-	int n_queued;                     // lock; pictures in the list that are not taken
-	bool stopping;                    // lock
+	int n_queued; // lock; pictures in the list that are not taken
+	bool stopping; // lock
 
 	// The thread's.
 	struct engine_context *context;
-	float *scores;        // (max_batch, 10)
+	float *scores; // (max_batch, 10)
 	struct piece *pieces; // [max_batch]
 	int n_pieces, n_batch;
 };
@@ -160,8 +160,8 @@ static int forward(struct batcher *b, struct err *e)
 			batcher_job_ink(p->job, p->first, p->n, ink + at);
 		at += (size_t)p->n * N_PIXELS;
 	}
-	return pixels ? engine_forward_pixels(b->context, model, pixels, b->n_batch, b->scores, e) :
-			engine_forward(b->context, model, ink, b->n_batch, b->scores, e);
+	return pixels ? engine_forward_pixels(b->context, model, pixels, b->n_batch, b->scores, e)
+		      : engine_forward(b->context, model, ink, b->n_batch, b->scores, e);
 }
 
 static void compute_batch(struct batcher *b)

@@ -27,9 +27,11 @@ static const struct flag flags[] = {
 	{ "model", "[NAME=]FILE", MODEL, AT(models), 0, 0, NULL, "lenet.bin to serve; may come again; else the built-in model" },
 	{ "network", "NAME", TEXT, AT(network), 0, 0, NULL, "the network of a model file that does not say" },
 	{ "min-right", "N", NUMBER, AT(min_right), 0, 10, "7", "of ten built-in digits, else a model is refused" },
-	{ "listen", "ADDR:PORT", LISTEN, AT(listen), 0, 0, "127.0.0.1:8080", "or [v6]:PORT, unix:PATH, systemd; port 0 picks a free one" },
+	{ "listen", "ADDR:PORT", LISTEN, AT(listen), 0, 0, "127.0.0.1:8080",
+	  "or [v6]:PORT, unix:PATH, systemd; port 0 picks a free one" },
 	{ "host", "NAME", HOSTS, AT(hosts), 0, 0, NULL, "that clients call it by, behind a proxy, say; may come again" },
-	{ "cors-origin", "ORIGIN", ORIGINS, AT(origins), 0, 0, NULL, "whose pages may ask, as https://example.com; may come again" },
+	{ "cors-origin", "ORIGIN", ORIGINS, AT(origins), 0, 0, NULL,
+	  "whose pages may ask, as https://example.com; may come again" },
 	{ "api-keys", "FILE", TEXT, AT(api_keys), 0, 0, NULL, "a key a line, and nothing but page and probes without one" },
 	{ "tls-cert", "FILE", TEXT, AT(tls_cert), 0, 0, NULL, "PEM: serves HTTPS, with this certificate and its chain" },
 	{ "tls-key", "FILE", TEXT, AT(tls_key), 0, 0, NULL, "PEM: the certificate's private key" },
@@ -39,24 +41,20 @@ static const struct flag flags[] = {
 	  "on a GPU: cudnn, own, or auto: cuDNN where it works, else own" },
 	{ "tf32", NULL, SWITCH, AT(engine.tf32), 0, 0, NULL, "with --kernels cudnn: faster and coarser, on tensor cores" },
 	{ "isa", "ISA", ISA, AT(engine.isa), 0, 0, NULL, "on the CPU: avx512, avx2 or portable; without it the best" },
-	{ "on-gpu-loss", "WHAT", ON_LOSS, AT(on_loss), 0, 0, "cpu",
-	  "the CPU takes over; then: cpu (goes on), unready or exit" },
+	{ "on-gpu-loss", "WHAT", ON_LOSS, AT(on_loss), 0, 0, "cpu", "the CPU takes over; then: cpu (goes on), unready or exit" },
 	{ "batch-on-cpu", NULL, SWITCH, AT(batch_on_cpu), 0, 0, NULL, "gather pictures there, too; it is slower" },
 	{ "max-batch", "N", NUMBER, AT(max_batch), 1, 4096, "64", "on a GPU: pictures computed at once" },
 	{ "max-delay-us", "US", NUMBER, AT(max_delay_us), 0, 1000000, "0", "on a GPU: wait of a picture for company when idle" },
 	{ "queue", "N", NUMBER, AT(limits.queue), 1, 1 << 20, "4096", "on a GPU: pictures that may wait; else 503" },
 	{ "deadline-ms", "MS", NUMBER, AT(limits.deadline_ms), 1, 600000, "5000", "wait of a picture; then 503" },
-	{ "header-timeout-ms", "MS", NUMBER, AT(limits.header_timeout_ms), 1, 600000, "10000",
-	  "for all headers to come in" },
+	{ "header-timeout-ms", "MS", NUMBER, AT(limits.header_timeout_ms), 1, 600000, "10000", "for all headers to come in" },
 	{ "body-timeout-ms", "MS", NUMBER, AT(limits.body_timeout_ms), 1, 3600000, "30000", "for a body, or an answer" },
 	{ "idle-timeout", "S", NUMBER, AT(limits.idle_timeout_s), 1, 86400, "60", "between two requests" },
 	{ "max-body", "BYTES", NUMBER, AT(limits.max_body), 1, 1 << 30, "8388608", "of a request" },
-	{ "max-buffer", "BYTES", NUMBER, AT(limits.max_buffer), 1, INT32_MAX, "268435456",
-	  "of all bodies coming in at once" },
+	{ "max-buffer", "BYTES", NUMBER, AT(limits.max_buffer), 1, INT32_MAX, "268435456", "of all bodies coming in at once" },
 	{ "max-pictures", "N", NUMBER, AT(limits.max_pictures), 1, 65536, "256", "in a request" },
 	{ "max-pixels", "N", NUMBER, AT(limits.max_pixels), 784, 1 << 28, "16777216", "in a picture, or all of a request" },
-	{ "max-connections", "N", NUMBER, AT(limits.max_connections), 2, 65536, "1024",
-	  "at once, and a few for probes" },
+	{ "max-connections", "N", NUMBER, AT(limits.max_connections), 2, 65536, "1024", "at once, and a few for probes" },
 	{ "max-connections-per-address", "N", NUMBER, AT(limits.max_connections_per_address), 0, 65536, "0",
 	  "at once; 0 is no limit" },
 	{ "drain-delay", "MS", NUMBER, AT(drain_delay_ms), 0, 3600000, "0", "after SIGTERM, unready but answering" },
@@ -120,7 +118,8 @@ static int read_listen(const char *value, struct listen_spec *listen, struct err
 	}
 	if (n == 0 || n >= sizeof listen->host || (!bracketed && (memchr(host, ':', n) || *host == '[')))
 		return err_set(e,
-			       "\"%.60s\" is not accepted: give ADDRESS:PORT, as in 127.0.0.1:8080, 0.0.0.0:80 or [::1]:8080, or unix:PATH, or "
+			       "\"%.60s\" is not accepted: give ADDRESS:PORT, as in 127.0.0.1:8080, 0.0.0.0:80 or [::1]:8080, or "
+			       "unix:PATH, or "
 			       "systemd",
 			       value);
 	int port;
@@ -165,7 +164,8 @@ static int place(const char *value, const char *const *names)
 // Adds one: NAME=FILE, or a file that is its own name.
 static int read_model(const char *value, struct config *config, struct err *e)
 {
-	static const char *const taken[] = { "stats", ".", "..", NULL }; // below /v2/models/: of all models; and steps that clients take
+	static const char *const taken[] = { "stats", ".", "..",
+					     NULL }; // below /v2/models/: of all models; and steps that clients take
 	struct models_spec spec = { .file = value };
 	size_t n = strspn(value, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-");
 	if (n > 0 && n < MODELS_MAX_NAME && value[n] == '=') {
@@ -177,11 +177,14 @@ static int read_model(const char *value, struct config *config, struct err *e)
 	if (!*spec.file)
 		return err_set(e, "\"%.60s\" has no file behind the '='", value);
 	if (place(spec.name, taken) >= 0)
-		return err_set(e, "no model may be called \"%s\", which means something else in a URL: give it another name, as in "
-				  "--model NAME=%.60s", spec.name, spec.file);
+		return err_set(e,
+			       "no model may be called \"%s\", which means something else in a URL: give it another name, as in "
+			       "--model NAME=%.60s",
+			       spec.name, spec.file);
 	for (int i = 0; i < config->n_models; i++)
 		if (strcmp(config->models[i].name, spec.name) == 0)
-			return err_set(e, "a second model is called \"%s\": give it another name, as in --model NAME=%.60s", spec.name, spec.file);
+			return err_set(e, "a second model is called \"%s\": give it another name, as in --model NAME=%.60s",
+				       spec.name, spec.file);
 	if (config->n_models == MODELS_MAX)
 		return err_set(e, "more than %d models", MODELS_MAX);
 	config->models[config->n_models++] = spec;
@@ -352,8 +355,8 @@ static int set_from_arguments(int argc, char *const *argv, struct config *config
 static int check_together(const struct config *c, struct err *e)
 {
 	if (c->limits.queue < c->limits.max_pictures)
-		return err_set(e, "--queue %d is less than --max-pictures %d: a full request would never fit",
-			       c->limits.queue, c->limits.max_pictures);
+		return err_set(e, "--queue %d is less than --max-pictures %d: a full request would never fit", c->limits.queue,
+			       c->limits.max_pictures);
 	if (c->limits.max_buffer <= c->limits.max_body)
 		return err_set(e, "--max-buffer %d is not more than --max-body %d: a full body would never fit",
 			       c->limits.max_buffer, c->limits.max_body);
@@ -381,7 +384,8 @@ int config_parse(int argc, char *const *argv, char *const *environ, struct confi
 		c.n_models = c.hosts.n = c.origins.n = 0;
 		if (set_from_environment(environ, &c, e))
 			return -1;
-		int n_models = c.n_models, n_hosts = c.hosts.n, n_origins = c.origins.n; // from there; those of the command line replace them
+		int n_models = c.n_models, n_hosts = c.hosts.n,
+		    n_origins = c.origins.n; // from there; those of the command line replace them
 		c.n_models = c.hosts.n = c.origins.n = 0;
 		if (set_from_arguments(argc, argv, &c, e))
 			return -1;
@@ -416,7 +420,8 @@ void config_help(char *text, size_t n_text)
 	}
 	SAY("  %-26s %s\n  %-26s %s\n\n", "--help", "this text", "--version", "the version");
 	SAY("Each flag has an environment variable: LENETD_LISTEN for --listen, LENETD_MAX_BODY for --max-body.\n"
-	    "LENETD_TF32=1 is --tf32; both take 0 for no: --tf32=0. Of a flag that may come again the variable has all, with blanks\n"
+	    "LENETD_TF32=1 is --tf32; both take 0 for no: --tf32=0. Of a flag that may come again the variable has all, with "
+	    "blanks\n"
 	    "between them: LENETD_MODEL='a=x.bin b=y.bin'.\n"
 	    "Exit status: 0 after SIGTERM or SIGINT, 1 after a failure or, with --on-gpu-loss exit, the loss of the GPU,\n"
 	    "2 for wrong usage.\n");
@@ -430,10 +435,12 @@ void config_limits(const struct config *config, bool batched, char *line, size_t
 	if (l->max_connections_per_address)
 		snprintf(per_address, sizeof per_address, " (%d an address)", l->max_connections_per_address);
 	if (batched)
-		snprintf(gathering, sizeof gathering, "queue %d, batch %d, delay %d us, ", l->queue, config->max_batch, config->max_delay_us);
+		snprintf(gathering, sizeof gathering, "queue %d, batch %d, delay %d us, ", l->queue, config->max_batch,
+			 config->max_delay_us);
 	snprintf(line, n_line,
-		 "limits: body %d bytes (%d in all), %d pictures a request, %d pixels a picture, %d connections%s, %sdeadline %d ms, "
+		 "limits: body %d bytes (%d in all), %d pictures a request, %d pixels a picture, %d connections%s, %sdeadline %d "
+		 "ms, "
 		 "headers %d ms, body %d ms, idle %d s",
-		 l->max_body, l->max_buffer, l->max_pictures, l->max_pixels, l->max_connections, per_address, gathering, l->deadline_ms,
-		 l->header_timeout_ms, l->body_timeout_ms, l->idle_timeout_s);
+		 l->max_body, l->max_buffer, l->max_pictures, l->max_pixels, l->max_connections, per_address, gathering,
+		 l->deadline_ms, l->header_timeout_ms, l->body_timeout_ms, l->idle_timeout_s);
 }

@@ -13,7 +13,7 @@ enum { PASS = 16 }; // pictures; as fast as more, and a caller's memory stays sm
 struct direct {
 	struct metrics *metrics;
 	pthread_mutex_t lock;
-	int n_idle;                    // lock
+	int n_idle; // lock
 	struct engine_context *idle[]; // lock
 };
 
@@ -55,7 +55,7 @@ static void give_back(struct direct *d, struct engine_context *context)
 struct pass {
 	int n;
 	struct batcher_job *jobs[PASS]; // whose the pictures are
-	float *scores[PASS];            // where a picture's go
+	float *scores[PASS]; // where a picture's go
 };
 
 static void compute(struct direct *d, struct engine_context *context, struct pass *pass)

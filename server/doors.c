@@ -11,8 +11,9 @@ enum { MAX_NAME = 256 };
 
 bool doors_path_is_open(const char *path)
 {
-	static const char *const open[] = { "/healthz", "/readyz", "/v2/health/live", "/v2/health/ready",
-					    "/", "/index.html", "/app.js", "/style.css", "/icon.svg", "/favicon.ico", "/openapi.json" };
+	static const char *const open[] = { "/healthz",  "/readyz",      "/v2/health/live", "/v2/health/ready",
+					    "/",         "/index.html",  "/app.js",         "/style.css",
+					    "/icon.svg", "/favicon.ico", "/openapi.json" };
 	for (size_t i = 0; i < sizeof open / sizeof open[0]; i++)
 		if (strcmp(path, open[i]) == 0)
 			return true;
@@ -35,7 +36,8 @@ static bool read_host(const char *host, char name[MAX_NAME])
 	host += bracketed;
 	size_t n = strcspn(host, bracketed ? "]" : ":");
 	const char *rest = host + n + (bracketed && host[n]);
-	if (n == 0 || n >= MAX_NAME || (bracketed && !host[n]) || (*rest && *rest != ':') || (*rest && rest[1 + strspn(rest + 1, "0123456789")]))
+	if (n == 0 || n >= MAX_NAME || (bracketed && !host[n]) || (*rest && *rest != ':') ||
+	    (*rest && rest[1 + strspn(rest + 1, "0123456789")]))
 		return false;
 	memcpy(name, host, n);
 	name[n] = 0;
@@ -123,22 +125,26 @@ static void refuse_host(const char *host, struct route_response *response)
 	int name_length = (int)(port_of(host) - host);
 	char name[MAX_NAME];
 	if (!read_host(host, name)) {
-		route_answer_error(response, 400, "the Host header \"%.80s\" is no name or address with a port or without; IPv6 stands in "
-						  "brackets, as in [::1]:8080", host);
+		route_answer_error(response, 400,
+				   "the Host header \"%.80s\" is no name or address with a port or without; IPv6 stands in "
+				   "brackets, as in [::1]:8080",
+				   host);
 		return;
 	}
-	route_answer_error(response, 403,
-			   "the Host header names \"%.80s\", and this daemon answers to this machine's own names only, lest a page elsewhere "
-			   "uses it; start it with --host %.*s if that is right",
-			   host, name_length < 80 ? name_length : 80, host);
+	route_answer_error(
+		response, 403,
+		"the Host header names \"%.80s\", and this daemon answers to this machine's own names only, lest a page elsewhere "
+		"uses it; start it with --host %.*s if that is right",
+		host, name_length < 80 ? name_length : 80, host);
 }
 
 static void refuse_origin(const char *origin, struct route_response *response)
 {
-	route_answer_error(response, 403,
-			   "a page of \"%.80s\" asks, and it may not; start the daemon with --cors-origin %.80s if it should, and behind a "
-			   "proxy let that pass the Host header on",
-			   origin, origin);
+	route_answer_error(
+		response, 403,
+		"a page of \"%.80s\" asks, and it may not; start the daemon with --cors-origin %.80s if it should, and behind a "
+		"proxy let that pass the Host header on",
+		origin, origin);
 }
 
 // RFC 6750 section 3.
@@ -153,7 +159,8 @@ static bool has_key(const struct doors *doors, const struct route_request *reque
 		route_answer_error(response, 401, "this API key is not known; ask whoever runs the daemon for one");
 	else
 		route_answer_error(response, 401, "an API key is needed: send \"Authorization: Bearer KEY\" or \"X-API-Key: KEY\"");
-	route_header_add(response, "WWW-Authenticate", key ? "Bearer realm=\"lenetd\", error=\"invalid_token\"" : "Bearer realm=\"lenetd\"");
+	route_header_add(response, "WWW-Authenticate",
+			 key ? "Bearer realm=\"lenetd\", error=\"invalid_token\"" : "Bearer realm=\"lenetd\"");
 	return false;
 }
 
@@ -164,9 +171,10 @@ static void answer_preflight(struct route_response *response)
 	response->content_type = "text/plain";
 	response->body = "";
 	route_header_add(response, "Access-Control-Allow-Methods", "GET, HEAD, POST");
-	route_header_add(response, "Access-Control-Allow-Headers",
-			 "Authorization, Content-Type, Inference-Header-Content-Length, Traceparent, Tracestate, X-API-Key, X-Request-Id, "
-			 "X-Request-Timeout-Ms");
+	route_header_add(
+		response, "Access-Control-Allow-Headers",
+		"Authorization, Content-Type, Inference-Header-Content-Length, Traceparent, Tracestate, X-API-Key, X-Request-Id, "
+		"X-Request-Timeout-Ms");
 	route_header_add(response, "Access-Control-Max-Age", "600");
 }
 
@@ -217,7 +225,9 @@ int doors_check_host(const char *host, struct err *e)
 	else
 		is_good = is_good && strcasecmp(name, host) == 0;
 	if (!is_good)
-		return err_set(e, "\"%.60s\" is not accepted: give a name or an address without a port, as in lenet.example.com or [2001:db8::1]",
+		return err_set(e,
+			       "\"%.60s\" is not accepted: give a name or an address without a port, as in lenet.example.com or "
+			       "[2001:db8::1]",
 			       host);
 	return 0;
 }
@@ -233,6 +243,7 @@ int doors_check_origin(const char *origin, struct err *e)
 		return err_set(e, "\"%.60s\" is not accepted: give http://HOST, https://HOST, either with :PORT, or *", origin);
 	const char *port = port_of(authority);
 	if (*port && (port[1] < '1' || strcmp(port, is_http ? ":80" : ":443") == 0))
-		return err_set(e, "\"%.60s\" is not accepted: no browser writes that port; give %.*s", origin, (int)(port - origin), origin);
+		return err_set(e, "\"%.60s\" is not accepted: no browser writes that port; give %.*s", origin, (int)(port - origin),
+			       origin);
 	return 0;
 }

@@ -18,10 +18,10 @@ struct doors_names {
 
 // Borrowed members.
 struct doors {
-	const struct doors_names *hosts;   // what Host may say beside loopback's names; none, and no loopback: all is accepted
+	const struct doors_names *hosts; // what Host may say beside loopback's names; none, and no loopback: all is accepted
 	const struct doors_names *origins; // of pages elsewhere that may ask (CORS); "*" is all
-	bool loopback;                     // the daemon listens there only
-	struct keys *keys;                 // NULL: none is needed
+	bool loopback; // the daemon listens there only
+	struct keys *keys; // NULL: none is needed
 };
 
 // True: the request may go on to its route. False: the response is filled, 401 or 403, or 204 for a preflight. In any case it

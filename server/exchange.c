@@ -31,7 +31,7 @@ struct exchange {
 	struct client *client;
 	const struct route *found; // NULL: there is none
 	const struct route *route; // the same; NULL: the response is there already, and says no
-	bool wants_body;           // the route does; nobody else's is kept
+	bool wants_body; // the route does; nobody else's is kept
 	struct head head;
 	size_t n_kept; // bytes that the library keeps of the head, beside the head
 	void *context;
@@ -82,8 +82,8 @@ static enum MHD_Result answer(struct exchange *x)
 	struct note *note = &x->client->note;
 	char timing[NOTE_MAX_TIMING];
 	note_answer(note, x->all->options.metrics, x->found, r);
-	struct MHD_Response *out = MHD_create_response_from_buffer(
-	    r->n_body, (void *)(uintptr_t)r->body, r->owned ? MHD_RESPMEM_MUST_FREE : MHD_RESPMEM_PERSISTENT);
+	struct MHD_Response *out = MHD_create_response_from_buffer(r->n_body, (void *)(uintptr_t)r->body,
+								   r->owned ? MHD_RESPMEM_MUST_FREE : MHD_RESPMEM_PERSISTENT);
 	if (!out)
 		return MHD_NO;
 	r->owned = NULL;
@@ -110,7 +110,8 @@ static const char *find_header(const void *arg, const char *name)
 	return MHD_lookup_connection_value(x->connection, MHD_HEADER_KIND, name);
 }
 
-static enum MHD_Result add_value(void *arg, enum MHD_ValueKind kind, const char *name, size_t n_name, const char *value, size_t n_value)
+static enum MHD_Result add_value(void *arg, enum MHD_ValueKind kind, const char *name, size_t n_name, const char *value,
+				 size_t n_value)
 {
 	struct exchange *x = arg;
 	x->n_kept += VALUE_MEMORY;
@@ -285,7 +286,7 @@ static enum MHD_Result end(struct exchange *x)
 }
 
 enum MHD_Result exchange_handle(void *arg, struct MHD_Connection *connection, const char *url, const char *method,
-			      const char *version, const char *data, size_t *n_data, void **state)
+				const char *version, const char *data, size_t *n_data, void **state)
 {
 	struct exchange *x = *state;
 	if (!x) {
@@ -352,8 +353,7 @@ void *exchange_line(void *arg, const char *uri, struct MHD_Connection *connectio
 	return NULL;
 }
 
-void exchange_connection(void *arg, struct MHD_Connection *connection, void **context,
-			       enum MHD_ConnectionNotificationCode code)
+void exchange_connection(void *arg, struct MHD_Connection *connection, void **context, enum MHD_ConnectionNotificationCode code)
 {
 	struct exchanges *all = arg;
 	struct client *client = *context;

@@ -12,14 +12,14 @@ struct flight {
 	int max_connections;
 	int n_connections; // those beyond the limit aside
 	int n_requests;
-	int n_fresh;    // connections without a request so far
+	int n_fresh; // connections without a request so far
 	int n_expected; // of these, those that have not begun
-	bool closed;    // no request begins any more
+	bool closed; // no request begins any more
 };
 
 // One connection's; what flight_begin_connection says.
 struct flight_connection {
-	bool fresh;  // has had no request yet
+	bool fresh; // has had no request yet
 	bool beyond; // came when there were max_connections, and is none of them
 };
 

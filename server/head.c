@@ -64,7 +64,8 @@ int head_check(const struct head *head, bool old, struct err *e)
 	if (head->bad_name)
 		return refuse(400, "a header's name begins or ends with a space; put the colon right behind the name", e);
 	if (head->bad_authority)
-		return refuse(400, "the URL's host is missing, too long or has a user's name; ask for http://HOST/PATH, or for /PATH", e);
+		return refuse(
+			400, "the URL's host is missing, too long or has a user's name; ask for http://HOST/PATH, or for /PATH", e);
 	if (head->has_nul)
 		return refuse(400, "the URL has a %00, and whether it ends there is not clear; leave that out", e);
 	if (head->n_hosts > 1)

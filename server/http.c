@@ -44,14 +44,13 @@ static int start(struct http *h, struct err *e)
 		{ MHD_OPTION_END, 0, NULL },
 	};
 	h->daemon = MHD_start_daemon(flags, 0, NULL, NULL, exchange_handle, &h->all, MHD_OPTION_EXTERNAL_LOGGER, log_library, NULL,
-				     MHD_OPTION_LISTEN_SOCKET, o->listener->fd, MHD_OPTION_THREAD_POOL_SIZE,
-				     (unsigned)o->n_threads, MHD_OPTION_CONNECTION_LIMIT,
-				     (unsigned)o->limits->max_connections + HTTP_RESERVE, MHD_OPTION_PER_IP_CONNECTION_LIMIT,
-				     (unsigned)o->limits->max_connections_per_address, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-				     (size_t)EXCHANGE_MEMORY,
-				     MHD_OPTION_NOTIFY_COMPLETED, exchange_complete, &h->all, MHD_OPTION_NOTIFY_CONNECTION,
-				     exchange_connection, &h->all, MHD_OPTION_URI_LOG_CALLBACK, exchange_line, &h->all,
-				     MHD_OPTION_ARRAY, o->tls ? tls : tls + 2, MHD_OPTION_END);
+				     MHD_OPTION_LISTEN_SOCKET, o->listener->fd, MHD_OPTION_THREAD_POOL_SIZE, (unsigned)o->n_threads,
+				     MHD_OPTION_CONNECTION_LIMIT, (unsigned)o->limits->max_connections + HTTP_RESERVE,
+				     MHD_OPTION_PER_IP_CONNECTION_LIMIT, (unsigned)o->limits->max_connections_per_address,
+				     MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)EXCHANGE_MEMORY, MHD_OPTION_NOTIFY_COMPLETED,
+				     exchange_complete, &h->all, MHD_OPTION_NOTIFY_CONNECTION, exchange_connection, &h->all,
+				     MHD_OPTION_URI_LOG_CALLBACK, exchange_line, &h->all, MHD_OPTION_ARRAY, o->tls ? tls : tls + 2,
+				     MHD_OPTION_END);
 	return h->daemon ? 0 : err_errno(e, "cannot start the HTTP server with %d threads", o->n_threads);
 }
 
@@ -122,7 +121,8 @@ void http_drain(struct http *h)
 	MHD_quiesce_daemon(h->daemon);
 	if (!h->all.options.listener->shared) {
 		take_waiting(h);
-		shutdown(h->all.options.listener->fd, SHUT_RDWR); // else the kernel goes on taking connections that nobody will answer
+		shutdown(h->all.options.listener->fd,
+			 SHUT_RDWR); // else the kernel goes on taking connections that nobody will answer
 	}
 	flight_land(&h->all.flight, PATIENCE_S);
 }

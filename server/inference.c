@@ -34,7 +34,9 @@ void inference_account(const struct model *model, int n, int64_t came_ns, struct
 void inference_init(struct inference *x, const struct api *api, struct model *model, const struct route_request *request,
 		    int64_t came_ns, int deadline_ms)
 {
-	*x = (struct inference){ .api = api, .model = model, .deadline_ms = deadline_ms, .came_ns = came_ns, .ready_ns = clock_now_ns() };
+	*x = (struct inference){
+		.api = api, .model = model, .deadline_ms = deadline_ms, .came_ns = came_ns, .ready_ns = clock_now_ns()
+	};
 	x->job.model = model->engine_model;
 	x->job.work = &model->statistics->work;
 	x->job.deadline_us = came_ns / 1000 + (int64_t)deadline_ms * 1000;
@@ -101,8 +103,7 @@ bool inference_succeeded(struct inference *x, struct route_response *response)
 		metrics_reject(metrics, METRICS_QUEUE_FULL);
 		break;
 	case BATCHER_LATE:
-		route_answer_error(response, 503, "no answer within %d ms: too much to do; try again in a second",
-				   x->deadline_ms);
+		route_answer_error(response, 503, "no answer within %d ms: too much to do; try again in a second", x->deadline_ms);
 		metrics_reject(metrics, METRICS_LATE);
 		break;
 	case BATCHER_GONE:

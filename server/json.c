@@ -2,7 +2,9 @@
 
 #include <string.h>
 
-enum { VALUES_A_PICTURE = 28 * 28 + 28 + 2 + 1 }; // its pixels, in rows, in a channel, in a picture; and one for what is beside them
+enum {
+	VALUES_A_PICTURE = 28 * 28 + 28 + 2 + 1
+}; // its pixels, in rows, in a channel, in a picture; and one for what is beside them
 
 int json_parse(const char *text, size_t n, int max_pictures, cJSON **root, struct err *e)
 {

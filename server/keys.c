@@ -42,7 +42,8 @@ static int parse_line(const char *at, const char *end, const char **key, size_t 
 	if (at < end && *at != ' ' && *at != '\t' && *at != '\r' && !(*at == '#' && *n_key == 0))
 		return err_set(e, "a key has a character that is none of a-z A-Z 0-9 - . _ ~ + / =");
 	if (*n_key && (*n_key < MIN_KEY || *n_key > MAX_KEY))
-		return err_set(e, "a key of %zu characters; %d to %d are accepted (openssl rand -hex 16 makes one)", *n_key, MIN_KEY, MAX_KEY);
+		return err_set(e, "a key of %zu characters; %d to %d are accepted (openssl rand -hex 16 makes one)", *n_key,
+			       MIN_KEY, MAX_KEY);
 	return 0;
 }
 
@@ -75,8 +76,9 @@ int keys_load(struct keys *keys, struct err *e)
 	if (file_read(keys->path, MAX_FILE, &text, &n, e))
 		return -1;
 	struct keys_set *set = malloc(sizeof *set);
-	int failed = !set ? err_set(e, "%s: no memory for its keys", keys->path)
-		   : keys_parse((const char *)text, n, set, e) ? err_prefix(e, "%s", keys->path) : 0;
+	int failed = !set                                        ? err_set(e, "%s: no memory for its keys", keys->path)
+		     : keys_parse((const char *)text, n, set, e) ? err_prefix(e, "%s", keys->path)
+								 : 0;
 	free(text);
 	if (failed) {
 		free(set);

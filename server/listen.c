@@ -98,13 +98,16 @@ static int take_passed(struct listener *l, struct err *e)
 	int listens = 0;
 	socklen_t size = sizeof listens;
 	if (!pid || !n || strtol(pid, NULL, 10) != (long)getpid())
-		return err_set(e, "--listen systemd: no socket was passed to this process, or LISTEN_PID and LISTEN_FDS do not say so; start it "
+		return err_set(e, "--listen systemd: no socket was passed to this process, or LISTEN_PID and LISTEN_FDS do not say "
+				  "so; start it "
 				  "by a .socket unit");
 	if (strcmp(n, "1") != 0)
 		return err_set(e, "--listen systemd: %.20s sockets were passed; one ListenStream= is served", n);
 	if (getsockopt(FIRST_PASSED_FD, SOL_SOCKET, SO_ACCEPTCONN, &listens, &size) || !listens)
-		return err_set(e, "--listen systemd: what was passed is no listening stream socket; the .socket unit wants ListenStream= and "
-				  "Accept=no");
+		return err_set(
+			e,
+			"--listen systemd: what was passed is no listening stream socket; the .socket unit wants ListenStream= and "
+			"Accept=no");
 	if (fcntl(FIRST_PASSED_FD, F_SETFD, FD_CLOEXEC) || fcntl(FIRST_PASSED_FD, F_SETFL, O_NONBLOCK))
 		return err_errno(e, "--listen systemd");
 	l->fd = FIRST_PASSED_FD;
@@ -144,7 +147,7 @@ static int name_it(struct listener *l, struct err *e)
 int listen_open(const struct listen_spec *spec, struct listener *listener, struct err *e)
 {
 	struct listener l = { .fd = -1 };
-	int failed = spec->kind == LISTEN_TCP	 ? open_tcp(spec->host, spec->port, &l.fd, e)
+	int failed = spec->kind == LISTEN_TCP    ? open_tcp(spec->host, spec->port, &l.fd, e)
 		     : spec->kind == LISTEN_UNIX ? open_unix(spec->host, &l, e)
 						 : take_passed(&l, e);
 	if (!failed && name_it(&l, e)) {

@@ -16,14 +16,14 @@ enum listen_kind {
 struct listen_spec {
 	enum listen_kind kind;
 	char host[LISTEN_MAX_HOST]; // a name, an IPv4 address or an IPv6 address without its brackets; of LISTEN_UNIX the path
-	int port;                   // 0: any free one
+	int port; // 0: any free one
 };
 
 struct listener {
 	int fd; // does not block
 	char address[LISTEN_MAX_ADDRESS]; // what was bound: "127.0.0.1:8080", "[::1]:8080" or "unix:/run/lenetd.sock"
 	bool loopback; // no other machine comes here, but every page in a browser on this one may
-	bool shared;   // others may listen here, too: what waits to be accepted is theirs when we go
+	bool shared; // others may listen here, too: what waits to be accepted is theirs when we go
 	unsigned long inode; // of the socket file that is ours
 };
 

@@ -14,14 +14,15 @@ enum { LOADER_MAX_WAITING = 32 };
 enum loader_result {
 	LOADER_OK,
 	LOADER_FAILED, // error says why; the old model stays
-	LOADER_FULL,   // so many wait already
+	LOADER_FULL, // so many wait already
 	LOADER_STOPPED,
 };
 
 // The caller's memory, untouchable between submit and done.
 struct loader_job {
 	char name[MODELS_MAX_NAME];
-	void (*done)(struct loader_job *); // once, on the loader's thread or in loader_stop, without locks; the job is the caller's again
+	void (*done)(struct loader_job
+			     *); // once, on the loader's thread or in loader_stop, without locks; the job is the caller's again
 	enum loader_result result;
 	struct err error;
 	struct loader_job *next; // the loader's own

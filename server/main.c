@@ -59,11 +59,10 @@ static int raise_descriptor_limit(int n_connections, struct err *e)
 		return 0;
 	struct rlimit raised = { needed, limit.rlim_max > needed ? limit.rlim_max : needed };
 	if (setrlimit(RLIMIT_NOFILE, &raised))
-		return err_set(
-		    e,
-		    "--max-connections %d needs %lu open files, and this process may have %lu: raise that (ulimit -n) "
-		    "or lower --max-connections",
-		    n_connections, (unsigned long)needed, (unsigned long)limit.rlim_max);
+		return err_set(e,
+			       "--max-connections %d needs %lu open files, and this process may have %lu: raise that (ulimit -n) "
+			       "or lower --max-connections",
+			       n_connections, (unsigned long)needed, (unsigned long)limit.rlim_max);
 	return 0;
 }
 
@@ -180,7 +179,8 @@ static int open_all(struct daemon *d, const struct config *config, struct err *e
 	d->api.loader = d->loader;
 	d->api.health = &d->health;
 	d->api.metrics = d->metrics;
-	d->sources = (struct metrics_sources){ d->metrics, &config->limits, d->batcher, d->models, &d->health, d->engine, d->access };
+	d->sources =
+		(struct metrics_sources){ d->metrics, &config->limits, d->batcher, d->models, &d->health, d->engine, d->access };
 	d->tables[0] = (struct route_table){ api_routes, api_n_routes, &d->api };
 	d->tables[1] = (struct route_table){ d->batcher ? &api_predict_batched : &api_predict_direct, 1, &d->api };
 	d->tables[2] = (struct route_table){ page_routes, page_n_routes, NULL };

@@ -14,14 +14,14 @@
 enum { N_SHARDS = 72, MAX_ROUTES = 64, MAX_STATUSES = 32, CACHE_LINE = 64 };
 
 static const struct exposition_bound times[] = {
-	{ 1000, "1e-06" },	{ 2500, "2.5e-06" },   { 5000, "5e-06" },      { 10000, "1e-05" },     { 25000, "2.5e-05" },
-	{ 50000, "5e-05" },	{ 100000, "0.0001" },  { 250000, "0.00025" },  { 500000, "0.0005" },   { 1000000, "0.001" },
-	{ 2500000, "0.0025" },	{ 5000000, "0.005" },  { 10000000, "0.01" },   { 25000000, "0.025" },  { 50000000, "0.05" },
-	{ 100000000, "0.1" },	{ 250000000, "0.25" }, { 500000000, "0.5" },   { 1000000000, "1" },    { 2500000000, "2.5" },
-	{ 5000000000, "5" },	{ 10000000000, "10" },
+	{ 1000, "1e-06" },     { 2500, "2.5e-06" },   { 5000, "5e-06" },     { 10000, "1e-05" },    { 25000, "2.5e-05" },
+	{ 50000, "5e-05" },    { 100000, "0.0001" },  { 250000, "0.00025" }, { 500000, "0.0005" },  { 1000000, "0.001" },
+	{ 2500000, "0.0025" }, { 5000000, "0.005" },  { 10000000, "0.01" },  { 25000000, "0.025" }, { 50000000, "0.05" },
+	{ 100000000, "0.1" },  { 250000000, "0.25" }, { 500000000, "0.5" },  { 1000000000, "1" },   { 2500000000, "2.5" },
+	{ 5000000000, "5" },   { 10000000000, "10" },
 };
 static const struct exposition_bound sizes[] = {
-	{ 1, "1" },	{ 2, "2" },	{ 4, "4" },	{ 8, "8" },	  { 16, "16" },	    { 32, "32" },     { 64, "64" },
+	{ 1, "1" },     { 2, "2" },     { 4, "4" },     { 8, "8" },       { 16, "16" },     { 32, "32" },     { 64, "64" },
 	{ 128, "128" }, { 256, "256" }, { 512, "512" }, { 1024, "1024" }, { 2048, "2048" }, { 4096, "4096" },
 };
 enum { N_TIMES = sizeof times / sizeof times[0], N_SIZES = sizeof sizes / sizeof sizes[0] };
@@ -31,7 +31,8 @@ struct duration {
 };
 
 struct shard {
-	_Atomic uint64_t requests[MAX_ROUTES + 1][MAX_STATUSES]; // of a route, the last of none; of a status, by its place in metrics->statuses
+	_Atomic uint64_t requests[MAX_ROUTES + 1]
+				 [MAX_STATUSES]; // of a route, the last of none; of a status, by its place in metrics->statuses
 	struct duration whole[MAX_ROUTES + 1];
 	struct duration stages[ROUTE_N_STAGES];
 	_Atomic uint64_t batches[N_SIZES + 1], batched;
@@ -213,7 +214,8 @@ static void write_requests(const struct metrics *m, struct text *t)
 		}
 }
 
-static void write_duration(const struct metrics *m, struct text *t, const char *name, const char *labels, const struct duration *first)
+static void write_duration(const struct metrics *m, struct text *t, const char *name, const char *labels,
+			   const struct duration *first)
 {
 	uint64_t counts[N_TIMES + 1];
 	for (int i = 0; i <= N_TIMES; i++)
@@ -240,7 +242,8 @@ static void write_durations(const struct metrics *m, struct text *t)
 	};
 	const struct shard *first = &m->shards[0];
 	char labels[256];
-	exposition_family(t, "lenet_request_duration_seconds", "histogram", "From a request's last header to its answer, by route.");
+	exposition_family(t, "lenet_request_duration_seconds", "histogram",
+			  "From a request's last header to its answer, by route.");
 	for (int place = 0; place <= MAX_ROUTES; place++)
 		if (is_used(m, &first->whole[place])) {
 			route_labels(m, place, labels, sizeof labels);
@@ -262,12 +265,24 @@ static void write_labelled(const struct metrics *m, struct text *t, const char *
 void metrics_write(const struct metrics *m, struct text *t)
 {
 	static const char *const reasons[METRICS_N_REASONS] = {
-		[METRICS_QUEUE_FULL] = "queue_full",	       [METRICS_LATE] = "late",		      [METRICS_STOPPING] = "stopping",
-		[METRICS_BODY_TOO_LARGE] = "body_too_large", [METRICS_NO_BUFFER] = "no_buffer",  [METRICS_NO_KEY] = "no_key",
-		[METRICS_FORBIDDEN] = "forbidden",     [METRICS_NO_CONNECTION] = "no_connection",
+		[METRICS_QUEUE_FULL] = "queue_full", [METRICS_LATE] = "late",
+		[METRICS_STOPPING] = "stopping",     [METRICS_BODY_TOO_LARGE] = "body_too_large",
+		[METRICS_NO_BUFFER] = "no_buffer",   [METRICS_NO_KEY] = "no_key",
+		[METRICS_FORBIDDEN] = "forbidden",   [METRICS_NO_CONNECTION] = "no_connection",
 	};
 	static const char *const digits[METRICS_N_PREDICTIONS] = {
-		"0", "1", "2", "3", "4", "5", "6", "7", "8", "9", [METRICS_REFUSED] = "refused", [METRICS_UNREADABLE] = "unreadable",
+		"0",
+		"1",
+		"2",
+		"3",
+		"4",
+		"5",
+		"6",
+		"7",
+		"8",
+		"9",
+		[METRICS_REFUSED] = "refused",
+		[METRICS_UNREADABLE] = "unreadable",
 	};
 	const struct shard *first = &m->shards[0];
 	write_requests(m, t);

@@ -35,7 +35,8 @@ void metrics_set_routes(struct metrics *metrics, const struct route_table *table
 void metrics_connection(struct metrics *metrics, bool opened); // or closed
 
 // A request has its answer, which took so long. route: NULL where there was none.
-void metrics_request(struct metrics *metrics, const struct route *route, int status, int64_t ns, const struct route_account *account);
+void metrics_request(struct metrics *metrics, const struct route *route, int status, int64_t ns,
+		     const struct route_account *account);
 void metrics_unanswered(struct metrics *metrics); // its client was gone before
 
 void metrics_reject(struct metrics *metrics, enum metrics_reason reason);

@@ -67,7 +67,8 @@ static void *start(void *context, const struct route_request *request, struct ro
 	exposition_gauge(&t, "lenet_queue_capacity", "Pictures that may wait; 0 where each request computes for itself.",
 			 s->batcher ? s->limits->queue : 0);
 	write_models(s->models, &t);
-	exposition_gauge(&t, "lenet_ready", "1 while the daemon asks for requests, as /readyz says, else 0.", health_ready(s->health, &e) == 0);
+	exposition_gauge(&t, "lenet_ready", "1 while the daemon asks for requests, as /readyz says, else 0.",
+			 health_ready(s->health, &e) == 0);
 	write_engine(s->engine, &t);
 	exposition_counter(&t, "lenet_engine_losses_total", "Engines lost for good.", (uint64_t)atomic_load(&s->health->n_losses));
 	exposition_family(&t, "lenet_build_info", "gauge", "The daemon's version, 1.");

@@ -15,7 +15,7 @@
 
 struct entry {
 	const struct models_spec *spec;
-	struct model *model;       // lock; one reference
+	struct model *model; // lock; one reference
 	struct models_state state; // lock
 	struct models_statistics statistics;
 };
@@ -54,7 +54,8 @@ static int check(const struct models *models, const struct model *model, struct 
 		n_right += lenet5_predict(model->engine_model->net, s).digit == digit;
 	}
 	if (n_right < models->options.min_right)
-		return err_set(e, "it reads %d of ten built-in digits right, and --min-right is %d", n_right, models->options.min_right);
+		return err_set(e, "it reads %d of ten built-in digits right, and --min-right is %d", n_right,
+			       models->options.min_right);
 	return 0;
 }
 
@@ -62,7 +63,8 @@ static int check(const struct models *models, const struct model *model, struct 
 static int check_kind(const char *file, struct err *e)
 {
 	struct stat s;
-	return stat(file, &s) == 0 && !S_ISREG(s.st_mode) ? err_set(e, "%s: is not a regular file; copy the model into one", file) : 0;
+	return stat(file, &s) == 0 && !S_ISREG(s.st_mode) ? err_set(e, "%s: is not a regular file; copy the model into one", file)
+							  : 0;
 }
 
 static int load(const struct models *models, const struct models_spec *spec, struct model **model, struct err *e)
@@ -79,7 +81,8 @@ static int load(const struct models *models, const struct models_spec *spec, str
 		const struct engine_network numbers = { w.net, w.mean, w.std, w.params };
 		m->mean = w.mean;
 		m->std = w.std;
-		snprintf(m->description, sizeof m->description, "%s (%.150s, network %s)", m->name, file ? file : "built in", w.net->name);
+		snprintf(m->description, sizeof m->description, "%s (%.150s, network %s)", m->name, file ? file : "built in",
+			 w.net->name);
 		failed = engine_model_new(models->options.engine, &numbers, &m->engine_model, e);
 		if (!failed && check(models, m, e))
 			failed = err_prefix(e, "%.200s", file ? file : "the built-in model");

@@ -24,7 +24,8 @@ struct models_statistics {
 	struct work work; // of passes that did not fail
 	_Atomic uint64_t last_ms; // when the last request was answered, since 1970; 0: there was none
 	_Atomic uint64_t n_success, success_ns, n_fail, fail_ns; // requests, and their time from whole request to answer
-	_Atomic uint64_t input_ns, queue_ns, infer_ns, output_ns; // of those that succeeded: parsed, waited, computed, answer written
+	_Atomic uint64_t input_ns, queue_ns, infer_ns,
+		output_ns; // of those that succeeded: parsed, waited, computed, answer written
 };
 
 struct model {

@@ -112,10 +112,8 @@ static int read_headers(struct multipart *m, struct multipart_part *part, struct
 		if (stop == line)
 			return 0;
 		size_t n;
-		if ((size_t)(stop - line) >= sizeof disposition - 1 &&
-		    strncasecmp(line, disposition, sizeof disposition - 1) == 0)
-			part->is_file =
-			    find_parameter(line, stop, "filename", &n) || find_parameter(line, stop, "filename*", &n);
+		if ((size_t)(stop - line) >= sizeof disposition - 1 && strncasecmp(line, disposition, sizeof disposition - 1) == 0)
+			part->is_file = find_parameter(line, stop, "filename", &n) || find_parameter(line, stop, "filename*", &n);
 		else if (!memchr(line, ':', (size_t)(stop - line)))
 			return err_set(e, "a part of the multipart body has a header line without a colon");
 	}

@@ -28,7 +28,8 @@ static int send_to(const char *name, const char *text, struct err *e)
 		return err_errno(e, "no socket for NOTIFY_SOCKET=%.100s", name);
 	socklen_t n_address = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + n + (*name == '/'));
 	int failed = sendto(fd, text, strlen(text), MSG_NOSIGNAL, (struct sockaddr *)&address, n_address) < 0
-		   ? err_errno(e, "cannot send to NOTIFY_SOCKET=%.100s", name) : 0;
+			     ? err_errno(e, "cannot send to NOTIFY_SOCKET=%.100s", name)
+			     : 0;
 	close(fd);
 	return failed;
 }

@@ -15,8 +15,8 @@ struct model *oip_model(const struct api *api, const struct route_parts *parts, 
 	struct model *model = inference_model(api, parts->part[0], response);
 	const char *version = parts->part[1];
 	if (model && *version && strcmp(version, OIP_VERSION) != 0) {
-		route_answer_error(response, 404, "model \"%s\" has no version \"%.60s\"; there is \"" OIP_VERSION "\"", model->name,
-				   version);
+		route_answer_error(response, 404, "model \"%s\" has no version \"%.60s\"; there is \"" OIP_VERSION "\"",
+				   model->name, version);
 		model_unref(model);
 		return NULL;
 	}
@@ -99,7 +99,8 @@ static void *model_start(void *context, const struct route_request *request, str
 	text_append(&t, ", \"versions\": [\"" OIP_VERSION "\"], \"platform\": \"lenet_safetensors\", "
 			"\"inputs\": [{\"name\": \"input\", \"datatype\": \"FP32\", \"shape\": [-1, 1, 28, 28]}], \"outputs\": [");
 	for (int k = 0; k < OIP_N_OUTPUTS; k++)
-		text_printf(&t, "%s{\"name\": \"%s\", \"datatype\": \"FP32\", \"shape\": [-1, 10]}", k ? ", " : "", oip_output_names[k]);
+		text_printf(&t, "%s{\"name\": \"%s\", \"datatype\": \"FP32\", \"shape\": [-1, 10]}", k ? ", " : "",
+			    oip_output_names[k]);
 	text_append(&t, "]}\n");
 	answer_now(response, &t);
 	model_unref(model);
@@ -124,13 +125,18 @@ static void *config_start(void *context, const struct route_request *request, st
 	const struct lenet5 *net = model->engine_model->net;
 	text_append(&t, "{\"name\": ");
 	text_quote(&t, model->name);
-	text_printf(&t, ", \"platform\": \"lenet_safetensors\", \"backend\": \"lenet\", \"version_policy\": {\"latest\": {\"num_versions\": 1}}, "
-			"\"max_batch_size\": %d, \"input\": [{\"name\": \"input\", \"data_type\": \"TYPE_FP32\", \"dims\": [1, 28, 28]}], "
-			"\"output\": [", api->limits->max_pictures);
+	text_printf(
+		&t,
+		", \"platform\": \"lenet_safetensors\", \"backend\": \"lenet\", \"version_policy\": {\"latest\": "
+		"{\"num_versions\": 1}}, "
+		"\"max_batch_size\": %d, \"input\": [{\"name\": \"input\", \"data_type\": \"TYPE_FP32\", \"dims\": [1, 28, 28]}], "
+		"\"output\": [",
+		api->limits->max_pictures);
 	for (int k = 0; k < OIP_N_OUTPUTS; k++)
-		text_printf(&t, "%s{\"name\": \"%s\", \"data_type\": \"TYPE_FP32\", \"dims\": [10]}", k ? ", " : "", oip_output_names[k]);
-	text_printf(&t, "], \"parameters\": {\"network\": {\"string_value\": \"%s\"}, \"logits\": {\"string_value\": \"%s\"}", net->name,
-		    net->output == LENET5_PENALTIES ? "penalties below zero" : "linear");
+		text_printf(&t, "%s{\"name\": \"%s\", \"data_type\": \"TYPE_FP32\", \"dims\": [10]}", k ? ", " : "",
+			    oip_output_names[k]);
+	text_printf(&t, "], \"parameters\": {\"network\": {\"string_value\": \"%s\"}, \"logits\": {\"string_value\": \"%s\"}",
+		    net->name, net->output == LENET5_PENALTIES ? "penalties below zero" : "linear");
 	write_parameter(&t, "mean", model->mean);
 	write_parameter(&t, "std", model->std);
 	text_append(&t, "}}\n");
@@ -150,16 +156,19 @@ static void write_statistics(struct text *t, const struct model *model)
 	uint64_t n = s->n_success;
 	text_append(t, "{\"name\": ");
 	text_quote(t, model->name);
-	text_printf(t, ", \"version\": \"" OIP_VERSION "\", \"last_inference\": %llu, \"inference_count\": %llu, \"execution_count\": %llu, "
-		       "\"inference_stats\": {", (unsigned long long)s->last_ms, (unsigned long long)s->work.pictures,
-		    (unsigned long long)s->work.passes);
+	text_printf(t,
+		    ", \"version\": \"" OIP_VERSION
+		    "\", \"last_inference\": %llu, \"inference_count\": %llu, \"execution_count\": %llu, "
+		    "\"inference_stats\": {",
+		    (unsigned long long)s->last_ms, (unsigned long long)s->work.pictures, (unsigned long long)s->work.passes);
 	write_duration(t, "success", n, s->success_ns);
 	write_duration(t, "fail", s->n_fail, s->fail_ns);
 	write_duration(t, "queue", n, s->queue_ns);
 	write_duration(t, "compute_input", n, s->input_ns);
 	write_duration(t, "compute_infer", n, s->infer_ns);
 	write_duration(t, "compute_output", n, s->output_ns);
-	text_append(t, "\"cache_hit\": {\"count\": 0, \"ns\": 0}, \"cache_miss\": {\"count\": 0, \"ns\": 0}}, \"batch_stats\": []}");
+	text_append(t,
+		    "\"cache_hit\": {\"count\": 0, \"ns\": 0}, \"cache_miss\": {\"count\": 0, \"ns\": 0}}, \"batch_stats\": []}");
 }
 
 static void *stats_start(void *context, const struct route_request *request, struct route_response *response)
@@ -258,7 +267,8 @@ static void *load_start(void *context, const struct route_request *request, stru
 		return NULL;
 	const cJSON *parameters = cJSON_GetObjectItemCaseSensitive(root, "parameters");
 	if (parameters && (!cJSON_IsObject(parameters) || parameters->child)) {
-		route_answer_error(response, 400, "parameters: none are accepted; a model comes from the file that the daemon was started with");
+		route_answer_error(response, 400,
+				   "parameters: none are accepted; a model comes from the file that the daemon was started with");
 	} else if (!(call = calloc(1, sizeof *call))) {
 		route_answer_error(response, 500, "no memory to load a model; try again later");
 	} else {
@@ -301,7 +311,8 @@ static void load_finish(void *arg, struct route_response *response)
 		route_answer_error(response, 400, "the model stays as it is: %s", call->job.error.msg);
 		break;
 	case LOADER_FULL:
-		route_answer_error(response, 503, "%d loads are waiting already; try again when the storage that they come from answers",
+		route_answer_error(response, 503,
+				   "%d loads are waiting already; try again when the storage that they come from answers",
 				   LOADER_MAX_WAITING);
 		break;
 	case LOADER_STOPPED:
@@ -314,12 +325,16 @@ static void *unload_start(void *context, const struct route_request *request, st
 {
 	struct model *model = oip_model(context, &request->parts, response);
 	if (model)
-		route_answer_error(response, 400, "models are not unloaded: \"%s\" is served for as long as the daemon runs", model->name);
+		route_answer_error(response, 400, "models are not unloaded: \"%s\" is served for as long as the daemon runs",
+				   model->name);
 	model_unref(model);
 	return NULL;
 }
 
-#define ANSWERS(path, method, start) { path, method, start, NULL, NULL, NULL, NULL }
+#define ANSWERS(path, method, start)                                                                                               \
+	{                                                                                                                          \
+		path, method, start, NULL, NULL, NULL, NULL                                                                        \
+	}
 
 // Of two that match, the first: /v2/models/stats is no model.
 const struct route oip_routes[] = {

@@ -17,7 +17,7 @@ const char *const oip_output_names[OIP_N_OUTPUTS] = { [OIP_LOGITS] = "logits", [
 struct input {
 	bool is_bytes; // UINT8, otherwise FP32
 	int n_dims, shape[MAX_DIMS];
-	const cJSON *data;   // or
+	const cJSON *data; // or
 	const uint8_t *binary; // n_binary bytes
 	size_t n_binary;
 };
@@ -68,7 +68,8 @@ static int read_parameters(const cJSON *object, const char *where, const cJSON *
 	if (*parameters && !cJSON_IsObject(*parameters))
 		return REFUSE(e, "%sparameters: must be an object", where);
 	if (member(*parameters, "shared_memory_region"))
-		return REFUSE(e, "%sparameters.shared_memory_region: shared memory is not supported; send the data in the body", where);
+		return REFUSE(e, "%sparameters.shared_memory_region: shared memory is not supported; send the data in the body",
+			      where);
 	return 0;
 }
 
@@ -188,8 +189,10 @@ static int read_place(const cJSON *input, const uint8_t *binary, size_t n, struc
 	if (size && in->data)
 		return REFUSE(e, "inputs[0]: has both \"data\" and binary_data_size; send it once");
 	if (size && (whole_number(size, INT32_MAX) < 0 || (size_t)whole_number(size, INT32_MAX) != n))
-		return REFUSE(e, "inputs[0].parameters.binary_data_size: must be what is behind the JSON, and that is %zu bytes; "
-				 "Inference-Header-Content-Length says where the JSON ends", n);
+		return REFUSE(e,
+			      "inputs[0].parameters.binary_data_size: must be what is behind the JSON, and that is %zu bytes; "
+			      "Inference-Header-Content-Length says where the JSON ends",
+			      n);
 	if (!size && !in->data)
 		return REFUSE(e, "inputs[0].data: is missing; send it, or binary_data_size and the data behind the JSON");
 	if (!size && n)
@@ -246,15 +249,15 @@ static int take_array(const struct input *in, const cJSON *array, int depth, siz
 	{
 		if (n++ == want)
 			break;
-		int status = has_numbers          ? take_number(in, item, (*at)++, r, e)
+		int status = has_numbers           ? take_number(in, item, (*at)++, r, e)
 			     : cJSON_IsArray(item) ? take_array(in, item, depth + 1, at, r, e)
 						   : REFUSE(e, "inputs[0].data: must be flat, or nested as its shape is");
 		if (status)
 			return status;
 	}
 	if (n != want)
-		return REFUSE(e, "inputs[0].data: an array has %s than the %zu elements that the shape wants", n < want ? "less" : "more",
-			      want);
+		return REFUSE(e, "inputs[0].data: an array has %s than the %zu elements that the shape wants",
+			      n < want ? "less" : "more", want);
 	return 0;
 }
 
@@ -322,8 +325,8 @@ static int read_raw(const char *body, size_t n, const struct limits *limits, str
 	return read_binary(&in, r, e);
 }
 
-int oip_request_read(const char *header_length, const char *body, size_t n, const struct limits *limits, struct oip_request *request,
-		     struct err *e)
+int oip_request_read(const char *header_length, const char *body, size_t n, const struct limits *limits,
+		     struct oip_request *request, struct err *e)
 {
 	struct oip_request r = { 0 };
 	size_t n_json = header_length ? 0 : n;
@@ -332,8 +335,9 @@ int oip_request_read(const char *header_length, const char *body, size_t n, cons
 		n_json = n_json * 10 + (size_t)(*c++ - '0');
 	int status;
 	if (header_length && (c == header_length || *c || n_json > n))
-		status = REFUSE(e, "Inference-Header-Content-Length: must be how many of the body's %zu bytes are JSON, not \"%.20s\"", n,
-				header_length);
+		status = REFUSE(e,
+				"Inference-Header-Content-Length: must be how many of the body's %zu bytes are JSON, not \"%.20s\"",
+				n, header_length);
 	else if (header_length && n_json == 0)
 		status = read_raw(body, n, limits, &r, e);
 	else

@@ -34,5 +34,5 @@ void oip_request_free(struct oip_request *request);
 
 // header_length: the request's Inference-Header-Content-Length, which says how many of the body's n bytes are JSON; NULL: all of
 // them; "0": none, and the body is one FP32 tensor. Returns 200, or the status and e for the sender.
-int oip_request_read(const char *header_length, const char *body, size_t n, const struct limits *limits, struct oip_request *request,
-		     struct err *e);
+int oip_request_read(const char *header_length, const char *body, size_t n, const struct limits *limits,
+		     struct oip_request *request, struct err *e);

@@ -55,8 +55,8 @@ static void write_classes(const struct oip_wanted *wanted, const float values[LE
 	}
 }
 
-static void write_output(const struct lenet5 *net, const struct oip_request *request, const struct oip_wanted *wanted, const float *scores,
-			 struct text *json, struct text *binary)
+static void write_output(const struct lenet5 *net, const struct oip_request *request, const struct oip_wanted *wanted,
+			 const float *scores, struct text *json, struct text *binary)
 {
 	size_t before = binary->n;
 	text_printf(json, "{\"name\": \"%s\", \"datatype\": \"%s\", \"shape\": [%d, %d], ", oip_output_names[wanted->output],

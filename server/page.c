@@ -11,11 +11,11 @@
 
 // Hidden: see core/builtin.c.
 #define HIDDEN __attribute__((visibility("hidden")))
-#define EMBED(name, path)                                                                                                   \
-	__asm__(".section .rodata\n"                                                                                        \
-		"page_" #name "_begin: .incbin \"" path "\"\n"                                                              \
-		"page_" #name "_end:\n"                                                                                     \
-		".previous\n");                                                                                             \
+#define EMBED(name, path)                                                                                                          \
+	__asm__(".section .rodata\n"                                                                                               \
+		"page_" #name "_begin: .incbin \"" path "\"\n"                                                                     \
+		"page_" #name "_end:\n"                                                                                            \
+		".previous\n");                                                                                                    \
 	extern const char page_##name##_begin[] HIDDEN, page_##name##_end[] HIDDEN;
 
 EMBED(index, "web/index.html")
@@ -78,12 +78,12 @@ static void answer(const struct file *file, const struct route_request *request,
 		route_header_add(response, security[i].name, security[i].value);
 }
 
-#define START(name, index)                                                                                                  \
-	static void *name(void *context, const struct route_request *request, struct route_response *response)              \
-	{                                                                                                                   \
-		(void)context;                                                                                              \
-		answer(&files[index], request, response);                                                                   \
-		return NULL;                                                                                                \
+#define START(name, index)                                                                                                         \
+	static void *name(void *context, const struct route_request *request, struct route_response *response)                     \
+	{                                                                                                                          \
+		(void)context;                                                                                                     \
+		answer(&files[index], request, response);                                                                          \
+		return NULL;                                                                                                       \
 	}
 
 START(start_index, 0)

@@ -16,8 +16,7 @@ int process_parse_stat(const char *stat, struct process_stat *p)
 {
 	struct process_stat found;
 	const char *rest = strrchr(stat, ')'); // the program's name, in brackets, may have spaces and brackets in it
-	if (!rest || sscanf(rest + 1,
-			    " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %llu %llu %llu",
+	if (!rest || sscanf(rest + 1, " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %llu %llu %llu",
 			    &found.start_ticks, &found.virtual_bytes, &found.resident_pages) != 3)
 		return -1;
 	*p = found;
@@ -87,8 +86,8 @@ void process_write(struct text *t)
 	if (getrusage(RUSAGE_SELF, &usage) == 0) {
 		const struct timeval *user = &usage.ru_utime, *system = &usage.ru_stime;
 		exposition_family(t, "process_cpu_seconds_total", "counter", "Total user and system CPU time spent in seconds.");
-		text_printf(t, "process_cpu_seconds_total %.6f\n", (double)(user->tv_sec + system->tv_sec) +
-								       (double)(user->tv_usec + system->tv_usec) / 1e6);
+		text_printf(t, "process_cpu_seconds_total %.6f\n",
+			    (double)(user->tv_sec + system->tv_sec) + (double)(user->tv_usec + system->tv_usec) / 1e6);
 	}
 	write_stat(t);
 	write_files(t);

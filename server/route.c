@@ -34,8 +34,8 @@ static bool path_matches(const char *route, const char *path, struct route_parts
 	}
 }
 
-const struct route *route_find(const struct route_table *tables, int n_tables, const char *method, const char *path,
-			       void **context, struct route_parts *parts, struct route_response *response)
+const struct route *route_find(const struct route_table *tables, int n_tables, const char *method, const char *path, void **context,
+			       struct route_parts *parts, struct route_response *response)
 {
 	const char *allowed = NULL;
 	for (int t = 0; t < n_tables; t++)
@@ -53,10 +53,11 @@ const struct route *route_find(const struct route_table *tables, int n_tables, c
 		route_answer_error(response, 405, "%.20s is not for %s; use %s", method, path, allowed);
 		route_header_add(response, "Allow", allowed);
 	} else {
-		route_answer_error(response, 404,
-				   "nothing is at %.100s; there are / (the page), POST /predict, /healthz, /readyz, /metrics and /v2; "
-				   "/openapi.json describes them",
-				   path);
+		route_answer_error(
+			response, 404,
+			"nothing is at %.100s; there are / (the page), POST /predict, /healthz, /readyz, /metrics and /v2; "
+			"/openapi.json describes them",
+			path);
 	}
 	return NULL;
 }

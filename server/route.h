@@ -31,7 +31,8 @@ struct route_request {
 	const void *headers;
 	const char *body; // n_body bytes and a 0 behind them; never NULL
 	size_t n_body;
-	const atomic_bool *gone; // becomes true when the client has left a submitted call; lives as long as the call. NULL: nobody looks
+	const atomic_bool
+		*gone; // becomes true when the client has left a submitted call; lives as long as the call. NULL: nobody looks
 };
 
 // A header of the request, NULL where it is missing; of those that are there twice, the first.
@@ -90,8 +91,8 @@ struct route_table {
 
 // The route for a method and path, its context and what of the path stands for its '*'. NULL: *response says 404, or 405 with the
 // methods there are.
-const struct route *route_find(const struct route_table *tables, int n_tables, const char *method, const char *path,
-			       void **context, struct route_parts *parts, struct route_response *response);
+const struct route *route_find(const struct route_table *tables, int n_tables, const char *method, const char *path, void **context,
+			       struct route_parts *parts, struct route_response *response);
 
 void route_header_add(struct route_response *response, const char *name, const char *value);
 
@@ -99,5 +100,4 @@ void route_header_add(struct route_response *response, const char *name, const c
 void route_answer_json(struct route_response *response, int status, struct text *text);
 
 // {"error": "…"}. 503 comes with Retry-After.
-void route_answer_error(struct route_response *response, int status, const char *format, ...)
-	__attribute__((format(printf, 3, 4)));
+void route_answer_error(struct route_response *response, int status, const char *format, ...) __attribute__((format(printf, 3, 4)));

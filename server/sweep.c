@@ -17,7 +17,7 @@ struct sweep {
 	pthread_mutex_t lock; // of all that follows, and of the entries
 	pthread_cond_t changed;
 	struct sweep_entry list[SWEEP_N_PHASES]; // heads of circular lists
-	int64_t wake_ms;                         // when the thread will look by itself
+	int64_t wake_ms; // when the thread will look by itself
 	bool stopping;
 };
 

@@ -46,7 +46,8 @@ static int read_certs(const char *file, struct pair *pair, struct err *e)
 	if (file_read(file, MAX_FILE, &pem.data, &n, e))
 		return -1;
 	pem.size = (unsigned)n;
-	int code = gnutls_x509_crt_list_import2(&pair->certs, &pair->n_certs, &pem, GNUTLS_X509_FMT_PEM, GNUTLS_X509_CRT_LIST_FAIL_IF_UNSORTED);
+	int code = gnutls_x509_crt_list_import2(&pair->certs, &pair->n_certs, &pem, GNUTLS_X509_FMT_PEM,
+						GNUTLS_X509_CRT_LIST_FAIL_IF_UNSORTED);
 	free(pem.data);
 	return code < 0 ? err_set(e, "%s: no certificate in PEM: %s", file, gnutls_strerror(code)) : 0;
 }
@@ -105,8 +106,8 @@ static int copy(const struct pair *pair, gnutls_pcert_st *certs, gnutls_privkey_
 	return code;
 }
 
-int tls_certificate(gnutls_session_t session, const struct gnutls_cert_retr_st *info, gnutls_pcert_st **certs,
-		    unsigned *n_certs, gnutls_ocsp_data_st **ocsp, unsigned *n_ocsp, gnutls_privkey_t *key, unsigned *flags)
+int tls_certificate(gnutls_session_t session, const struct gnutls_cert_retr_st *info, gnutls_pcert_st **certs, unsigned *n_certs,
+		    gnutls_ocsp_data_st **ocsp, unsigned *n_ocsp, gnutls_privkey_t *key, unsigned *flags)
 {
 	(void)session, (void)info;
 	pthread_mutex_lock(&lock);

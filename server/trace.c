@@ -61,8 +61,8 @@ bool trace_read_parent(const char *s, char id[TRACE_ID + 1])
 	enum { TRACE = 3, PARENT = TRACE + TRACE_ID + 1, FLAGS = PARENT + 16 + 1, END = FLAGS + 2 };
 	if (strnlen(s, END) < END || s[TRACE - 1] != '-' || s[PARENT - 1] != '-' || s[FLAGS - 1] != '-')
 		return false;
-	if (!is_hex(s, 2, true) || strncmp(s, "ff", 2) == 0 || !is_hex(s + TRACE, TRACE_ID, false) || !is_hex(s + PARENT, 16, false) ||
-	    !is_hex(s + FLAGS, 2, true))
+	if (!is_hex(s, 2, true) || strncmp(s, "ff", 2) == 0 || !is_hex(s + TRACE, TRACE_ID, false) ||
+	    !is_hex(s + PARENT, 16, false) || !is_hex(s + FLAGS, 2, true))
 		return false;
 	if (s[END] && (strncmp(s, "00", 2) == 0 || s[END] != '-'))
 		return false;

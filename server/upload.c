@@ -95,8 +95,9 @@ static int count_pixels(struct upload *u, const uint8_t *bytes, size_t n, const 
 static int read_png(struct upload *u, const uint8_t *bytes, size_t n, const struct limits *limits, struct upload_picture *p,
 		    struct err *e)
 {
-	static const int statuses[] = { [IMAGE_OK] = 200, [IMAGE_NOT_PNG] = 415, [IMAGE_TOO_LARGE] = 413, [IMAGE_DAMAGED] = 400,
-					[IMAGE_FAILED] = 500 };
+	static const int statuses[] = {
+		[IMAGE_OK] = 200, [IMAGE_NOT_PNG] = 415, [IMAGE_TOO_LARGE] = 413, [IMAGE_DAMAGED] = 400, [IMAGE_FAILED] = 500
+	};
 	if (n == 0) {
 		p->status = 400;
 		err_set(&p->error, "the picture is empty: send a PNG");
@@ -125,8 +126,8 @@ static int add_png(struct upload *u, const void *bytes, size_t n, const struct l
 	return status == 200 ? read_png(u, bytes, n, limits, p, e) : status;
 }
 
-static int read_multipart(const char *content_type, const char *body, size_t n, const struct limits *limits,
-			  struct upload *u, struct err *e)
+static int read_multipart(const char *content_type, const char *body, size_t n, const struct limits *limits, struct upload *u,
+			  struct err *e)
 {
 	struct multipart m;
 	struct multipart_part part;
@@ -213,10 +214,8 @@ static int read_json_items(const cJSON *root, const struct limits *limits, struc
 	const cJSON *list = images ? images : pixels;
 	bool flat = pixels && cJSON_IsArray(pixels) && cJSON_IsNumber(pixels->child); // its numbers would count as pictures
 	if (!cJSON_IsArray(list) || (images && pixels) || !list->child || flat) {
-		err_set(
-		    e,
-		    "the JSON must be {\"images\": [\"<base64 PNG>\", ...]} or {\"pixels\": [[784 numbers 0..255], ...]}, "
-		    "with at least one picture");
+		err_set(e, "the JSON must be {\"images\": [\"<base64 PNG>\", ...]} or {\"pixels\": [[784 numbers 0..255], ...]}, "
+			   "with at least one picture");
 		return 400;
 	}
 	const cJSON *item;
@@ -247,8 +246,7 @@ static bool is_type(const char *content_type, const char *type)
 	return strncasecmp(content_type, type, n) == 0 && (type[n - 1] == '/' || strchr("; \t", content_type[n]));
 }
 
-static int read_form(const char *type, const char *body, size_t n, const struct limits *limits, struct upload *u,
-		     struct err *e)
+static int read_form(const char *type, const char *body, size_t n, const struct limits *limits, struct upload *u, struct err *e)
 {
 	bool is_vague = !*type || is_type(type, "application/x-www-form-urlencoded") || is_type(type, "text/plain") ||
 			is_type(type, "application/octet-stream");

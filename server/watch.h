@@ -14,8 +14,8 @@
 struct watch;
 
 enum watch_end {
-	WATCH_END_ASKS,   // sends "100 Continue"
-	WATCH_END_WAITS,  // means nothing: HTTP/1.0 knows no 100, and only a reset will tell
+	WATCH_END_ASKS, // sends "100 Continue"
+	WATCH_END_WAITS, // means nothing: HTTP/1.0 knows no 100, and only a reset will tell
 	WATCH_END_LEAVES, // has left: under TLS nothing can be sent from here
 };
 

@@ -18,8 +18,8 @@ struct watchdog {
 	pthread_t thread;
 	struct pulse pulse;
 	uint64_t n_passes; // that were made when it looked last
-	bool wanted;       // a pass, since the last one that was seen
-	bool silent;       // since something is wrong
+	bool wanted; // a pass, since the last one that was seen
+	bool silent; // since something is wrong
 
 	// Its own request, untouchable while that is out.
 	struct batcher_job job;

@@ -13,9 +13,9 @@
 enum { MAX_BODY = 8192, CONNECTION_MEMORY = 16 << 10 }; // the latter as server/exchange.h
 
 static const char constant[] =
-    "{\"model\": \"relu\", \"predictions\": [{\"digit\": 7, \"confidence\": 0.999967754, \"probabilities\": [3.0642056e-07, "
-    "3.0642056e-07, 3.0642056e-07, 3.0642056e-07, 3.0642056e-07, 3.0642056e-07, 3.0642056e-07, 0.999967754, 3.0642056e-07, "
-    "3.0642056e-07]}]}\n";
+	"{\"model\": \"relu\", \"predictions\": [{\"digit\": 7, \"confidence\": 0.999967754, \"probabilities\": [3.0642056e-07, "
+	"3.0642056e-07, 3.0642056e-07, 3.0642056e-07, 3.0642056e-07, 3.0642056e-07, 3.0642056e-07, 0.999967754, 3.0642056e-07, "
+	"3.0642056e-07]}]}\n";
 
 struct body {
 	size_t n;
@@ -24,7 +24,8 @@ struct body {
 
 static enum MHD_Result answer(struct MHD_Connection *connection)
 {
-	struct MHD_Response *out = MHD_create_response_from_buffer(sizeof constant - 1, (void *)(size_t)constant, MHD_RESPMEM_PERSISTENT);
+	struct MHD_Response *out =
+		MHD_create_response_from_buffer(sizeof constant - 1, (void *)(size_t)constant, MHD_RESPMEM_PERSISTENT);
 	if (!out)
 		return MHD_NO;
 	MHD_add_response_header(out, "Content-Type", "application/json");
@@ -33,8 +34,8 @@ static enum MHD_Result answer(struct MHD_Connection *connection)
 	return result;
 }
 
-static enum MHD_Result handle(void *arg, struct MHD_Connection *connection, const char *url, const char *method, const char *version,
-			      const char *data, size_t *n_data, void **state)
+static enum MHD_Result handle(void *arg, struct MHD_Connection *connection, const char *url, const char *method,
+			      const char *version, const char *data, size_t *n_data, void **state)
 {
 	struct body *body = *state;
 	(void)arg, (void)url, (void)method, (void)version;
@@ -78,9 +79,10 @@ int main(int argc, char **argv)
 	struct sockaddr_in address = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 	unsigned mode = epoll ? MHD_USE_EPOLL_INTERNAL_THREAD : MHD_USE_POLL_INTERNAL_THREAD;
 	struct MHD_Daemon *daemon = MHD_start_daemon(
-	    mode | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0, NULL, NULL, handle, NULL, MHD_OPTION_SOCK_ADDR, &address,
-	    MHD_OPTION_THREAD_POOL_SIZE, (unsigned)n_threads, MHD_OPTION_CONNECTION_LIMIT, 1024u, MHD_OPTION_STRICT_FOR_CLIENT, 1,
-	    MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY, MHD_OPTION_NOTIFY_COMPLETED, complete, NULL, MHD_OPTION_END);
+		mode | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0, NULL, NULL, handle, NULL, MHD_OPTION_SOCK_ADDR, &address,
+		MHD_OPTION_THREAD_POOL_SIZE, (unsigned)n_threads, MHD_OPTION_CONNECTION_LIMIT, 1024u, MHD_OPTION_STRICT_FOR_CLIENT,
+		1, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY, MHD_OPTION_NOTIFY_COMPLETED, complete, NULL,
+		MHD_OPTION_END);
 	if (!daemon) {
 		fprintf(stderr, "bare: libmicrohttpd does not start with %s and %d threads\n", argv[1], n_threads);
 		return 1;

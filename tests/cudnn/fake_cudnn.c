@@ -63,9 +63,8 @@ static const struct rule {
 	int64_t count;
 } rules[] = {
 #define FORWARD(what) CUDNN_BACKEND_OPERATION_CONVOLUTION_FORWARD_DESCRIPTOR, CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_##what
-#define DATA(what)                                                                                                          \
-	CUDNN_BACKEND_OPERATION_CONVOLUTION_BACKWARD_DATA_DESCRIPTOR, CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_##what
-#define FILTER(what)                                                                                                        \
+#define DATA(what) CUDNN_BACKEND_OPERATION_CONVOLUTION_BACKWARD_DATA_DESCRIPTOR, CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_##what
+#define FILTER(what)                                                                                                               \
 	CUDNN_BACKEND_OPERATION_CONVOLUTION_BACKWARD_FILTER_DESCRIPTOR, CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_##what
 	{ CUDNN_BACKEND_TENSOR_DESCRIPTOR, CUDNN_ATTR_TENSOR_DATA_TYPE, CUDNN_TYPE_DATA_TYPE, 1 },
 	{ CUDNN_BACKEND_TENSOR_DESCRIPTOR, CUDNN_ATTR_TENSOR_DIMENSIONS, CUDNN_TYPE_INT64, 4 },
@@ -108,8 +107,7 @@ static const struct rule {
 	{ CUDNN_BACKEND_ENGINECFG_DESCRIPTOR, CUDNN_ATTR_ENGINECFG_ENGINE, CUDNN_TYPE_BACKEND_DESCRIPTOR, 1 },
 	{ CUDNN_BACKEND_ENGINECFG_DESCRIPTOR, CUDNN_ATTR_ENGINECFG_KNOB_CHOICES, CUDNN_TYPE_BACKEND_DESCRIPTOR, 1 },
 	{ CUDNN_BACKEND_EXECUTION_PLAN_DESCRIPTOR, CUDNN_ATTR_EXECUTION_PLAN_HANDLE, CUDNN_TYPE_HANDLE, 1 },
-	{ CUDNN_BACKEND_EXECUTION_PLAN_DESCRIPTOR, CUDNN_ATTR_EXECUTION_PLAN_ENGINE_CONFIG, CUDNN_TYPE_BACKEND_DESCRIPTOR,
-	  1 },
+	{ CUDNN_BACKEND_EXECUTION_PLAN_DESCRIPTOR, CUDNN_ATTR_EXECUTION_PLAN_ENGINE_CONFIG, CUDNN_TYPE_BACKEND_DESCRIPTOR, 1 },
 	{ CUDNN_BACKEND_VARIANT_PACK_DESCRIPTOR, CUDNN_ATTR_VARIANT_PACK_UNIQUE_IDS, CUDNN_TYPE_INT64, 3 },
 	{ CUDNN_BACKEND_VARIANT_PACK_DESCRIPTOR, CUDNN_ATTR_VARIANT_PACK_DATA_POINTERS, CUDNN_TYPE_VOID_PTR, 3 },
 	{ CUDNN_BACKEND_VARIANT_PACK_DESCRIPTOR, CUDNN_ATTR_VARIANT_PACK_WORKSPACE, CUDNN_TYPE_VOID_PTR, 1 },
@@ -270,8 +268,10 @@ static cudnnStatus_t finalize_convolution(const struct descriptor *d)
 	const struct {
 		cudnnBackendAttributeName_t name;
 		int64_t want;
-	} pairs[] = { { CUDNN_ATTR_CONVOLUTION_PRE_PADDINGS, 0 }, { CUDNN_ATTR_CONVOLUTION_POST_PADDINGS, 0 },
-		      { CUDNN_ATTR_CONVOLUTION_DILATIONS, 1 }, { CUDNN_ATTR_CONVOLUTION_FILTER_STRIDES, 1 } };
+	} pairs[] = { { CUDNN_ATTR_CONVOLUTION_PRE_PADDINGS, 0 },
+		      { CUDNN_ATTR_CONVOLUTION_POST_PADDINGS, 0 },
+		      { CUDNN_ATTR_CONVOLUTION_DILATIONS, 1 },
+		      { CUDNN_ATTR_CONVOLUTION_FILTER_STRIDES, 1 } };
 	for (int i = 0; i < 4; i++) {
 		get(d, pairs[i].name, pair, sizeof pair);
 		plain = plain && pair[0] == pairs[i].want && pair[1] == pairs[i].want;
@@ -308,7 +308,8 @@ static cudnnStatus_t finalize_engine(struct descriptor *d)
 	get(d, CUDNN_ATTR_ENGINE_GLOBAL_INDEX, &index, sizeof index);
 	d->job = linked(d, CUDNN_ATTR_ENGINE_OPERATION_GRAPH)->job;
 	d->engine = (int)index;
-	return index >= 0 && index < fake.n_engines ? CUDNN_STATUS_SUCCESS : refuse(CUDNN_STATUS_BAD_PARAM, "no such engine", d->engine);
+	return index >= 0 && index < fake.n_engines ? CUDNN_STATUS_SUCCESS
+						    : refuse(CUDNN_STATUS_BAD_PARAM, "no such engine", d->engine);
 }
 
 static cudnnStatus_t finalize_knob(struct descriptor *d)
@@ -336,8 +337,7 @@ static cudnnStatus_t finalize(struct descriptor *d)
 	case CUDNN_BACKEND_CONVOLUTION_DESCRIPTOR:
 		return finalize_convolution(d);
 	case CUDNN_BACKEND_OPERATION_CONVOLUTION_FORWARD_DESCRIPTOR:
-		return finalize_operation(d, CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_X,
-					  CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_W,
+		return finalize_operation(d, CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_X, CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_W,
 					  CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_Y);
 	case CUDNN_BACKEND_OPERATION_CONVOLUTION_BACKWARD_DATA_DESCRIPTOR:
 		return finalize_operation(d, CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_DX,
@@ -458,8 +458,7 @@ static cudnnStatus_t fill_job(const struct descriptor *plan, const struct descri
 				job->pointers[t] = pointers[i];
 	for (int t = 0; t < 3; t++)
 		if (!job->pointers[t] || (uintptr_t)job->pointers[t] % (uintptr_t)job->tensors[t].alignment)
-			return refuse(CUDNN_STATUS_BAD_PARAM_MISALIGNED_POINTER, "a pointer that is missing or not aligned",
-				      t);
+			return refuse(CUDNN_STATUS_BAD_PARAM_MISALIGNED_POINTER, "a pointer that is missing or not aligned", t);
 	if (job->workspace_bytes && !job->workspace)
 		return refuse(CUDNN_STATUS_BAD_PARAM_NULL_POINTER, "no workspace", plan->engine);
 	return CUDNN_STATUS_SUCCESS;

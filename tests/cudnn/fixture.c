@@ -13,8 +13,7 @@ struct fake_cudnn *fixture_controls(void)
 	void *library = dlopen("libcudnn.so.9", RTLD_NOW | RTLD_NODELETE);
 	struct fake_cudnn *(*get)(void) = NULL;
 	void (*reset)(void) = NULL;
-	void *symbols[2] = { library ? dlsym(library, "fake_cudnn") : NULL,
-			     library ? dlsym(library, "fake_cudnn_reset") : NULL };
+	void *symbols[2] = { library ? dlsym(library, "fake_cudnn") : NULL, library ? dlsym(library, "fake_cudnn_reset") : NULL };
 	memcpy(&get, &symbols[0], sizeof get);
 	memcpy(&reset, &symbols[1], sizeof reset);
 	if (!get || !reset) {

@@ -70,8 +70,7 @@ static void check_batches(struct engine *engine, int which)
 	for (int n = MAX; n > 0; n--) {
 		memcpy(engine_context_ink(context), ink, (size_t)n * LENET5_PIXELS * sizeof *ink);
 		CHECK(engine_forward(context, model, engine_context_ink(context), n, together, &e) == 0);
-		CHECK_MSG(memcmp(together, alone, (size_t)n * 10 * sizeof *alone) == 0, "%s: %d pictures", model->net->name,
-			  n);
+		CHECK_MSG(memcmp(together, alone, (size_t)n * 10 * sizeof *alone) == 0, "%s: %d pictures", model->net->name, n);
 	}
 	CHECK(emulate_objects() == n_objects); // nothing is allocated while it serves
 	engine_context_close(context);
@@ -138,8 +137,14 @@ static void train(struct engine *engine, const struct lesson *lesson, struct tra
 	static const uint32_t order[] = { 3, 1, 4, 15, 9, 2, 6, 5, 23, 8, 7, 0, 10, 21, 11, 12, 13 };
 	const float rates[] = { lesson->rate, lesson->rate / 2, lesson->rate * 2 };
 	const struct engine_training training = {
-		.start = *fixture_network(lesson->which), .loss = lesson->loss, .j = lesson->j, .batch = 4, .n_threads = 1,
-		.momentum_rate = 0.9f, .weight_decay = 0.01f, .label_smoothing = lesson->smoothing,
+		.start = *fixture_network(lesson->which),
+		.loss = lesson->loss,
+		.j = lesson->j,
+		.batch = 4,
+		.n_threads = 1,
+		.momentum_rate = 0.9f,
+		.weight_decay = 0.01f,
+		.label_smoothing = lesson->smoothing,
 	};
 	struct engine_trainer *trainer;
 	struct err e;
@@ -200,7 +205,12 @@ TEST(cudnn_leaves_curvature_to_the_cpu)
 {
 	static float curvature[FIXTURE_N_PARAMS];
 	struct engine_training training = {
-		.start = *fixture_network(PUBLISHED), .loss = ENGINE_MSE, .batch = 4, .n_threads = 1, .mu = 1, .curvature = curvature,
+		.start = *fixture_network(PUBLISHED),
+		.loss = ENGINE_MSE,
+		.batch = 4,
+		.n_threads = 1,
+		.mu = 1,
+		.curvature = curvature,
 	};
 	struct engine_trainer *trainer;
 	struct err e;

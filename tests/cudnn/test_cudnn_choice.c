@@ -73,8 +73,8 @@ TEST(cudnn_says_what_to_do_without_the_library)
 		return;
 	}
 	snprintf(command, sizeof command,
-		 "echo no >%s/libcudnn.so.9; LD_LIBRARY_PATH=%s TEST_ENGINE=cudnn '%s' engine_refuses 2>&1; rm -r %s", dir,
-		 dir, self, dir);
+		 "echo no >%s/libcudnn.so.9; LD_LIBRARY_PATH=%s TEST_ENGINE=cudnn '%s' engine_refuses 2>&1; rm -r %s", dir, dir,
+		 self, dir);
 	FILE *out = popen(command, "r");
 	size_t n = out ? fread(said, 1, sizeof said - 1, out) : 0;
 	said[n] = '\0';

@@ -21,10 +21,11 @@ static int use_all(struct engine *engine, int which, struct err *e)
 	struct engine_context *context = NULL;
 	struct engine_trainer *trainer = NULL;
 	fixture_data();
-	int failed =
-	    engine_model_new(engine, fixture_network(which), &model, e) || engine_context_open(engine, 2, 1, &context, e) ||
-	    engine_forward(context, model, ink, 2, scores, e) || engine_trainer_open(engine, &training, &trainer, e) ||
-	    engine_trainer_data(trainer, fixture_pixels, fixture_labels, 3, e) || engine_trainer_steps(trainer, order, 3, rates, losses, e);
+	int failed = engine_model_new(engine, fixture_network(which), &model, e) ||
+		     engine_context_open(engine, 2, 1, &context, e) || engine_forward(context, model, ink, 2, scores, e) ||
+		     engine_trainer_open(engine, &training, &trainer, e) ||
+		     engine_trainer_data(trainer, fixture_pixels, fixture_labels, 3, e) ||
+		     engine_trainer_steps(trainer, order, 3, rates, losses, e);
 	engine_trainer_close(trainer);
 	engine_context_close(context);
 	engine_model_unref(model);
@@ -40,8 +41,7 @@ static void check_failing_executions(struct fake_cudnn *fake, int which, int n_s
 	int n_alive = fake->n_alive, n_objects = emulate_objects();
 	for (fake->executions_left = n; use_all(engine, which, &e); fake->executions_left = ++n) {
 		CHECK_MSG(strstr(e.msg, "cudnnBackendExecute") && strstr(e.msg, "asked to fail"), "%s", e.msg);
-		CHECK_MSG(fake->n_alive == n_alive && emulate_objects() == n_objects, "execution %d leaves something behind",
-			  n);
+		CHECK_MSG(fake->n_alive == n_alive && emulate_objects() == n_objects, "execution %d leaves something behind", n);
 		CHECK(!engine_lost(engine));
 	}
 	// two passes of a context, for both kinds of network, and two of a trainer, each put twice
@@ -88,8 +88,8 @@ TEST(cudnn_survives_every_failing_call_and_knows_that_it_is_lost)
 			failed = use_all(engine, n % 2 ? RELU : PUBLISHED, &e);
 			emulate_failure(NULL, 0, cudaSuccess);
 			CHECK_MSG(!failed || (*e.msg && engine_lost(engine)), "%s, call %d: \"%s\"", functions[f], n, e.msg);
-			CHECK_MSG(fake->n_alive == n_alive && emulate_objects() == n_objects,
-				  "%s, call %d leaves something behind", functions[f], n);
+			CHECK_MSG(fake->n_alive == n_alive && emulate_objects() == n_objects, "%s, call %d leaves something behind",
+				  functions[f], n);
 			engine_close(engine);
 		}
 		CHECK_MSG(n > 1, "%s was never called", functions[f]);

@@ -13,7 +13,7 @@
 static const struct {
 	int version, multiprocessors, threads, blocks, shared_kib;
 } devices[] = {
-	{ 750, 40, 1024, 16, 64 }, { 800, 108, 2048, 32, 163 }, { 860, 84, 1536, 16, 99 },
+	{ 750, 40, 1024, 16, 64 },  { 800, 108, 2048, 32, 163 }, { 860, 84, 1536, 16, 99 },
 	{ 890, 142, 1536, 24, 99 }, { 900, 132, 2048, 32, 227 },
 };
 enum { N_DEVICES = sizeof devices / sizeof devices[0] };
@@ -21,23 +21,22 @@ enum { N_DEVICES = sizeof devices / sizeof devices[0] };
 static const struct {
 	enum lenet5_layer in, out;
 } convs[] = {
-	{ LENET5_INPUT, LENET5_C1 }, { LENET5_S2, LENET5_C3 }, { LENET5_S4, LENET5_C5 }, { LENET5_C5, LENET5_F6 },
-	{ LENET5_F6, LENET5_OUTPUT },
+	{ LENET5_INPUT, LENET5_C1 }, { LENET5_S2, LENET5_C3 },     { LENET5_S4, LENET5_C5 },
+	{ LENET5_C5, LENET5_F6 },    { LENET5_F6, LENET5_OUTPUT },
 };
 
 static void describe(int i, char *json, size_t size)
 {
-	snprintf(
-	    json, size,
-	    "{\"deviceName\": \"described\", \"cudaDeviceId\": 0, \"deviceVer\": %d, \"driverVer\": 13000, "
-	    "\"maxGridSize\": [2147483647, 65535, 65535], \"maxBlockSize\": [1024, 1024, 64], \"regsPerBlock\": 65536, "
-	    "\"multiProcessorCount\": %d, \"warpSize\": 32, \"maxSharedMemoryPerBlock\": 49152, "
-	    "\"maxSharedMemoryPerBlockOptin\": %d, \"reservedSharedMemoryPerBlock\": 1024, \"maxRegistersPerSM\": 65536, "
-	    "\"maxCtasPerSM\": %d, \"maxThreadsPerBlock\": 1024, \"maxThreadsPerSM\": %d, \"pciDeviceId\": 0, "
-	    "\"isTccDriver\": 0, \"supportCoopLaunch\": 1, \"smClockRateKHz\": 1500000, \"memClockRateKHz\": 1500000, "
-	    "\"l2CacheSize\": 41943040, \"totalGlobalMem\": 17179869184}",
-	    devices[i].version, devices[i].multiprocessors, devices[i].shared_kib * 1024, devices[i].blocks,
-	    devices[i].threads);
+	snprintf(json, size,
+		 "{\"deviceName\": \"described\", \"cudaDeviceId\": 0, \"deviceVer\": %d, \"driverVer\": 13000, "
+		 "\"maxGridSize\": [2147483647, 65535, 65535], \"maxBlockSize\": [1024, 1024, 64], \"regsPerBlock\": 65536, "
+		 "\"multiProcessorCount\": %d, \"warpSize\": 32, \"maxSharedMemoryPerBlock\": 49152, "
+		 "\"maxSharedMemoryPerBlockOptin\": %d, \"reservedSharedMemoryPerBlock\": 1024, \"maxRegistersPerSM\": 65536, "
+		 "\"maxCtasPerSM\": %d, \"maxThreadsPerBlock\": 1024, \"maxThreadsPerSM\": %d, \"pciDeviceId\": 0, "
+		 "\"isTccDriver\": 0, \"supportCoopLaunch\": 1, \"smClockRateKHz\": 1500000, \"memClockRateKHz\": 1500000, "
+		 "\"l2CacheSize\": 41943040, \"totalGlobalMem\": 17179869184}",
+		 devices[i].version, devices[i].multiprocessors, devices[i].shared_kib * 1024, devices[i].blocks,
+		 devices[i].threads);
 }
 
 // Every convolution of a training step of n pictures; how many there were.

@@ -44,7 +44,7 @@ static int open_pretended(const char *name, const char *kernels, struct engine *
 	(*engine)->ops = &ops;
 	(*engine)->quick = false;
 	(*engine)->kernels = kernels;
-	snprintf((*engine)->name, sizeof (*engine)->name, "%s", name);
+	snprintf((*engine)->name, sizeof(*engine)->name, "%s", name);
 	lost_pass = number("LOST_GPU_PASS");
 	failed_pass = number("FAILED_GPU_PASS");
 	return 0;

@@ -14,7 +14,8 @@ dim3 blockDim, gridDim;
 float4 cuda_shared[EMULATE_SHARED_BYTES / sizeof(float4)];
 struct emulate_counts emulate_counts;
 
-namespace {
+namespace
+{
 
 enum { STACK_BYTES = 256 << 10 };
 enum state { READY, AT_BLOCK_BARRIER, AT_WARP_BARRIER, DONE };

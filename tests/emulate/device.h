@@ -23,7 +23,9 @@ struct uint3 {
 };
 struct dim3 {
 	unsigned x, y, z;
-	dim3(unsigned x_ = 1, unsigned y_ = 1, unsigned z_ = 1) : x(x_), y(y_), z(z_) {}
+	dim3(unsigned x_ = 1, unsigned y_ = 1, unsigned z_ = 1) : x(x_), y(y_), z(z_)
+	{
+	}
 };
 struct alignas(4) uchar4 {
 	unsigned char x, y, z, w;
@@ -47,7 +49,9 @@ extern float4 cuda_shared[EMULATE_SHARED_BYTES / sizeof(float4)];
 void __syncthreads();
 void __syncwarp(unsigned mask = 0xffffffff);
 unsigned long long emulate_shuffle(unsigned long long bits, int lane);
-static inline void __threadfence() {}
+static inline void __threadfence()
+{
+}
 static inline void __threadfence_system()
 {
 	emulate_counts.system_fences++;
@@ -102,7 +106,8 @@ cudaError_t emulate_launch(const void *kernel, const std::function<void()> &call
 cudaError_t emulate_allow_shared(const void *kernel, int bytes);
 
 template <class Arguments>
-cudaError_t cudaLaunchKernel(void (*kernel)(Arguments), dim3 grid, dim3 block, void **arguments, size_t shared_bytes, cudaStream_t stream)
+cudaError_t cudaLaunchKernel(void (*kernel)(Arguments), dim3 grid, dim3 block, void **arguments, size_t shared_bytes,
+			     cudaStream_t stream)
 {
 	Arguments copy = *(Arguments *)arguments[0];
 	return emulate_launch((const void *)kernel, [=] { kernel(copy); }, grid, block, shared_bytes, stream);

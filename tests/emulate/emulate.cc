@@ -26,7 +26,8 @@ struct CUevent_st {
 	std::chrono::steady_clock::time_point time;
 };
 
-namespace {
+namespace
+{
 
 std::recursive_mutex one_at_a_time; // guards everything below, and the device
 
@@ -68,9 +69,9 @@ cudaError_t enter(const char *function)
 	return fail(failure);
 }
 
-#define ENTER()                                                                                                      \
-	std::lock_guard<std::recursive_mutex> guard(one_at_a_time);                                                  \
-	if (cudaError_t error = enter(__func__))                                                                     \
+#define ENTER()                                                                                                                    \
+	std::lock_guard<std::recursive_mutex> guard(one_at_a_time);                                                                \
+	if (cudaError_t error = enter(__func__))                                                                                   \
 	return error
 
 cudaError_t put(cudaStream_t stream, work w)
@@ -199,11 +200,11 @@ cudaError_t cudaGetDeviceProperties(struct cudaDeviceProp *properties, int)
 cudaError_t cudaDeviceGetAttribute(int *value, enum cudaDeviceAttr attribute, int)
 {
 	ENTER();
-	*value = attribute == cudaDevAttrMultiProcessorCount		? 4 :
-		 attribute == cudaDevAttrMaxSharedMemoryPerBlockOptin ? the_card->shared_bytes :
-		 attribute == cudaDevAttrComputeCapabilityMajor	      ? the_card->major :
-		 attribute == cudaDevAttrComputeCapabilityMinor	      ? the_card->minor :
-								1000000;
+	*value = attribute == cudaDevAttrMultiProcessorCount            ? 4
+		 : attribute == cudaDevAttrMaxSharedMemoryPerBlockOptin ? the_card->shared_bytes
+		 : attribute == cudaDevAttrComputeCapabilityMajor       ? the_card->major
+		 : attribute == cudaDevAttrComputeCapabilityMinor       ? the_card->minor
+									: 1000000;
 	return cudaSuccess;
 }
 

@@ -111,10 +111,23 @@ TEST(emulated_threads_in_any_order)
 TEST(emulated_failures_leave_nothing)
 {
 	static const char *const functions[] = {
-		"cudaGetDeviceCount",	"cudaSetDevice",	"cudaGetDeviceProperties", "cudaDeviceGetAttribute", "cudaMalloc",
-		"cudaHostAlloc",	"cudaMemcpyAsync",	"cudaMemsetAsync",	   "cudaStreamCreateWithFlags",
-		"cudaStreamSynchronize", "cudaStreamQuery",	"cudaStreamBeginCapture",  "cudaStreamEndCapture",
-		"cudaGraphInstantiate", "cudaGraphLaunch",	"cudaLaunchKernel",	   "kernel",
+		"cudaGetDeviceCount",
+		"cudaSetDevice",
+		"cudaGetDeviceProperties",
+		"cudaDeviceGetAttribute",
+		"cudaMalloc",
+		"cudaHostAlloc",
+		"cudaMemcpyAsync",
+		"cudaMemsetAsync",
+		"cudaStreamCreateWithFlags",
+		"cudaStreamSynchronize",
+		"cudaStreamQuery",
+		"cudaStreamBeginCapture",
+		"cudaStreamEndCapture",
+		"cudaGraphInstantiate",
+		"cudaGraphLaunch",
+		"cudaLaunchKernel",
+		"kernel",
 		"cudaFuncSetAttribute",
 	};
 	static float scores[N * 10], trained[N_PARAMS];
@@ -128,9 +141,10 @@ TEST(emulated_failures_leave_nothing)
 			emulate_failure(functions[f], good, cudaErrorIllegalAddress);
 			e.msg[0] = 0;
 			status = do_everything("relu", scores, trained, &trace, &lost, &e);
-			CHECK_MSG(status == 0 || strstr(e.msg, "700") || strstr(e.msg, "CUDA does not start"), "%s after %d: \"%s\"",
-				  functions[f], good, e.msg);
-			CHECK_MSG(emulate_objects() == 0, "%s after %d: %d objects are left", functions[f], good, emulate_objects());
+			CHECK_MSG(status == 0 || strstr(e.msg, "700") || strstr(e.msg, "CUDA does not start"),
+				  "%s after %d: \"%s\"", functions[f], good, e.msg);
+			CHECK_MSG(emulate_objects() == 0, "%s after %d: %d objects are left", functions[f], good,
+				  emulate_objects());
 			good++;
 		} while (status && good < 200);
 		CHECK_MSG(good > 1, "%s is never called", functions[f]);
@@ -169,7 +183,9 @@ TEST(emulated_curvature_is_refused)
 	struct engine *engine = open_engine();
 	struct engine_trainer *trainer;
 	struct err e = { "" };
-	struct engine_training training = { .start = network, .loss = ENGINE_MAP, .batch = 1, .n_threads = 1, .curvature = params, .mu = 1 };
+	struct engine_training training = {
+		.start = network, .loss = ENGINE_MAP, .batch = 1, .n_threads = 1, .curvature = params, .mu = 1
+	};
 	CHECK(engine_trainer_open(engine, &training, &trainer, &e) == -1 && strstr(e.msg, "CPU"));
 	training.curvature = NULL;
 	CHECK(engine_trainer_open(engine, &training, &trainer, &e) == 0);
@@ -214,9 +230,10 @@ static void free_elsewhere(struct engine *engine)
 	struct left left = { NULL, NULL, NULL };
 	struct err e = { "" };
 	pthread_t thread;
-	CHECK_MSG(engine_model_new(engine, &network, &left.model, &e) == 0 && engine_context_open(engine, 2, 1, &left.context, &e) == 0 &&
-		      engine_trainer_open(engine, &training, &left.trainer, &e) == 0 &&
-		      engine_trainer_data(left.trainer, pixels, labels, N, &e) == 0,
+	CHECK_MSG(engine_model_new(engine, &network, &left.model, &e) == 0 &&
+			  engine_context_open(engine, 2, 1, &left.context, &e) == 0 &&
+			  engine_trainer_open(engine, &training, &left.trainer, &e) == 0 &&
+			  engine_trainer_data(left.trainer, pixels, labels, N, &e) == 0,
 		  "%s", e.msg);
 	if (pthread_create(&thread, NULL, close_all, &left))
 		abort();
@@ -247,9 +264,9 @@ TEST(emulated_pictures_a_block)
 	static const struct {
 		int n, n_multiprocessors, want;
 	} cases[] = {
-		{ 1, 132, 1 },	 { 132, 132, 1 }, { 133, 132, 2 }, { 264, 132, 2 },    { 265, 132, 4 },	  { 528, 132, 4 },
-		{ 529, 132, 2 }, { 792, 132, 2 }, { 793, 132, 4 }, { 1056, 132, 4 },   { 16384, 132, 4 }, { 65536, 132, 4 },
-		{ 40, 40, 1 },	 { 41, 40, 2 },	  { 81, 40, 4 },   { 1, 1, 1 },	       { 2, 1, 2 },	  { 3, 1, 4 },
+		{ 1, 132, 1 },   { 132, 132, 1 }, { 133, 132, 2 }, { 264, 132, 2 },  { 265, 132, 4 },   { 528, 132, 4 },
+		{ 529, 132, 2 }, { 792, 132, 2 }, { 793, 132, 4 }, { 1056, 132, 4 }, { 16384, 132, 4 }, { 65536, 132, 4 },
+		{ 40, 40, 1 },   { 41, 40, 2 },   { 81, 40, 4 },   { 1, 1, 1 },      { 2, 1, 2 },       { 3, 1, 4 },
 	};
 	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
 		int got = cuda_pictures_a_block(cases[i].n, cases[i].n_multiprocessors);
@@ -336,12 +353,9 @@ TEST(emulated_why_there_is_no_gpu)
 		int device;
 		const char *says;
 	} cases[] = {
-		{ 0, cudaErrorNoDevice, 0, "sees no GPU" },
-		{ 0, cudaErrorInsufficientDriver, 0, "no NVIDIA driver" },
-		{ 1, cudaErrorInsufficientDriver, 0, "too old" },
-		{ 1, cudaErrorUnknown, 0, "does not start" },
-		{ 1, cudaSuccess, 1, "there is one GPU, cuda:0" },
-		{ 3, cudaSuccess, 7, "there are 3 GPUs, cuda:0 to cuda:2" },
+		{ 0, cudaErrorNoDevice, 0, "sees no GPU" },        { 0, cudaErrorInsufficientDriver, 0, "no NVIDIA driver" },
+		{ 1, cudaErrorInsufficientDriver, 0, "too old" },  { 1, cudaErrorUnknown, 0, "does not start" },
+		{ 1, cudaSuccess, 1, "there is one GPU, cuda:0" }, { 3, cudaSuccess, 7, "there are 3 GPUs, cuda:0 to cuda:2" },
 	};
 	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
 		struct engine *engine;

@@ -38,7 +38,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
 	}
 	for (int old = 0; old < 2; old++) {
 		int status = head_check(&head, old, &e);
-		if (status ? !*e.msg : count(headers, "host:") > 1 || count(headers, "content-length:") + count(headers, "transfer-encoding:") > 1)
+		if (status ? !*e.msg
+			   : count(headers, "host:") > 1 ||
+				     count(headers, "content-length:") + count(headers, "transfer-encoding:") > 1)
 			abort();
 		if (status == 0 && (!head.path || (!old && !head.host) || (head.chunked && head.has_length)))
 			abort();

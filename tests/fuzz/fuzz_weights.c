@@ -21,7 +21,8 @@ static void parse(const uint8_t *bytes, size_t n, const char *network)
 	if (!isfinite(w.mean) || !(w.std > 0))
 		abort();
 	for (size_t p = 0; p < w.net->n_params; p++)
-		if (!isfinite(w.params[p]) || (w.momentum && !isfinite(w.momentum[p])) || (w.curvature && !isfinite(w.curvature[p])))
+		if (!isfinite(w.params[p]) || (w.momentum && !isfinite(w.momentum[p])) ||
+		    (w.curvature && !isfinite(w.curvature[p])))
 			abort();
 	weights_free(&w);
 }

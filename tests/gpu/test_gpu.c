@@ -103,15 +103,13 @@ TEST(gpu_bits_at_every_place)
 				forward(&s, window, size, together);
 				n_answers += size;
 				for (int p = 0; p < size; p++)
-					n_differ +=
-					    memcmp(together + p * 10, alone + (first + p) * 10, 10 * sizeof(float)) != 0;
+					n_differ += memcmp(together + p * 10, alone + (first + p) * 10, 10 * sizeof(float)) != 0;
 			}
 		subject_close(&s);
 	}
 	free(ink);
 	CHECK(n_differ == 0);
-	test_figure("%d of %d answers differ from the same picture's alone, batches of 2 to %d", n_differ, n_answers,
-		    max_size);
+	test_figure("%d of %d answers differ from the same picture's alone, batches of 2 to %d", n_differ, n_answers, max_size);
 }
 
 TEST(gpu_layers_match_cpu)
@@ -140,14 +138,12 @@ TEST(gpu_layers_match_cpu)
 			CHECK_MSG(engine_trace(s.context, s.model, picture, &got, &e) == 0, "%s", e.msg);
 			CHECK(engine_trace(reference.context, reference.model, picture, &want, &e) == 0);
 			for (int l = 0; l < N_LAYERS; l++)
-				worst[l] =
-				    fmax(worst[l], test_error((float *)((char *)&got + layers[l].offset),
-							      (float *)((char *)&want + layers[l].offset), layers[l].n));
+				worst[l] = fmax(worst[l], test_error((float *)((char *)&got + layers[l].offset),
+								     (float *)((char *)&want + layers[l].offset), layers[l].n));
 		}
 		char line[256] = "";
 		for (int l = 0; l < N_LAYERS; l++) {
-			CHECK_MSG(worst[l] <= bound, "%s: %s: error %.2e, bound %.0e", models[m], layers[l].name, worst[l],
-				  bound);
+			CHECK_MSG(worst[l] <= bound, "%s: %s: error %.2e, bound %.0e", models[m], layers[l].name, worst[l], bound);
 			size_t used = strlen(line);
 			snprintf(line + used, sizeof line - used, " %s %.1e", layers[l].name, worst[l]);
 		}
@@ -161,7 +157,7 @@ TEST(gpu_layers_match_cpu)
 // How a training is cut into steps and calls.
 struct course {
 	int batch;
-	uint32_t n;        // pictures in all, the last step taking what is left
+	uint32_t n; // pictures in all, the last step taking what is left
 	uint32_t per_call; // of them in one call of the engine: whole steps
 	float weight_decay, label_smoothing;
 };
@@ -209,8 +205,7 @@ static float got[MAX_PARAMS], want[MAX_PARAMS], got_losses[N_TRAIN], want_losses
 TEST(gpu_training_matches_cpu)
 {
 	static const struct course courses[] = {
-		{ 1, 5, 5, 0, 0 },         { 7, 24, 24, 0.05f, 0 },
-		{ 64, 200, 200, 0, 0.2f }, { 100, 250, 250, 0.05f, 0.2f },
+		{ 1, 5, 5, 0, 0 },         { 7, 24, 24, 0.05f, 0 }, { 64, 200, 200, 0, 0.2f }, { 100, 250, 250, 0.05f, 0.2f },
 		{ 512, 1100, 1100, 0, 0 },
 	};
 	const double bound = 1e-5; // five steps; leaving an option out gives 1e-3 and more
@@ -223,10 +218,10 @@ TEST(gpu_training_matches_cpu)
 			train(engine, lenet5_at(k), &courses[i], got, got_losses);
 			train(cpu, lenet5_at(k), &courses[i], want, want_losses);
 			size_t n_steps = (courses[i].n + (uint32_t)courses[i].batch - 1) / (uint32_t)courses[i].batch;
-			double error = fmax(test_error(got, want, lenet5_at(k)->n_params),
-					    test_error(got_losses, want_losses, n_steps));
-			CHECK_MSG(error <= bound, "%s, batch %d: error %.2e, bound %.0e", lenet5_at(k)->name,
-				  courses[i].batch, error, bound);
+			double error =
+				fmax(test_error(got, want, lenet5_at(k)->n_params), test_error(got_losses, want_losses, n_steps));
+			CHECK_MSG(error <= bound, "%s, batch %d: error %.2e, bound %.0e", lenet5_at(k)->name, courses[i].batch,
+				  error, bound);
 			worst = fmax(worst, error);
 			engine_close(cpu);
 			engine_close(engine);

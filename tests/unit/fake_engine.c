@@ -8,7 +8,7 @@
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t changed = PTHREAD_COND_INITIALIZER;
 static bool held, waiting, failing; // lock
-static float constant;              // lock
+static float constant; // lock
 
 static void set(bool *flag, bool value)
 {

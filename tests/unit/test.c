@@ -76,8 +76,8 @@ unsigned char *test_file(const char *path, size_t *n)
 	FILE *f = fopen(path, "rb");
 	long size;
 	unsigned char *bytes;
-	if (!f || fseek(f, 0, SEEK_END) || (size = ftell(f)) < 0 || fseek(f, 0, SEEK_SET) ||
-	    !(bytes = malloc((size_t)size + 1)) || fread(bytes, 1, (size_t)size, f) != (size_t)size) {
+	if (!f || fseek(f, 0, SEEK_END) || (size = ftell(f)) < 0 || fseek(f, 0, SEEK_SET) || !(bytes = malloc((size_t)size + 1)) ||
+	    fread(bytes, 1, (size_t)size, f) != (size_t)size) {
 		fprintf(stderr, "unit-tests: cannot read %s (run in the repository's root)\n", path);
 		exit(2);
 	}

@@ -30,24 +30,24 @@ double test_error(const float *got, const float *want, size_t n);
 // A whole file; the caller frees. Ends the program if it is not there: tests run in the repository's root.
 unsigned char *test_file(const char *path, size_t *n);
 
-#define TEST(name)                                                                                                   \
-	static void test_##name(void);                                                                               \
-	__attribute__((constructor)) static void register_##name(void)                                               \
-	{                                                                                                            \
-		static struct test test = { #name, test_##name, NULL };                                              \
-		test_register(&test);                                                                                \
-	}                                                                                                            \
+#define TEST(name)                                                                                                                 \
+	static void test_##name(void);                                                                                             \
+	__attribute__((constructor)) static void register_##name(void)                                                             \
+	{                                                                                                                          \
+		static struct test test = { #name, test_##name, NULL };                                                            \
+		test_register(&test);                                                                                              \
+	}                                                                                                                          \
 	static void test_##name(void)
 
-#define CHECK(condition)                                                                                             \
-	do {                                                                                                         \
-		if (!(condition))                                                                                    \
-			test_fail(__FILE__, __LINE__, "%s", #condition);                                             \
+#define CHECK(condition)                                                                                                           \
+	do {                                                                                                                       \
+		if (!(condition))                                                                                                  \
+			test_fail(__FILE__, __LINE__, "%s", #condition);                                                           \
 	} while (0)
 
 // As CHECK, with a message of one's own: CHECK_MSG(error < bound, "c1: error %g", error).
-#define CHECK_MSG(condition, ...)                                                                                    \
-	do {                                                                                                         \
-		if (!(condition))                                                                                    \
-			test_fail(__FILE__, __LINE__, __VA_ARGS__);                                                  \
+#define CHECK_MSG(condition, ...)                                                                                                  \
+	do {                                                                                                                       \
+		if (!(condition))                                                                                                  \
+			test_fail(__FILE__, __LINE__, __VA_ARGS__);                                                                \
 	} while (0)

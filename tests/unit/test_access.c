@@ -17,8 +17,14 @@
 
 static struct note note_of_a_prediction(void)
 {
-	struct note note = { .took_ns = 1234567, .status = 200, .n_in = 404, .n_out = 251, .id = "an-id",
-			     .trace_id = "0af7651916cd43dd8448eb211c80319c", .method = "POST", .path = "/predict" };
+	struct note note = { .took_ns = 1234567,
+			     .status = 200,
+			     .n_in = 404,
+			     .n_out = 251,
+			     .id = "an-id",
+			     .trace_id = "0af7651916cd43dd8448eb211c80319c",
+			     .method = "POST",
+			     .path = "/predict" };
 	strcpy(note.account.model, "relu");
 	note.account.n_pictures = 2;
 	route_account_add(&note.account, ROUTE_DECODE, 86000);
@@ -34,7 +40,8 @@ TEST(access_formats_text)
 	char line[ACCESS_MAX_LINE];
 	int n = access_format(ACCESS_TEXT, &note, "::1", &at, line);
 	CHECK_MSG(strcmp(line, "2023-11-14T22:13:20.007Z ::1 POST /predict 200 in=404 out=251 ms=1.235 decode=0.086 compute=0.027 "
-			       "model=relu pictures=2 id=an-id trace=0af7651916cd43dd8448eb211c80319c\n") == 0, "%s", line);
+			       "model=relu pictures=2 id=an-id trace=0af7651916cd43dd8448eb211c80319c\n") == 0,
+		  "%s", line);
 	CHECK(n == (int)strlen(line));
 	note = (struct note){ .id = "b", .method = "GET", .path = "/" }; // its client left
 	access_format(ACCESS_TEXT, &note, "-", &at, line);

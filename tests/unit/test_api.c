@@ -80,7 +80,8 @@ static const char *find_header(const void *headers, const char *name)
 // What exchange.c does with a request. Returns the status; `answer` is the body.
 static int ask(const char *method, const char *path, const char *explain, const char *body)
 {
-	const struct route_table table[] = { { api_routes, api_n_routes, &api }, { batched ? &api_predict_batched : &api_predict_direct, 1, &api } };
+	const struct route_table table[] = { { api_routes, api_n_routes, &api },
+					     { batched ? &api_predict_batched : &api_predict_direct, 1, &api } };
 	struct route_request request = { .find_header = find_header, .body = body, .n_body = strlen(body) };
 	struct waiter w = { PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, false };
 	void *context, *call = NULL;
@@ -149,19 +150,19 @@ static const char *header(const char *name)
 }
 
 // A test of a prediction that is to come out the same by both ways.
-#define BOTH_WAYS(name)                \
-	static void name(void);        \
-	TEST(name##_batched)           \
-	{                              \
-		batched = true;        \
-		name();                \
-	}                              \
-	TEST(name##_directly)          \
-	{                              \
-		batched = false;       \
-		name();                \
-		batched = true;        \
-	}                              \
+#define BOTH_WAYS(name)                                                                                                            \
+	static void name(void);                                                                                                    \
+	TEST(name##_batched)                                                                                                       \
+	{                                                                                                                          \
+		batched = true;                                                                                                    \
+		name();                                                                                                            \
+	}                                                                                                                          \
+	TEST(name##_directly)                                                                                                      \
+	{                                                                                                                          \
+		batched = false;                                                                                                   \
+		name();                                                                                                            \
+		batched = true;                                                                                                    \
+	}                                                                                                                          \
 	static void name(void)
 
 BOTH_WAYS(api_predicts)
@@ -222,8 +223,7 @@ BOTH_WAYS(api_errors)
 	CHECK(ask("GET", "/predict/", NULL, "") == 404 && strstr(text_of(answer, "error"), "/predict/"));
 	CHECK(ask("GET", "/\xff\"\\\n", NULL, "") == 404);
 	fake_engine_fail(true);
-	CHECK(ask("POST", "/predict", NULL, pictures("1")) == 500 &&
-	      strstr(text_of(answer, "error"), "the fake has failed"));
+	CHECK(ask("POST", "/predict", NULL, pictures("1")) == 500 && strstr(text_of(answer, "error"), "the fake has failed"));
 	fake_engine_fail(false);
 	fake_engine_score(NAN);
 	CHECK(ask("POST", "/predict", NULL, pictures("1")) == 500 && strstr(text_of(answer, "error"), "not a number"));

@@ -115,8 +115,7 @@ TEST(augment_elastic_has_its_amplitude)
 		for (int y = 8; y < 20; y++) {
 			for (int x = 8; x < 20; x++, n++) {
 				int at = i * LENET5_PIXELS + y * LENET5_SIDE + x;
-				double d = (to[at] - from[at]) / 9.0,
-				       below = (to[at + LENET5_SIDE] - from[at + LENET5_SIDE]) / 9.0;
+				double d = (to[at] - from[at]) / 9.0, below = (to[at + LENET5_SIDE] - from[at + LENET5_SIDE]) / 9.0;
 				squares += d * d;
 				steps += (d - below) * (d - below);
 			}

@@ -102,8 +102,7 @@ static enum batcher_result submit(int i, int n)
 static void check_scores(int i)
 {
 	struct item *item = &items[i];
-	CHECK_MSG(item->done && item->job.result == BATCHER_OK, "job %d: done %d, result %d", i, item->done,
-		  item->job.result);
+	CHECK_MSG(item->done && item->job.result == BATCHER_OK, "job %d: done %d, result %d", i, item->done, item->job.result);
 	for (int p = 0; p < item->job.n; p++)
 		for (int d = 0; d < LENET5_DIGITS; d++)
 			CHECK_MSG((int)(item->scores[p][d] + 0.5f) == item->pixels[p][d], "job %d, picture %d: %g", i, p,
@@ -186,8 +185,13 @@ TEST(batcher_takes_ink_as_well_as_pixels)
 	struct work of_model = { 0 };
 	struct item *item = &items[0];
 	item->wait = &wait;
-	item->job = (struct batcher_job){ .model = model, .ink = ink[0], .scores = item->scores[0], .n = 3, .deadline_us = INT64_MAX,
-					  .done = done, .work = &of_model };
+	item->job = (struct batcher_job){ .model = model,
+					  .ink = ink[0],
+					  .scores = item->scores[0],
+					  .n = 3,
+					  .deadline_us = INT64_MAX,
+					  .done = done,
+					  .work = &of_model };
 	CHECK(batcher_submit(batcher, &item->job) == BATCHER_OK);
 	submit(1, 1);
 	await(2);
@@ -214,8 +218,9 @@ TEST(batcher_hands_pixels_on_as_they_are)
 	CHECK(fake.n_pixel_calls == 2);
 	submit(2, 3);
 	items[3].wait = &wait;
-	items[3].job = (struct batcher_job){ .model = model, .ink = ink, .scores = items[3].scores[0], .n = 1,
-					     .deadline_us = INT64_MAX, .done = done };
+	items[3].job = (struct batcher_job){
+		.model = model, .ink = ink, .scores = items[3].scores[0], .n = 1, .deadline_us = INT64_MAX, .done = done
+	};
 	CHECK(batcher_submit(batcher, &items[3].job) == BATCHER_OK);
 	await(4);
 	check_scores(2);

@@ -126,7 +126,8 @@ TEST(canvas_redrawn_digits_are_read)
 			int right = count_redrawn(&r, &data, n, side, dark);
 			CHECK_MSG(plain >= n * 97 / 100, "the built-in model reads only %d of %d plain pictures", plain, n);
 			if (getenv("TEST_VERBOSE"))
-				printf("  canvas %d, %s: %d of %d right, plain %d\n", side, dark ? "dark on light" : "light on dark", right, n, plain);
+				printf("  canvas %d, %s: %d of %d right, plain %d\n", side,
+				       dark ? "dark on light" : "light on dark", right, n, plain);
 			CHECK_MSG(right >= plain - n * 15 / 1000, "%d×%d, %s: %d of %d right, plain %d", side, side,
 				  dark ? "dark on light" : "light on dark", right, n, plain);
 		}

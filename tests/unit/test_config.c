@@ -29,9 +29,12 @@ TEST(config_defaults)
 	struct err e;
 	CHECK_MSG(parse("", "", &c, &e) == 0, "%s", e.msg);
 	CHECK(strcmp(c.listen.host, "127.0.0.1") == 0 && c.listen.port == 8080);
-	CHECK(c.n_models == 1 && strcmp(c.models[0].name, "relu") == 0 && !c.models[0].file && !c.network && strcmp(c.engine.device, "auto") == 0);
-	CHECK(strcmp(c.engine.kernels, "auto") == 0 && !c.old_cudnn && !c.engine.tf32 && !c.engine.isa && c.on_loss == HEALTH_LOSS_CPU);
-	CHECK(c.max_batch == 64 && c.max_delay_us == 0 && c.http_threads == 0 && c.log_level == LOG_INFO && c.access_log == ACCESS_OFF);
+	CHECK(c.n_models == 1 && strcmp(c.models[0].name, "relu") == 0 && !c.models[0].file && !c.network &&
+	      strcmp(c.engine.device, "auto") == 0);
+	CHECK(strcmp(c.engine.kernels, "auto") == 0 && !c.old_cudnn && !c.engine.tf32 && !c.engine.isa &&
+	      c.on_loss == HEALTH_LOSS_CPU);
+	CHECK(c.max_batch == 64 && c.max_delay_us == 0 && c.http_threads == 0 && c.log_level == LOG_INFO &&
+	      c.access_log == ACCESS_OFF);
 	CHECK(c.limits.max_body == 8 << 20 && c.limits.queue >= c.limits.max_pictures && c.limits.idle_timeout_s == 60);
 }
 
@@ -39,8 +42,7 @@ TEST(config_flags_go_before_variables)
 {
 	struct config c;
 	struct err e;
-	CHECK(parse("--max-body=5000 --model a.bin", "LENETD_MAX_BODY=6000|LENETD_MODEL=b.bin|LENETD_QUEUE=999", &c, &e) ==
-	      0);
+	CHECK(parse("--max-body=5000 --model a.bin", "LENETD_MAX_BODY=6000|LENETD_MODEL=b.bin|LENETD_QUEUE=999", &c, &e) == 0);
 	CHECK(c.limits.max_body == 5000 && c.n_models == 1 && strcmp(c.models[0].file, "a.bin") == 0 && c.limits.queue == 999);
 	CHECK(parse("", "LENETD_PORT=tcp://10.0.0.1:80|LENETD_LOG_LEVEL=error|LENETD_DEVICE=cuda:1", &c, &e) == 0);
 	CHECK(c.log_level == LOG_ERROR && strcmp(c.engine.device, "cuda:1") == 0);
@@ -54,7 +56,8 @@ TEST(config_models)
 {
 	struct config c;
 	struct err e;
-	CHECK(parse("--model x=dir/a=b.bin --model=dir.d/c.bin --model ./a=b.bin", "LENETD_MODEL=z.bin", &c, &e) == 0 && c.n_models == 3);
+	CHECK(parse("--model x=dir/a=b.bin --model=dir.d/c.bin --model ./a=b.bin", "LENETD_MODEL=z.bin", &c, &e) == 0 &&
+	      c.n_models == 3);
 	CHECK(strcmp(c.models[0].name, "x") == 0 && strcmp(c.models[0].file, "dir/a=b.bin") == 0);
 	CHECK(strcmp(c.models[1].name, "c") == 0 && strcmp(c.models[1].file, "dir.d/c.bin") == 0);
 	CHECK(strcmp(c.models[2].name, "ab") == 0 && strcmp(c.models[2].file, "./a=b.bin") == 0);
@@ -65,7 +68,8 @@ TEST(config_variables_of_many_words)
 {
 	struct config c;
 	struct err e;
-	CHECK(parse("", "LENETD_MODEL=a=x.bin  b=y.bin\tz.bin |LENETD_HOST=one [::1]|LENETD_CORS_ORIGIN=https://c\nhttps://d", &c, &e) == 0);
+	CHECK(parse("", "LENETD_MODEL=a=x.bin  b=y.bin\tz.bin |LENETD_HOST=one [::1]|LENETD_CORS_ORIGIN=https://c\nhttps://d", &c,
+		    &e) == 0);
 	CHECK(c.n_models == 3 && strcmp(c.models[0].file, "x.bin") == 0 && strcmp(c.models[1].name, "b") == 0);
 	CHECK(strcmp(c.models[2].name, "z") == 0 && strcmp(c.models[2].file, "z.bin") == 0);
 	CHECK(c.hosts.n == 2 && strcmp(c.hosts.names[0], "one") == 0 && strcmp(c.hosts.names[1], "[::1]") == 0);
@@ -97,7 +101,7 @@ TEST(config_switches)
 		struct err e;
 		CHECK_MSG(parse(cases[i].flags, cases[i].variables, &c, &e) == 0, "\"%s\": %s", cases[i].flags, e.msg);
 		CHECK_MSG(strcmp(c.engine.kernels, cases[i].kernels) == 0 && c.engine.tf32 == cases[i].tf32 &&
-			      c.old_cudnn == cases[i].old_cudnn && c.limits.queue == 999,
+				  c.old_cudnn == cases[i].old_cudnn && c.limits.queue == 999,
 			  "\"%s\" under \"%s\"", cases[i].flags, cases[i].variables);
 	}
 }
@@ -122,17 +126,15 @@ TEST(config_listen)
 	static const struct {
 		const char *value, *host;
 		int port;
-	} good[] = { { "0.0.0.0:0", "0.0.0.0", 0 },
-		     { "[::1]:8080", "::1", 8080 },
-		     { "localhost:65535", "localhost", 65535 } };
-	static const char *const bad[] = { "8080",    ":8080", "[]:1", "::1:80",       "a:",
-					   "a:65536", "a:-1",  "a:1x", "a:99999999999" };
+	} good[] = { { "0.0.0.0:0", "0.0.0.0", 0 }, { "[::1]:8080", "::1", 8080 }, { "localhost:65535", "localhost", 65535 } };
+	static const char *const bad[] = { "8080", ":8080", "[]:1", "::1:80", "a:", "a:65536", "a:-1", "a:1x", "a:99999999999" };
 	struct config c;
 	struct err e;
 	char flags[128];
 	for (size_t i = 0; i < sizeof good / sizeof good[0]; i++) {
 		snprintf(flags, sizeof flags, "--listen %s", good[i].value);
-		CHECK_MSG(parse(flags, "", &c, &e) == 0 && strcmp(c.listen.host, good[i].host) == 0 && c.listen.port == good[i].port,
+		CHECK_MSG(parse(flags, "", &c, &e) == 0 && strcmp(c.listen.host, good[i].host) == 0 &&
+				  c.listen.port == good[i].port,
 			  "%s: %s", good[i].value, e.msg);
 	}
 	for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
@@ -146,7 +148,8 @@ TEST(config_listens_elsewhere)
 	struct config c;
 	struct err e;
 	CHECK(parse("", "", &c, &e) == 0 && c.listen.kind == LISTEN_TCP);
-	CHECK(parse("--listen unix:/run/a:b.sock", "", &c, &e) == 0 && c.listen.kind == LISTEN_UNIX && strcmp(c.listen.host, "/run/a:b.sock") == 0);
+	CHECK(parse("--listen unix:/run/a:b.sock", "", &c, &e) == 0 && c.listen.kind == LISTEN_UNIX &&
+	      strcmp(c.listen.host, "/run/a:b.sock") == 0);
 	CHECK(parse("--listen systemd", "LENETD_LISTEN=unix:/x", &c, &e) == 0 && c.listen.kind == LISTEN_SYSTEMD);
 	CHECK(parse("--listen [::1]:1", "LENETD_LISTEN=systemd", &c, &e) == 0 && c.listen.kind == LISTEN_TCP);
 	CHECK(parse("--listen unix:", "", &c, &e) == -1 && strstr(e.msg, "unix:PATH"));
@@ -160,7 +163,8 @@ TEST(config_names)
 	CHECK(parse("--host a --host=b --cors-origin https://c", "LENETD_HOST=x|LENETD_CORS_ORIGIN=https://y", &c, &e) == 0);
 	CHECK(c.hosts.n == 2 && strcmp(c.hosts.names[0], "a") == 0 && strcmp(c.hosts.names[1], "b") == 0);
 	CHECK(c.origins.n == 1 && strcmp(c.origins.names[0], "https://c") == 0);
-	CHECK(parse("--host a", "LENETD_CORS_ORIGIN=https://y", &c, &e) == 0 && c.origins.n == 1 && strcmp(c.origins.names[0], "https://y") == 0);
+	CHECK(parse("--host a", "LENETD_CORS_ORIGIN=https://y", &c, &e) == 0 && c.origins.n == 1 &&
+	      strcmp(c.origins.names[0], "https://y") == 0);
 	CHECK(parse("--cors-origin *", "", &c, &e) == 0);
 }
 

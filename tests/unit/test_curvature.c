@@ -23,9 +23,11 @@ static void set_up(void)
 	struct err e = { "" };
 	net = lenet5_find("1998", &e);
 	CHECK_MSG(safetensors_read("tests/golden/1998-after400.safetensors", 1 << 20, &file, &e) == 0 &&
-		  idx_read("tests/data", IDX_TRAIN, &data, &e) == 0, "%s", e.msg);
+			  idx_read("tests/data", IDX_TRAIN, &data, &e) == 0,
+		  "%s", e.msg);
 	for (int t = 0; t < net->n_tensors; t++)
-		CHECK(safetensors_floats(&file, net->tensors[t].name, net->tensors[t].count, params + net->tensors[t].offset, &e) == 0);
+		CHECK(safetensors_floats(&file, net->tensors[t].name, net->tensors[t].count, params + net->tensors[t].offset, &e) ==
+		      0);
 	safetensors_free(&file);
 }
 
@@ -34,12 +36,18 @@ static void tear_down(void)
 	idx_free(&data);
 }
 
-static struct engine_trainer *open_trainer(struct engine *engine, enum engine_loss loss, int batch, int n_threads, const float *curvature)
+static struct engine_trainer *open_trainer(struct engine *engine, enum engine_loss loss, int batch, int n_threads,
+					   const float *curvature)
 {
 	struct engine_trainer *trainer = NULL;
 	struct err e = { "" };
-	const struct engine_training training = { .start = { net, net->mean, net->std, params }, .loss = loss, .j = J, .batch = batch,
-						  .n_threads = n_threads, .curvature = curvature, .mu = MU };
+	const struct engine_training training = { .start = { net, net->mean, net->std, params },
+						  .loss = loss,
+						  .j = J,
+						  .batch = batch,
+						  .n_threads = n_threads,
+						  .curvature = curvature,
+						  .mu = MU };
 	CHECK_MSG(engine_trainer_open(engine, &training, &trainer, &e) == 0, "%s", e.msg);
 	CHECK(engine_trainer_data(trainer, data.pixels, data.labels, data.n, &e) == 0);
 	return trainer;
@@ -87,8 +95,8 @@ static double square(float x)
 }
 
 // A full layer: its h by its outputs, out (n_out), in → by its inputs' outputs, below (n_in).
-static void full(int n_out, int n_in, const float *y, const float *x, enum lenet5_parameter weight, const double *out, double *below,
-		 double *h)
+static void full(int n_out, int n_in, const float *y, const float *x, enum lenet5_parameter weight, const double *out,
+		 double *below, double *h)
 {
 	memset(below, 0, (size_t)n_in * sizeof *below);
 	for (int u = 0; u < n_out; u++) {
@@ -103,8 +111,8 @@ static void full(int n_out, int n_in, const float *y, const float *x, enum lenet
 }
 
 // Subsampling: y (maps, side, side) of x (maps, 2·side, 2·side).
-static void subsample(int maps, int side, const float *y, const float *x, enum lenet5_parameter weight, const double *out, double *below,
-		      double *h)
+static void subsample(int maps, int side, const float *y, const float *x, enum lenet5_parameter weight, const double *out,
+		      double *below, double *h)
 {
 	for (int m = 0; m < maps; m++)
 		for (int p = 0; p < side * side; p++) {
@@ -203,7 +211,8 @@ TEST(curvature_is_that_of_appendix_c)
 				const struct lenet5_tensor *tensor = &net->tensors[t];
 				double error = test_error(got + tensor->offset, want + tensor->offset, tensor->count);
 				bool same = memcmp(got + tensor->offset, want + tensor->offset, tensor->count * sizeof *got) == 0;
-				CHECK_MSG(same || error < 1e-5, "%s, loss %d: %s: error %.2e", engine->name, (int)loss, tensor->name, error);
+				CHECK_MSG(same || error < 1e-5, "%s, loss %d: %s: error %.2e", engine->name, (int)loss,
+					  tensor->name, error);
 				if (getenv("TEST_VERBOSE"))
 					test_figure("%s, loss %d: %s: %.2e", engine->name, (int)loss, tensor->name, error);
 			}
@@ -256,7 +265,8 @@ TEST(curvature_bits)
 	for (int i = 0; !getenv("TEST_ENGINE") && (engine = engines_next(&i)); engine_close(engine)) {
 		struct engine_trainer *one = open_trainer(engine, ENGINE_MAP, 4, 1, NULL);
 		estimate(one, h);
-		CHECK(engine_trainer_steps(one, order, N, rates, losses, &e) == 0 && engine_trainer_read(one, after, NULL, &e) == 0);
+		CHECK(engine_trainer_steps(one, order, N, rates, losses, &e) == 0 &&
+		      engine_trainer_read(one, after, NULL, &e) == 0);
 		engine_trainer_close(one);
 
 		struct engine_trainer *threads = open_trainer(engine, ENGINE_MAP, 1, 3, NULL); // another batch, other threads

@@ -76,7 +76,8 @@ TEST(curves_smooth_weighs_pictures)
 	double cells[] = { 1, 1, 40, 0, 2, 2, 1, 80, 0, 4, 3, 1, 100, 0, 10, 4, 2, 140, 0, 1, 5, 2, 180, 0, 3, 6, 2, 200, 0, 9 };
 	const struct csv steps = { 5, 6, cells };
 	struct curve_block b[6];
-	CHECK(curves_smooth(&steps, 1, 40, b) == 2 && b[0].pictures == 20 && b[0].loss == 2 && b[1].pictures == 60 && b[1].loss == 4);
+	CHECK(curves_smooth(&steps, 1, 40, b) == 2 && b[0].pictures == 20 && b[0].loss == 2 && b[1].pictures == 60 &&
+	      b[1].loss == 4);
 	CHECK(curves_smooth(&steps, 1, 41, b) == 1 && b[0].pictures == 40 && b[0].loss == 3);
 	CHECK(curves_smooth(&steps, 1, 100, b) == 1 && fabs(b[0].loss - (2 * 40 + 4 * 40 + 10 * 20) / 100.0) < 1e-12);
 	CHECK(curves_smooth(&steps, 1, 101, b) == 0);

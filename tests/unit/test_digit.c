@@ -57,7 +57,8 @@ TEST(digit_mnist_passes_bit_for_bit)
 		for (uint32_t i = 0; i < data.n; i++) {
 			uint8_t *picture = data.pixels + (size_t)i * 784;
 			struct image image = { 28, 28, picture };
-			CHECK_MSG(digit_from_image(&image, pixels, &e) == DIGIT_OK && memcmp(pixels, picture, 784) == 0, "picture %u", i);
+			CHECK_MSG(digit_from_image(&image, pixels, &e) == DIGIT_OK && memcmp(pixels, picture, 784) == 0,
+				  "picture %u", i);
 		}
 		idx_free(&data);
 	}
@@ -144,7 +145,9 @@ static struct image redraw(const uint8_t *digit, int times, int width, int heigh
 // Where it stands, how large it is in whole multiples, and its polarity make no difference at all.
 TEST(digit_place_size_and_polarity_do_not_matter)
 {
-	static const int cases[][5] = { { 2, 56, 56, 0, 0 }, { 2, 300, 100, 200, 9 }, { 3, 200, 201, 1, 100 }, { 10, 1000, 700, 500, 33 } };
+	static const int cases[][5] = {
+		{ 2, 56, 56, 0, 0 }, { 2, 300, 100, 200, 9 }, { 3, 200, 201, 1, 100 }, { 10, 1000, 700, 500, 33 }
+	};
 	struct idx data;
 	struct err e;
 	CHECK(idx_read("tests/data", IDX_TEST, &data, &e) == 0);
@@ -155,7 +158,8 @@ TEST(digit_place_size_and_polarity_do_not_matter)
 				const int *v = cases[c];
 				struct image image = redraw(data.pixels + (size_t)i * 784, v[0], v[1], v[2], v[3], v[4], dark);
 				CHECK(take(&image, c + dark ? pixels : first) == DIGIT_OK);
-				CHECK_MSG(c + dark == 0 || memcmp(first, pixels, 784) == 0, "picture %u, case %d, %s", i, c, dark ? "dark" : "light");
+				CHECK_MSG(c + dark == 0 || memcmp(first, pixels, 784) == 0, "picture %u, case %d, %s", i, c,
+					  dark ? "dark" : "light");
 			}
 	}
 	idx_free(&data);
@@ -184,8 +188,14 @@ TEST(digit_thin_and_tiny_drawings)
 {
 	static const int cases[][6] = {
 		// canvas; the ink's place and size
-		{ 4000, 4000, 100, 50, 1, 3900 }, { 4000, 4000, 50, 100, 3900, 1 }, { 5, 9, 2, 2, 1, 4 },	 { 28, 28, 3, 3, 1, 1 },
-		{ 3, 3, 1, 1, 1, 1 },		  { 16000, 3, 5000, 1, 9000, 1 },   { 3, 16000, 1, 5000, 1, 9000 }, { 29, 29, 28, 28, 1, 1 },
+		{ 4000, 4000, 100, 50, 1, 3900 },
+		{ 4000, 4000, 50, 100, 3900, 1 },
+		{ 5, 9, 2, 2, 1, 4 },
+		{ 28, 28, 3, 3, 1, 1 },
+		{ 3, 3, 1, 1, 1, 1 },
+		{ 16000, 3, 5000, 1, 9000, 1 },
+		{ 3, 16000, 1, 5000, 1, 9000 },
+		{ 29, 29, 28, 28, 1, 1 },
 	};
 	for (int c = 0; c < 8; c++) {
 		const int *v = cases[c];
@@ -221,7 +231,8 @@ TEST(digit_small_pictures_are_blank_where_others_are)
 	for (int round = 0; round < n_rounds; round++) {
 		uint8_t pixels[784] = { 0 };
 		struct image small = make_image(28, 28, 0), wide = make_image(29, 28, 0);
-		uint32_t faint = 1 + rng_below(&rng, 40), bright = 1 + rng_below(&rng, 60), n = rng_below(&rng, 300), n_bright = rng_below(&rng, 60);
+		uint32_t faint = 1 + rng_below(&rng, 40), bright = 1 + rng_below(&rng, 60), n = rng_below(&rng, 300),
+			 n_bright = rng_below(&rng, 60);
 		for (uint32_t i = 0; i < n + n_bright; i++) {
 			int x = 1 + (int)rng_below(&rng, 26), y = 1 + (int)rng_below(&rng, 26);
 			small.pixels[y * 28 + x] = wide.pixels[y * 29 + x] = (uint8_t)rng_below(&rng, i < n ? faint : bright);

@@ -43,8 +43,12 @@ static void add(int i, struct engine_model *of, int n)
 	for (int p = 0; p < n; p++)
 		for (int d = 0; d < LENET5_DIGITS; d++)
 			pixels[i][p][d] = (uint8_t)(i * 20 + p + d);
-	jobs[i] = (struct batcher_job){ .model = of, .pixels = pixels[i][0], .scores = scores[i][0], .n = n, .deadline_us = INT64_MAX,
-					  .result = BATCHER_STOPPED };
+	jobs[i] = (struct batcher_job){ .model = of,
+					.pixels = pixels[i][0],
+					.scores = scores[i][0],
+					.n = n,
+					.deadline_us = INT64_MAX,
+					.result = BATCHER_STOPPED };
 }
 
 static void compute(int n)

@@ -57,14 +57,28 @@ TEST(doors_know_their_hosts)
 		const char *host;
 		int loopback, loopback_named, open_named; // bound to loopback, the same with a name, elsewhere with a name
 	} cases[] = {
-		{ "127.0.0.1:8080", 200, 200, 200 }, { "127.1.2.3", 200, 200, 200 },     { "[::1]:8080", 200, 200, 200 },
-		{ "[::1]", 200, 200, 200 },          { "localhost", 200, 200, 200 },     { "LocalHost.:80", 200, 200, 200 },
-		{ "a.localhost", 200, 200, 200 },    { "xlocalhost", 403, 403, 403 },    { "localhost.evil.example", 403, 403, 403 },
-		{ "evil.example", 403, 403, 403 },   { "lenet.example.com", 403, 200, 200 }, { "Lenet.Example.com:443", 403, 200, 200 },
-		{ "192.0.2.7", 403, 403, 200 },      { "[2001:db8::7]:80", 403, 403, 200 }, { "x.lenet.example.com", 403, 403, 403 },
+		{ "127.0.0.1:8080", 200, 200, 200 },
+		{ "127.1.2.3", 200, 200, 200 },
+		{ "[::1]:8080", 200, 200, 200 },
+		{ "[::1]", 200, 200, 200 },
+		{ "localhost", 200, 200, 200 },
+		{ "LocalHost.:80", 200, 200, 200 },
+		{ "a.localhost", 200, 200, 200 },
+		{ "xlocalhost", 403, 403, 403 },
+		{ "localhost.evil.example", 403, 403, 403 },
+		{ "evil.example", 403, 403, 403 },
+		{ "lenet.example.com", 403, 200, 200 },
+		{ "Lenet.Example.com:443", 403, 200, 200 },
+		{ "192.0.2.7", 403, 403, 200 },
+		{ "[2001:db8::7]:80", 403, 403, 200 },
+		{ "x.lenet.example.com", 403, 403, 403 },
 		{ "[2001:db8::9]:80", 403, 200, 200 },
-		{ "", 400, 400, 400 },               { ":80", 400, 400, 400 },           { "[::1", 400, 400, 400 },
-		{ "[::1]x", 400, 400, 400 },         { "localhost:x", 400, 400, 400 },   { "localhost:80:80", 400, 400, 400 },
+		{ "", 400, 400, 400 },
+		{ ":80", 400, 400, 400 },
+		{ "[::1", 400, 400, 400 },
+		{ "[::1]x", 400, 400, 400 },
+		{ "localhost:x", 400, 400, 400 },
+		{ "localhost:80:80", 400, 400, 400 },
 		{ "evil.example@localhost", 403, 403, 403 },
 	};
 	const struct doors loopback = { &none, &none, true, NULL }, loopback_named = { &named, &none, true, NULL },
@@ -73,7 +87,8 @@ TEST(doors_know_their_hosts)
 		char headers[200];
 		snprintf(headers, sizeof headers, "Host: %s", cases[i].host);
 		CHECK_MSG(knock(&loopback, "GET", "/", headers) == cases[i].loopback, "loopback, %s", headers);
-		CHECK_MSG(knock(&loopback_named, "GET", "/", headers) == cases[i].loopback_named, "loopback with a name, %s", headers);
+		CHECK_MSG(knock(&loopback_named, "GET", "/", headers) == cases[i].loopback_named, "loopback with a name, %s",
+			  headers);
 		CHECK_MSG(knock(&open_named, "GET", "/", headers) == cases[i].open_named, "with a name, %s", headers);
 		CHECK_MSG(knock(&open, "GET", "/", headers) == 200, "%s", headers);
 	}
@@ -108,7 +123,8 @@ TEST(doors_know_their_pages)
 		{ "Host: evil.example\nOrigin: http://evil.example\nSec-Fetch-Site: same-origin", 403, 403, "" },
 		{ "Origin: https://c.example", 403, 403, "" },
 	};
-	const struct doors without = { &none, &none, true, NULL }, with = { &none, &origins, true, NULL }, with_all = { &none, &all, true, NULL };
+	const struct doors without = { &none, &none, true, NULL }, with = { &none, &origins, true, NULL },
+			   with_all = { &none, &all, true, NULL };
 	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
 		CHECK_MSG(knock(&without, "POST", "/predict", cases[i].headers) == cases[i].without, "%s", cases[i].headers);
 		CHECK(response.status || response.n_headers == 0);
@@ -162,22 +178,27 @@ TEST(doors_probes_and_page_are_open)
 	for (int i = 0; i < page_n_routes; i++)
 		CHECK_MSG(doors_path_is_open(page_routes[i].path), "%s", page_routes[i].path);
 	CHECK(doors_path_is_open("/healthz") && doors_path_is_open("/readyz") && doors_path_is_open("/v2/health/ready"));
-	CHECK(!doors_path_is_open("/predict") && !doors_path_is_open("/v2/repository/models/m/load") && !doors_path_is_open("/healthz/x"));
+	CHECK(!doors_path_is_open("/predict") && !doors_path_is_open("/v2/repository/models/m/load") &&
+	      !doors_path_is_open("/healthz/x"));
 }
 
 TEST(doors_check_names)
 {
 	struct err e;
-	static const char *const good[] = { "http://a", "https://a.example:8443", "http://[::1]:8080", "http://a:443", "https://a:80", "*" };
+	static const char *const good[] = { "http://a",     "https://a.example:8443", "http://[::1]:8080",
+					    "http://a:443", "https://a:80",           "*" };
 	static const struct {
 		const char *origin, *instead;
 	} portless[] = {
-		{ "https://a.example:443", "give https://a.example" }, { "http://[::1]:80", "give http://[::1]" },
-		{ "http://a:", "give http://a" }, { "http://a:080", "give http://a" },
+		{ "https://a.example:443", "give https://a.example" },
+		{ "http://[::1]:80", "give http://[::1]" },
+		{ "http://a:", "give http://a" },
+		{ "http://a:080", "give http://a" },
 	};
 	static const char *const good_hosts[] = { "lenet.example.com", "192.0.2.7", "[::1]", "[2001:DB8:0::7]" };
 	static const char *const bad_hosts[] = { "a:80", "", "[::1]:80", "::1", "[a]", "[]", "[::1", "[::1]x" };
-	static const char *const bad[] = { "", "a.example", "ftp://a", "https://", "https://a/", "https://u@a", "http://*", "null", "https://a:x" };
+	static const char *const bad[] = { "",         "a.example", "ftp://a",    "https://", "https://a/", "https://u@a",
+					   "http://*", "null",      "https://a:x" };
 	for (size_t i = 0; i < sizeof good / sizeof good[0]; i++)
 		CHECK_MSG(doors_check_origin(good[i], &e) == 0, "%s", good[i]);
 	for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)

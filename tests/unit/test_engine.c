@@ -96,7 +96,8 @@ static void floats(const struct safetensors *file, const char *name, size_t n, f
 }
 
 // Every parameter of a golden file, or every gradient: prefix "", suffix ".grad". The centres of 1998 have none: 0.
-static void golden_params(const struct safetensors *file, const struct lenet5 *net, const char *prefix, const char *suffix, float *to)
+static void golden_params(const struct safetensors *file, const struct lenet5 *net, const char *prefix, const char *suffix,
+			  float *to)
 {
 	for (int t = 0; t < net->n_tensors; t++) {
 		const struct lenet5_tensor *tensor = &net->tensors[t];
@@ -160,14 +161,15 @@ static void forward(struct setup *s, const float *ink, int n, float *scores)
 	CHECK(engine_forward(s->context, s->model, ink, n, scores, &e) == 0);
 }
 
-static void check_tensors(const struct engine *engine, const struct lenet5 *net, const char *what, const float *got, const float *want)
+static void check_tensors(const struct engine *engine, const struct lenet5 *net, const char *what, const float *got,
+			  const float *want)
 {
 	for (int t = 0; t < net->n_tensors; t++) {
 		const struct lenet5_tensor *tensor = &net->tensors[t];
 		double error = test_error(got + tensor->offset, want + tensor->offset, tensor->count);
 		bool same = memcmp(got + tensor->offset, want + tensor->offset, tensor->count * sizeof *got) == 0; // 0 and 0, too
-		CHECK_MSG(same || error <= bound_of(what), "%s, %s, %s: %s: error %.2e, bound %.0e", engine->name, net->name, what, tensor->name,
-			  error, bound_of(what));
+		CHECK_MSG(same || error <= bound_of(what), "%s, %s, %s: %s: error %.2e, bound %.0e", engine->name, net->name, what,
+			  tensor->name, error, bound_of(what));
 		if (getenv("TEST_VERBOSE"))
 			printf("  %s %s %s %s %.2e\n", engine->name, net->name, what, tensor->name, error);
 	}
@@ -210,8 +212,12 @@ static void train(struct engine *engine, const struct lenet5 *net, const struct 
 	for (int i = 0; i < steps; i++)
 		rates[i] = run->rate;
 	golden_params(&start, net, "", "", to);
-	struct engine_training training = { .start = network(net, to), .loss = run->loss, .j = 0.1f, .batch = run->batch,
-					    .n_threads = n_threads, .momentum_rate = 0.9f };
+	struct engine_training training = { .start = network(net, to),
+					    .loss = run->loss,
+					    .j = 0.1f,
+					    .batch = run->batch,
+					    .n_threads = n_threads,
+					    .momentum_rate = 0.9f };
 	CHECK(engine_trainer_open(engine, &training, &trainer, &e) == 0);
 	CHECK(engine_trainer_data(trainer, data.pixels, data.labels, data.n, &e) == 0);
 	CHECK(engine_trainer_steps(trainer, order, n, rates, to_losses, &e) == 0);
@@ -316,7 +322,8 @@ TEST(engine_bits_in_any_company)
 						       LENET5_PIXELS * sizeof *batch);
 					forward(&one_thread, batch, size, together);
 					memcpy(one, together + place * 10, sizeof one);
-					CHECK_MSG(memcmp(one, alone + 70, sizeof one) == 0, "%s: place %d of %d", engine->name, place, size);
+					CHECK_MSG(memcmp(one, alone + 70, sizeof one) == 0, "%s: place %d of %d", engine->name,
+						  place, size);
 				}
 			tear_down(&one_thread);
 			tear_down(&two_threads);
@@ -360,9 +367,11 @@ TEST(engine_bits_of_pixels)
 				forward(&s, ink, size, want);
 				memset(own_ink, 0xff, sizeof ink);
 				forward_pixels(&s, pixels, size, got);
-				CHECK_MSG(memcmp(got, want, (size_t)size * 10 * sizeof *got) == 0, "%s: %d pictures", engine->name, size);
+				CHECK_MSG(memcmp(got, want, (size_t)size * 10 * sizeof *got) == 0, "%s: %d pictures", engine->name,
+					  size);
 				size_t bytes = (size_t)size * LENET5_PIXELS;
-				CHECK(!own || (memcmp(own, pixels, bytes) == 0 && memcmp(own_ink + bytes, untouched, 3 * bytes) == 0));
+				CHECK(!own ||
+				      (memcmp(own, pixels, bytes) == 0 && memcmp(own_ink + bytes, untouched, 3 * bytes) == 0));
 			}
 			tear_down(&s);
 			safetensors_free(&after);
@@ -380,8 +389,8 @@ TEST(engine_bits_with_any_threads)
 			train(engine, net, last_run(net), steps, 1, params, NULL, losses);
 			for (int n_threads = 2; n_threads <= most; n_threads++) {
 				train(engine, net, last_run(net), steps, n_threads, other, NULL, other_losses);
-				CHECK_MSG(memcmp(params, other, net->n_params * sizeof *params) == 0, "%s: %s, %d threads", engine->name,
-					  net->name, n_threads);
+				CHECK_MSG(memcmp(params, other, net->n_params * sizeof *params) == 0, "%s: %s, %d threads",
+					  engine->name, net->name, n_threads);
 				CHECK(memcmp(losses, other_losses, (size_t)steps * sizeof *losses) == 0);
 			}
 		}

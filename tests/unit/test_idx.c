@@ -15,7 +15,8 @@ struct pair {
 
 static struct pair make_pair(void)
 {
-	struct pair p = { .pictures = { 0, 0, 8, 3, 0, 0, 0, N, 0, 0, 0, 28, 0, 0, 0, 28 }, .labels = { 0, 0, 8, 1, 0, 0, 0, N, 7, 0, 9 } };
+	struct pair p = { .pictures = { 0, 0, 8, 3, 0, 0, 0, N, 0, 0, 0, 28, 0, 0, 0, 28 },
+			  .labels = { 0, 0, 8, 1, 0, 0, 0, N, 7, 0, 9 } };
 	for (int i = 16; i < N_PICTURES; i++)
 		p.pictures[i] = (uint8_t)(i * 7);
 	return p;
@@ -112,7 +113,8 @@ TEST(idx_read_names_files_and_prefers_the_plain_one)
 	struct err e;
 	struct scratch s = scratch_new();
 	const char *pictures = scratch_path(&s, "t10k-images-idx3-ubyte"), *labels = scratch_path(&s, "t10k-labels-idx1-ubyte");
-	const char *pictures_gz = scratch_path(&s, "t10k-images-idx3-ubyte.gz"), *labels_gz = scratch_path(&s, "t10k-labels-idx1-ubyte.gz");
+	const char *pictures_gz = scratch_path(&s, "t10k-images-idx3-ubyte.gz"),
+		   *labels_gz = scratch_path(&s, "t10k-labels-idx1-ubyte.gz");
 
 	CHECK(idx_read(s.dir, IDX_TEST, &data, &e) == -1);
 	CHECK_MSG(strstr(e.msg, pictures) && strstr(e.msg, ".gz") && strstr(e.msg, "lenet fetch"), "%s", e.msg);
@@ -137,7 +139,8 @@ TEST(idx_damaged_gzip_is_refused)
 	struct idx data = { 0 };
 	struct err e;
 	struct scratch s = scratch_new();
-	const char *pictures_gz = scratch_path(&s, "train-images-idx3-ubyte.gz"), *labels = scratch_path(&s, "train-labels-idx1-ubyte");
+	const char *pictures_gz = scratch_path(&s, "train-images-idx3-ubyte.gz"),
+		   *labels = scratch_path(&s, "train-labels-idx1-ubyte");
 	uint8_t *gz;
 	size_t n;
 	CHECK(file_write(labels, p.labels, N_LABELS, &e) == 0);

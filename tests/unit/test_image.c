@@ -30,8 +30,8 @@ TEST(image_reads_every_kind_of_png)
 		CHECK(image.width == WIDTH && image.height == HEIGHT);
 		for (int i = 0; rc == 0 && i < WIDTH * HEIGHT; i++) {
 			uint8_t want = expected[f * WIDTH * HEIGHT + (size_t)i];
-			CHECK_MSG(image.pixels[i] == want, "%s: pixel %d,%d is %d, want %d", files.gl_pathv[f], i % WIDTH, i / WIDTH,
-				  image.pixels[i], want);
+			CHECK_MSG(image.pixels[i] == want, "%s: pixel %d,%d is %d, want %d", files.gl_pathv[f], i % WIDTH,
+				  i / WIDTH, image.pixels[i], want);
 		}
 		image_free(&image);
 		free(png);
@@ -201,7 +201,8 @@ TEST(image_plain_pictures_are_what_libpng_makes_of_them)
 		free(plain.samples);
 		struct image quick = { 0 }, slow = { 0 };
 		struct err e;
-		CHECK(image_read_png(png, n, PLENTY, &quick, &e) == IMAGE_OK && image_read_png(texted, n_texted, PLENTY, &slow, &e) == IMAGE_OK);
+		CHECK(image_read_png(png, n, PLENTY, &quick, &e) == IMAGE_OK &&
+		      image_read_png(texted, n_texted, PLENTY, &slow, &e) == IMAGE_OK);
 		CHECK(quick.width == slow.width && quick.height == slow.height);
 		CHECK_MSG(memcmp(quick.pixels, slow.pixels, (size_t)width * height) == 0, "type %d, %u×%u", type, width, height);
 		image_free(&quick);

@@ -29,7 +29,8 @@ TEST(lenet5_tensors_fill_the_array_and_count_what_is_trained)
 		}
 		CHECK_MSG(end == net->n_params && end - n_fixed == net->n_trainable, "%s", net->name);
 	}
-	CHECK(network("1998")->n_trainable == 60000 && lenet5_n_links(network("1998")) == 60 && lenet5_n_links(network("relu")) == 96);
+	CHECK(network("1998")->n_trainable == 60000 && lenet5_n_links(network("1998")) == 60 &&
+	      lenet5_n_links(network("relu")) == 96);
 }
 
 TEST(lenet5_1998_begins_as_published)
@@ -46,8 +47,8 @@ TEST(lenet5_1998_begins_as_published)
 			float x = params[tensor->offset + i], fan_in = (float)tensor->fan_in;
 			if (tensor->parameter == LENET5_C3_WEIGHT)
 				fan_in = i < 6 * 150 ? 75 : i < 15 * 150 ? 100 : 150; // the table's columns
-			CHECK_MSG(fabsf(x) <= 2.4f / fan_in && (x == 0) == (bias || lenet5_is_unlinked(net, tensor, i)), "%s: %zu: %g",
-				  tensor->name, i, (double)x);
+			CHECK_MSG(fabsf(x) <= 2.4f / fan_in && (x == 0) == (bias || lenet5_is_unlinked(net, tensor, i)),
+				  "%s: %zu: %g", tensor->name, i, (double)x);
 		}
 	}
 }

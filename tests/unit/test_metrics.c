@@ -184,7 +184,9 @@ TEST(metrics_add_up_what_all_threads_counted)
 TEST(process_parses_its_stat)
 {
 	struct process_stat p;
-	CHECK(process_parse_stat("17 (a) b) (c) S 1 17 17 0 -1 4194560 123 0 0 0 5 6 0 0 20 0 4 0 987654 123456789 321 18446744073709551615 1", &p) == 0);
+	CHECK(process_parse_stat(
+		      "17 (a) b) (c) S 1 17 17 0 -1 4194560 123 0 0 0 5 6 0 0 20 0 4 0 987654 123456789 321 18446744073709551615 1",
+		      &p) == 0);
 	CHECK(p.start_ticks == 987654 && p.virtual_bytes == 123456789 && p.resident_pages == 321);
 	CHECK(process_parse_stat("17 (lenetd) S 1 17", &p) == -1 && process_parse_stat("", &p) == -1);
 }

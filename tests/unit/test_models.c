@@ -74,7 +74,8 @@ TEST(models_have_names)
 	struct model *first = models_get(models, NULL), *second = models_get(models, "second");
 	CHECK(strcmp(first->name, "first") == 0 && strcmp(second->name, "second") == 0 && !models_get(models, "third"));
 	CHECK(strstr(second->description, path) && second->std > 0);
-	CHECK(models_state(models, 1, &state) && strcmp(state.name, "second") == 0 && state.n_loads == 1 && !models_state(models, 2, &state));
+	CHECK(models_state(models, 1, &state) && strcmp(state.name, "second") == 0 && state.n_loads == 1 &&
+	      !models_state(models, 2, &state));
 	model_unref(first);
 	model_unref(second);
 	stop();
@@ -110,7 +111,8 @@ TEST(models_are_exchanged_or_kept)
 	CHECK(models_load(models, "second", &e) == -1 && strstr(e.msg, path));
 	CHECK(models_load(models, "third", &e) == -1 && strstr(e.msg, "no model is called \"third\""));
 	write_file(NULL);
-	CHECK(models_load(models, "second", &e) == 0 && models_state(models, 1, &state) && state.n_loads == 3 && !state.failure.msg[0]);
+	CHECK(models_load(models, "second", &e) == 0 && models_state(models, 1, &state) && state.n_loads == 3 &&
+	      !state.failure.msg[0]);
 	model_unref(old);
 	model_unref(fresh);
 	stop();

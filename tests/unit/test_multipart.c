@@ -33,8 +33,8 @@ static const char *read_all(const char *type, const char *body, size_t n)
 static void check(const char *type, const char *body, const char *want)
 {
 	const char *got = read_all(type, body, strlen(body));
-	CHECK_MSG(want[0] == '!' ? strstr(got, want + 1) != NULL : strcmp(got, want) == 0, "%s\n    gave %s\n    not %s",
-		  body, got, want);
+	CHECK_MSG(want[0] == '!' ? strstr(got, want + 1) != NULL : strcmp(got, want) == 0, "%s\n    gave %s\n    not %s", body, got,
+		  want);
 }
 
 #define FILE_PART(content) "--XX\r\nContent-Disposition: form-data; name=\"a\"; filename=\"7.png\"\r\n\r\n" content "\r\n"

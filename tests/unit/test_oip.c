@@ -56,7 +56,10 @@ static double number(const cJSON *array, int i)
 
 TEST(oip_response_in_json)
 {
-	struct oip_request request = { .id = (char[]){ "a\"b" }, .n = 2, .n_wanted = 2, .wanted = { { OIP_PROBABILITIES, false, 0 }, { OIP_LOGITS, false, 0 } } };
+	struct oip_request request = { .id = (char[]){ "a\"b" },
+				       .n = 2,
+				       .n_wanted = 2,
+				       .wanted = { { OIP_PROBABILITIES, false, 0 }, { OIP_LOGITS, false, 0 } } };
 	const cJSON *outputs = write_answer("relu", &request);
 	CHECK(n_json == 0 && cJSON_GetArraySize(outputs) == 2);
 	CHECK(strcmp(text_of(json, "id"), "a\"b") == 0 && strcmp(text_of(json, "model_name"), "m") == 0);
@@ -79,7 +82,9 @@ TEST(oip_response_in_json)
 
 TEST(oip_response_in_binary)
 {
-	const struct oip_request request = { .n = 2, .n_wanted = 2, .wanted = { { OIP_LOGITS, true, 0 }, { OIP_PROBABILITIES, false, 0 } } };
+	const struct oip_request request = { .n = 2,
+					     .n_wanted = 2,
+					     .wanted = { { OIP_LOGITS, true, 0 }, { OIP_PROBABILITIES, false, 0 } } };
 	const cJSON *logits = cJSON_GetArrayItem(write_answer("relu", &request), 0);
 	CHECK(n_json > 0 && n_answer == n_json + sizeof scores && memcmp(answer + n_json, scores, sizeof scores) == 0);
 	CHECK(number(cJSON_GetObjectItem(logits, "parameters"), 0) == sizeof scores && !cJSON_HasObjectItem(logits, "data"));
@@ -90,11 +95,14 @@ TEST(oip_response_in_binary)
 // The likeliest digit has the highest logit, whatever the network's scores mean.
 TEST(oip_response_of_penalties)
 {
-	const struct oip_request request = { .n = 2, .n_wanted = 2, .wanted = { { OIP_LOGITS, false, 1 }, { OIP_PROBABILITIES, false, 1 } } };
+	const struct oip_request request = { .n = 2,
+					     .n_wanted = 2,
+					     .wanted = { { OIP_LOGITS, false, 1 }, { OIP_PROBABILITIES, false, 1 } } };
 	static const char *const first[] = { "-0.100000001:9", ":9" };
 	const cJSON *outputs = write_answer("1998", &request);
 	for (int i = 0; i < 2; i++) {
-		const char *text = cJSON_GetStringValue(cJSON_GetArrayItem(cJSON_GetObjectItem(cJSON_GetArrayItem(outputs, i), "data"), 0));
+		const char *text =
+			cJSON_GetStringValue(cJSON_GetArrayItem(cJSON_GetObjectItem(cJSON_GetArrayItem(outputs, i), "data"), 0));
 		CHECK_MSG(text && strstr(text, first[i]), "%s", text ? text : "none");
 	}
 	finish();
@@ -139,9 +147,9 @@ static void path_of(const char *described, char path[128])
 static bool has_timeout(const cJSON *operation)
 {
 	const cJSON *parameter;
-	cJSON_ArrayForEach(parameter, cJSON_GetObjectItem(operation, "parameters"))
-		if (strcmp(text_of(parameter, "$ref"), "#/components/parameters/Timeout") == 0)
-			return true;
+	cJSON_ArrayForEach(parameter, cJSON_GetObjectItem(operation, "parameters")) if (strcmp(text_of(parameter, "$ref"),
+											       "#/components/parameters/Timeout") ==
+											0) return true;
 	return false;
 }
 
@@ -155,8 +163,8 @@ static void check_operation(const cJSON *operation, const char *path, const stru
 
 TEST(openapi_describes_every_route_and_no_other)
 {
-	const struct route_table tables[] = { { api_routes, api_n_routes, NULL }, { &api_predict_direct, 1, NULL },
-					      { page_routes, page_n_routes, NULL }, { oip_routes, oip_n_routes, NULL },
+	const struct route_table tables[] = { { api_routes, api_n_routes, NULL },      { &api_predict_direct, 1, NULL },
+					      { page_routes, page_n_routes, NULL },    { oip_routes, oip_n_routes, NULL },
 					      { oip_infer_direct, OIP_N_INFER, NULL }, { &metrics_route, 1, NULL } };
 	size_t n;
 	int n_described = 0, n_routes = 0;
@@ -175,7 +183,8 @@ TEST(openapi_describes_every_route_and_no_other)
 				method[i] = (char)toupper((unsigned char)operation->string[i]);
 			for (size_t t = 0; t < sizeof tables / sizeof tables[0]; t++)
 				for (int r = 0; r < tables[t].n_routes; r++)
-					if (strcmp(tables[t].routes[r].path, path) == 0 && strcmp(tables[t].routes[r].method, method) == 0)
+					if (strcmp(tables[t].routes[r].path, path) == 0 &&
+					    strcmp(tables[t].routes[r].method, method) == 0)
 						found = &tables[t].routes[r];
 			CHECK_MSG(found, "%s %s is described, and is no route", method, path);
 			if (found)

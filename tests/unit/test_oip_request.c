@@ -73,7 +73,8 @@ TEST(oip_request_reads_flat_data)
 {
 	static const char *const shapes[] = { "[2,1,28,28]", "[2,28,28]", "[2,784]" };
 	for (size_t i = 0; i < 3; i++) {
-		say("{\"id\": \"a\\\"b\", \"model_name\": \"x\", \"inputs\": [{\"name\": \"input\", \"datatype\": \"FP32\", \"shape\": ");
+		say("{\"id\": \"a\\\"b\", \"model_name\": \"x\", \"inputs\": [{\"name\": \"input\", \"datatype\": \"FP32\", "
+		    "\"shape\": ");
 		say(shapes[i]);
 		say(", \"data\": [");
 		say_numbers(2 * N_PIXELS, 255);
@@ -81,7 +82,8 @@ TEST(oip_request_reads_flat_data)
 		CHECK_MSG(read_body(NULL) == 200, "%s", error.msg);
 		check_ink(2);
 		CHECK(strcmp(request.id, "a\"b") == 0);
-		CHECK(request.n_wanted == 2 && request.wanted[0].output == OIP_LOGITS && request.wanted[1].output == OIP_PROBABILITIES);
+		CHECK(request.n_wanted == 2 && request.wanted[0].output == OIP_LOGITS &&
+		      request.wanted[1].output == OIP_PROBABILITIES);
 		CHECK(!request.wanted[0].binary && request.wanted[0].n_classes == 0);
 	}
 	oip_request_free(&request);
@@ -107,9 +109,11 @@ TEST(oip_request_reads_binary_data)
 	float ink[2 * N_PIXELS];
 	for (int i = 0; i < 2 * N_PIXELS; i++)
 		ink[i] = (float)(i % 200) / 255;
-	CHECK_MSG(read_parts("{\"inputs\":[{\"name\":\"input\",\"datatype\":\"FP32\",\"shape\":[2,784],\"parameters\":{\"binary_data_size\":6272}}],"
+	CHECK_MSG(read_parts("{\"inputs\":[{\"name\":\"input\",\"datatype\":\"FP32\",\"shape\":[2,784],\"parameters\":{\"binary_"
+			     "data_size\":6272}}],"
 			     "\"parameters\":{\"binary_data_output\":true},\"outputs\":[{\"name\":\"probabilities\"},"
-			     "{\"name\":\"logits\",\"parameters\":{\"binary_data\":false,\"classification\":3}}]}", ink, sizeof ink) == 200,
+			     "{\"name\":\"logits\",\"parameters\":{\"binary_data\":false,\"classification\":3}}]}",
+			     ink, sizeof ink) == 200,
 		  "%s", error.msg);
 	check_ink(2);
 	CHECK(request.n_wanted == 2 && request.wanted[0].output == OIP_PROBABILITIES && request.wanted[1].output == OIP_LOGITS);
@@ -119,13 +123,17 @@ TEST(oip_request_reads_binary_data)
 	uint8_t pixels[N_PIXELS];
 	for (int i = 0; i < N_PIXELS; i++)
 		pixels[i] = (uint8_t)i;
-	CHECK(read_parts("{\"inputs\":[{\"name\":\"input\",\"datatype\":\"UINT8\",\"shape\":[1,28,28],\"parameters\":{\"binary_data_size\":784}}],"
-			 "\"outputs\":[{\"name\":\"logits\",\"parameters\":{\"classification\":99}}]}", pixels, sizeof pixels) == 200);
+	CHECK(read_parts("{\"inputs\":[{\"name\":\"input\",\"datatype\":\"UINT8\",\"shape\":[1,28,28],\"parameters\":{\"binary_"
+			 "data_size\":784}}],"
+			 "\"outputs\":[{\"name\":\"logits\",\"parameters\":{\"classification\":99}}]}",
+			 pixels, sizeof pixels) == 200);
 	CHECK(request.pixels && memcmp(request.pixels, pixels, sizeof pixels) == 0);
 	CHECK(request.n_wanted == 1 && request.wanted[0].n_classes == 10);
 
-	CHECK(read_parts("{\"id\":null,\"outputs\":null,\"parameters\":null,\"inputs\":[{\"name\":\"input\",\"datatype\":\"UINT8\",\"shape\":[1,784],"
-			 "\"data\":null,\"parameters\":{\"binary_data_size\":784}}]}", pixels, sizeof pixels) == 200);
+	CHECK(read_parts("{\"id\":null,\"outputs\":null,\"parameters\":null,\"inputs\":[{\"name\":\"input\",\"datatype\":\"UINT8\","
+			 "\"shape\":[1,784],"
+			 "\"data\":null,\"parameters\":{\"binary_data_size\":784}}]}",
+			 pixels, sizeof pixels) == 200);
 	CHECK(!request.id && request.n_wanted == 2);
 
 	add(ink, sizeof ink);
@@ -167,47 +175,70 @@ static const struct {
 	{ "{\"inputs\":[{\"name\":\"input\",\"datatype\":\"FP32\",\"shape\":\"[1,784]\"}]}", "inputs[0].shape: must be", false },
 	{ "{\"inputs\":[{\"name\":\"input\",\"datatype\":\"FP32\",\"shape\":[5,784]}]}", "more than 4 pictures", false },
 	{ "{\"inputs\":[{\"name\":\"input\",\"datatype\":\"UINT8\",\"shape\":[1,784]}]}", "inputs[0].data: is missing", false },
-	{ "{\"inputs\":[{\"name\":\"input\",\"datatype\":\"UINT8\",\"shape\":[1,784],\"data\":[1]}]}", "784 bytes are behind the JSON", false },
+	{ "{\"inputs\":[{\"name\":\"input\",\"datatype\":\"UINT8\",\"shape\":[1,784],\"data\":[1]}]}",
+	  "784 bytes are behind the JSON", false },
 	{ "{\"inputs\":[{\"name\":\"input\",\"datatype\":\"UINT8\",\"shape\":[1,784]}]}", "inputs[0].data: is missing", true },
 	{ "{" INPUT "}", "and that is 0 bytes", true },
-	{ "{\"inputs\":[{\"name\":\"input\",\"datatype\":\"UINT8\",\"shape\":[1,784],\"data\":[],\"parameters\":{\"binary_data_size\":784}}]}",
+	{ "{\"inputs\":[{\"name\":\"input\",\"datatype\":\"UINT8\",\"shape\":[1,784],\"data\":[],\"parameters\":{\"binary_data_"
+	  "size\":784}}]}",
 	  "both \"data\" and binary_data_size", false },
 	{ "{\"inputs\":[{\"name\":\"input\",\"datatype\":\"UINT8\",\"shape\":[1,784],\"parameters\":{\"binary_data_size\":785}}]}",
 	  "that is 784 bytes", false },
 	{ "{\"inputs\":[{\"name\":\"input\",\"datatype\":\"UINT8\",\"shape\":[1,784],\"parameters\":{\"binary_data_size\":1e19}}]}",
 	  "that is 784 bytes", false },
-	{ "{\"inputs\":[{\"name\":\"input\",\"datatype\":\"UINT8\",\"shape\":[1,784],\"parameters\":{\"binary_data_size\":\"784\"}}]}",
+	{ "{\"inputs\":[{\"name\":\"input\",\"datatype\":\"UINT8\",\"shape\":[1,784],\"parameters\":{\"binary_data_size\":\"784\"}}"
+	  "]}",
 	  "that is 784 bytes", false },
-	{ "{\"inputs\":[{\"name\":\"input\",\"datatype\":\"UINT8\",\"shape\":[1,784],\"parameters\":[]}]}", "inputs[0].parameters: must be an object", false },
-	{ "{\"inputs\":[{\"name\":\"input\",\"datatype\":\"UINT8\",\"shape\":[1,784],\"parameters\":{\"shared_memory_region\":\"r\"}}]}",
+	{ "{\"inputs\":[{\"name\":\"input\",\"datatype\":\"UINT8\",\"shape\":[1,784],\"parameters\":[]}]}",
+	  "inputs[0].parameters: must be an object", false },
+	{ "{\"inputs\":[{\"name\":\"input\",\"datatype\":\"UINT8\",\"shape\":[1,784],\"parameters\":{\"shared_memory_region\":"
+	  "\"r\"}}]}",
 	  "shared memory is not supported", false },
 	{ "{\"inputs\":[{\"name\":\"input\",\"datatype\":\"FP32\",\"shape\":[1,784],\"parameters\":{\"binary_data_size\":784}}]}",
 	  "a tensor of that shape has 3136 bytes, and 784 were sent", false },
-	{ "{\"inputs\":[{\"name\":\"input\",\"datatype\":\"UINT8\",\"shape\":[1,784],\"data\":7}]}", "inputs[0].data: must be an array", true },
-	{ "{\"inputs\":[{\"name\":\"input\",\"datatype\":\"UINT8\",\"shape\":[1,784],\"data\":[]}]}", "less than the 784 elements", true },
-	{ "{\"inputs\":[{\"name\":\"input\",\"datatype\":\"UINT8\",\"shape\":[1,784],\"data\":[[1],[2]]}]}", "less than the 784 elements", true },
-	{ "{\"inputs\":[{\"name\":\"input\",\"datatype\":\"UINT8\",\"shape\":[2,784],\"data\":[[],2]}]}", "less than the 784 elements", true },
-	{ "{\"inputs\":[{\"name\":\"input\",\"datatype\":\"UINT8\",\"shape\":[1,28,28],\"data\":[[7]]}]}", "nested as its shape is", true },
-	{ "{\"inputs\":[{\"name\":\"input\",\"datatype\":\"UINT8\",\"shape\":[1,784],\"data\":[[[1]]]}]}", "element 0 is not a number", true },
-	{ "{\"inputs\":[{\"name\":\"input\",\"datatype\":\"UINT8\",\"shape\":[1,784],\"data\":[256]}]}", "element 0 is no UINT8", true },
-	{ "{\"inputs\":[{\"name\":\"input\",\"datatype\":\"UINT8\",\"shape\":[1,784],\"data\":[1,0.5]}]}", "element 1 is no UINT8", true },
-	{ "{\"inputs\":[{\"name\":\"input\",\"datatype\":\"UINT8\",\"shape\":[1,784],\"data\":[-1]}]}", "element 0 is no UINT8", true },
-	{ "{\"inputs\":[{\"name\":\"input\",\"datatype\":\"FP32\",\"shape\":[1,784],\"data\":[1,\"1\"]}]}", "element 1 is not a number", true },
-	{ "{\"inputs\":[{\"name\":\"input\",\"datatype\":\"FP32\",\"shape\":[1,784],\"data\":[1,-1000001]}]}", "element 1 is no number from", true },
+	{ "{\"inputs\":[{\"name\":\"input\",\"datatype\":\"UINT8\",\"shape\":[1,784],\"data\":7}]}",
+	  "inputs[0].data: must be an array", true },
+	{ "{\"inputs\":[{\"name\":\"input\",\"datatype\":\"UINT8\",\"shape\":[1,784],\"data\":[]}]}", "less than the 784 elements",
+	  true },
+	{ "{\"inputs\":[{\"name\":\"input\",\"datatype\":\"UINT8\",\"shape\":[1,784],\"data\":[[1],[2]]}]}",
+	  "less than the 784 elements", true },
+	{ "{\"inputs\":[{\"name\":\"input\",\"datatype\":\"UINT8\",\"shape\":[2,784],\"data\":[[],2]}]}",
+	  "less than the 784 elements", true },
+	{ "{\"inputs\":[{\"name\":\"input\",\"datatype\":\"UINT8\",\"shape\":[1,28,28],\"data\":[[7]]}]}", "nested as its shape is",
+	  true },
+	{ "{\"inputs\":[{\"name\":\"input\",\"datatype\":\"UINT8\",\"shape\":[1,784],\"data\":[[[1]]]}]}",
+	  "element 0 is not a number", true },
+	{ "{\"inputs\":[{\"name\":\"input\",\"datatype\":\"UINT8\",\"shape\":[1,784],\"data\":[256]}]}", "element 0 is no UINT8",
+	  true },
+	{ "{\"inputs\":[{\"name\":\"input\",\"datatype\":\"UINT8\",\"shape\":[1,784],\"data\":[1,0.5]}]}", "element 1 is no UINT8",
+	  true },
+	{ "{\"inputs\":[{\"name\":\"input\",\"datatype\":\"UINT8\",\"shape\":[1,784],\"data\":[-1]}]}", "element 0 is no UINT8",
+	  true },
+	{ "{\"inputs\":[{\"name\":\"input\",\"datatype\":\"FP32\",\"shape\":[1,784],\"data\":[1,\"1\"]}]}",
+	  "element 1 is not a number", true },
+	{ "{\"inputs\":[{\"name\":\"input\",\"datatype\":\"FP32\",\"shape\":[1,784],\"data\":[1,-1000001]}]}",
+	  "element 1 is no number from", true },
 	{ "{\"inputs\":[{\"name\":\"input\",\"datatype\":\"FP32\",\"shape\":[1,784],\"data\":[NaN]}]}", "malformed", true },
 	{ "{\"id\":7," INPUT "}", "id: must be a string", false },
 	{ "{\"parameters\":7," INPUT "}", "parameters: must be an object", false },
 	{ "{\"parameters\":{\"binary_data_output\":1}," INPUT "}", "parameters.binary_data_output: must be true or false", false },
 	{ "{\"outputs\":{}," INPUT "}", "outputs: must be an array", false },
 	{ "{\"outputs\":[7]," INPUT "}", "outputs[0].name: must be \"logits\" or \"probabilities\"", false },
-	{ "{\"outputs\":[{\"name\":\"logits\"},{\"name\":\"digit\"}]," INPUT "}", "outputs[1].name: there is no output \"digit\"", false },
-	{ "{\"outputs\":[{\"name\":\"logits\"},{\"name\":\"logits\"}]," INPUT "}", "outputs[1].name: \"logits\" is asked for twice", false },
-	{ "{\"outputs\":[{\"name\":\"logits\"},{\"name\":\"probabilities\"},{\"name\":\"x\"}]," INPUT "}", "outputs[2].name", false },
+	{ "{\"outputs\":[{\"name\":\"logits\"},{\"name\":\"digit\"}]," INPUT "}", "outputs[1].name: there is no output \"digit\"",
+	  false },
+	{ "{\"outputs\":[{\"name\":\"logits\"},{\"name\":\"logits\"}]," INPUT "}", "outputs[1].name: \"logits\" is asked for twice",
+	  false },
+	{ "{\"outputs\":[{\"name\":\"logits\"},{\"name\":\"probabilities\"},{\"name\":\"x\"}]," INPUT "}", "outputs[2].name",
+	  false },
 	{ "{\"outputs\":[{\"name\":\"logits\",\"parameters\":7}]," INPUT "}", "outputs[0].parameters: must be an object", false },
-	{ "{\"outputs\":[{\"name\":\"logits\",\"parameters\":{\"binary_data\":\"yes\"}}]," INPUT "}", "outputs[0].parameters.binary_data", false },
-	{ "{\"outputs\":[{\"name\":\"logits\",\"parameters\":{\"classification\":-1}}]," INPUT "}", "outputs[0].parameters.classification", false },
-	{ "{\"outputs\":[{\"name\":\"logits\",\"parameters\":{\"classification\":\"3\"}}]," INPUT "}", "outputs[0].parameters.classification", false },
-	{ "{\"outputs\":[{\"name\":\"logits\",\"parameters\":{\"shared_memory_region\":\"r\"}}]," INPUT "}", "shared memory is not supported", false },
+	{ "{\"outputs\":[{\"name\":\"logits\",\"parameters\":{\"binary_data\":\"yes\"}}]," INPUT "}",
+	  "outputs[0].parameters.binary_data", false },
+	{ "{\"outputs\":[{\"name\":\"logits\",\"parameters\":{\"classification\":-1}}]," INPUT "}",
+	  "outputs[0].parameters.classification", false },
+	{ "{\"outputs\":[{\"name\":\"logits\",\"parameters\":{\"classification\":\"3\"}}]," INPUT "}",
+	  "outputs[0].parameters.classification", false },
+	{ "{\"outputs\":[{\"name\":\"logits\",\"parameters\":{\"shared_memory_region\":\"r\"}}]," INPUT "}",
+	  "shared memory is not supported", false },
 };
 
 TEST(oip_request_faults)
@@ -225,8 +256,8 @@ TEST(oip_request_header_length)
 	static const char *const wrong[] = { "", "x", "-1", " 1", "1x", "3", "99999999999999999999999999", "0x1" };
 	for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
 		say("{}");
-		CHECK_MSG(read_body(wrong[i]) == 400 && strstr(error.msg, "must be how many of the body's 2 bytes are JSON"), "%s: %s", wrong[i],
-			  error.msg);
+		CHECK_MSG(read_body(wrong[i]) == 400 && strstr(error.msg, "must be how many of the body's 2 bytes are JSON"),
+			  "%s: %s", wrong[i], error.msg);
 	}
 	CHECK(read_body(NULL) == 400 && strstr(error.msg, "malformed"));
 	say("{}");
@@ -247,8 +278,10 @@ TEST(oip_request_raw_faults)
 	add(odd, sizeof odd);
 	CHECK(read_body("0") == 400 && strstr(error.msg, "input \"input\": element 3 is no number from"));
 	odd[3] = 3e37f; // sums would overflow
-	CHECK(read_parts("{\"inputs\":[{\"name\":\"input\",\"datatype\":\"FP32\",\"shape\":[1,784],\"parameters\":{\"binary_data_size\":3136}}]}",
-			 odd, sizeof odd) == 400 && strstr(error.msg, "element 3 is no number from"));
+	CHECK(read_parts("{\"inputs\":[{\"name\":\"input\",\"datatype\":\"FP32\",\"shape\":[1,784],\"parameters\":{\"binary_data_"
+			 "size\":3136}}]}",
+			 odd, sizeof odd) == 400 &&
+	      strstr(error.msg, "element 3 is no number from"));
 }
 
 TEST(oip_request_too_much)

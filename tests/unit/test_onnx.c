@@ -165,7 +165,8 @@ TEST(onnx_values_and_tensors)
 		CHECK(find(m, 1, tensor->n_dims).number == 0 && find(m, 2, 0).value == 1);
 		CHECK((size_t)(raw.end - raw.at) == tensor->count * sizeof(float));
 		if (t >= 2) // C1 has the standardising in it
-			CHECK_MSG(memcmp(raw.at, w.params + tensor->offset, tensor->count * sizeof(float)) == 0, "%s", tensor->name);
+			CHECK_MSG(memcmp(raw.at, w.params + tensor->offset, tensor->count * sizeof(float)) == 0, "%s",
+				  tensor->name);
 	}
 	free(bytes);
 	weights_free(&w);

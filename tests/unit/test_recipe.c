@@ -75,14 +75,14 @@ TEST(recipe_refuses_what_does_not_go_together)
 	CHECK(refuses("{" PUBLISHED ", \"loss\": \"mse\", \"mu\": 1}", NULL, "mu is of no use"));
 	CHECK(refuses("{" PUBLISHED ", \"loss\": \"mse\", \"curvature_pictures\": 1}", NULL, "curvature_pictures is of no use"));
 	CHECK(refuses("{" PUBLISHED ", \"loss\": \"mse\", \"label_smoothing\": 0.1}", NULL, "label_smoothing is of no use"));
-	CHECK(refuses("{" PUBLISHED ", \"loss\": \"mse\", \"optimiser\": \"sdlm\", \"mu\": 0}", NULL, "mu: want a number from 1e-06"));
+	CHECK(refuses("{" PUBLISHED ", \"loss\": \"mse\", \"optimiser\": \"sdlm\", \"mu\": 0}", NULL,
+		      "mu: want a number from 1e-06"));
 	CHECK_MSG(recipe_parse("{" PUBLISHED ", \"loss\": \"mse\"}", "a.json", NULL, &r, &e) == 0, "%s", e.msg);
 }
 
 TEST(recipe_refuses)
 {
-	CHECK(
-	    refuses("{" MINIMAL ", \"epoch\": 3}", NULL, "a.json: there is no field \"epoch\"; there are: network, epochs"));
+	CHECK(refuses("{" MINIMAL ", \"epoch\": 3}", NULL, "a.json: there is no field \"epoch\"; there are: network, epochs"));
 	CHECK(refuses("{" MINIMAL ", \"lr\": 3}", NULL, "lr is given twice"));
 	CHECK(refuses("{" MINIMAL ", \"momentum\": \"0.9\"}", NULL, "momentum: want a number from 0 to 0.9999"));
 	CHECK(refuses("{" MINIMAL ", \"momentum\": 1}", NULL, "momentum: want a number from 0 to 0.9999"));
@@ -91,7 +91,8 @@ TEST(recipe_refuses)
 	CHECK(refuses("{" MINIMAL ", \"warmup\": -1}", NULL, "warmup"));
 	CHECK(refuses("{" MINIMAL ", \"warmup\": 1e300}", NULL, "warmup"));
 	CHECK(refuses("{" MINIMAL ", \"rotate\": 1e999}", NULL, "rotate"));
-	CHECK(refuses("{" MINIMAL ", \"schedule\": \"linear\"}", NULL, "schedule: want one of \"constant\", \"cosine\", \"published\""));
+	CHECK(refuses("{" MINIMAL ", \"schedule\": \"linear\"}", NULL,
+		      "schedule: want one of \"constant\", \"cosine\", \"published\""));
 	CHECK(refuses("{" MINIMAL ", \"schedule\": 1}", NULL, "schedule"));
 	CHECK(refuses("{\"network\": \"lenet\"}", NULL, "network: want one of \"sigmoid\", \"relu\""));
 	CHECK(refuses("{\"network\": \"relu\", \"epochs\": 1, \"batch\": 1, \"seed\": 1}", NULL, "\"lr\" is missing"));
@@ -109,9 +110,8 @@ TEST(recipe_overrides)
 	overrides[field_at("lr")] = "0.25";
 	overrides[field_at("network")] = "sigmoid";
 	overrides[field_at("epochs")] = "3"; // is missing in the file
-	CHECK_MSG(
-	    recipe_parse("{\"network\": \"relu\", \"lr\": 1, \"batch\": 8, \"seed\": 0}", "a.json", overrides, &r, &e) == 0,
-	    "%s", e.msg);
+	CHECK_MSG(recipe_parse("{\"network\": \"relu\", \"lr\": 1, \"batch\": 8, \"seed\": 0}", "a.json", overrides, &r, &e) == 0,
+		  "%s", e.msg);
 	CHECK(r.lr == 0.25 && r.epochs == 3 && strcmp(lenet5_at(r.network)->name, "sigmoid") == 0);
 
 	static const char *const wrong[] = { "", "x", "0.1x", "nan", "inf", "-1", "1e9" };
@@ -162,9 +162,11 @@ TEST(recipe_rates)
 	CHECK(recipe_rate(&r, 99, 100) > 0 && recipe_rate(&r, 99, 100) < 0.001f);
 
 	// the paper's global rates
-	static const float rates[20] = { 0.0005f, 0.0005f, 0.0002f, 0.0002f, 0.0002f, 0.0001f, 0.0001f, 0.0001f, 0.00005f, 0.00005f, 0.00005f,
-					 0.00005f, 0.00001f, 0.00001f, 0.00001f, 0.00001f, 0.00001f, 0.00001f, 0.00001f, 0.00001f };
+	static const float rates[20] = { 0.0005f,  0.0005f,  0.0002f,  0.0002f,  0.0002f,  0.0001f,  0.0001f,
+					 0.0001f,  0.00005f, 0.00005f, 0.00005f, 0.00005f, 0.00001f, 0.00001f,
+					 0.00001f, 0.00001f, 0.00001f, 0.00001f, 0.00001f, 0.00001f };
 	r = (struct recipe){ .lr = 0.0005, .schedule = RECIPE_PUBLISHED, .epochs = 20 };
 	for (uint64_t step = 0; step < 20 * 7; step++)
-		CHECK_MSG(recipe_rate(&r, step, 20 * 7) == rates[step / 7], "step %d: %g", (int)step, (double)recipe_rate(&r, step, 140));
+		CHECK_MSG(recipe_rate(&r, step, 20 * 7) == rates[step / 7], "step %d: %g", (int)step,
+			  (double)recipe_rate(&r, step, 140));
 }

@@ -9,8 +9,8 @@
 // Rust's rand_xoshiro.
 TEST(rng_next_is_xoshiro128plusplus)
 {
-	static const uint32_t want[] = { 641, 1573767, 3222811527, 3517856514, 836907274, 4247214768, 3867114732, 1355841295,
-					 495546011, 621204420 };
+	static const uint32_t want[] = { 641,        1573767,    3222811527, 3517856514, 836907274,
+					 4247214768, 3867114732, 1355841295, 495546011,  621204420 };
 	struct rng r = { { 1, 2, 3, 4 } };
 	for (int i = 0; i < 10; i++) {
 		uint32_t got = rng_next(&r);

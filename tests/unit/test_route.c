@@ -36,15 +36,26 @@ TEST(route_finds)
 	static const struct {
 		const char *method, *path, *found;
 	} cases[] = {
-		{ "GET", "/", "0  " },       { "HEAD", "/", "0  " },          { "POST", "/a", "1  " },
-		{ "GET", "/a", "405" },      { "GET", "", "404" },            { "POST", "/a/", "404" },
-		{ "GET", "//", "404" },      { "GET", "/b", "404" },          { "GET", "/m/x", "2 x " },
-		{ "GET", "/m/", "404" },     { "GET", "/m", "404" },          { "GET", "/m/x/v/7", "3 x 7" },
-		{ "GET", "/m/x/v/", "404" }, { "POST", "/m/x/v/7/do", "4 x 7" }, { "GET", "/m/x/v/7/do", "405" },
-		{ "GET", "/m/*/v/*", "3 * *" }, { "GET", "/*", "404" },
+		{ "GET", "/", "0  " },
+		{ "HEAD", "/", "0  " },
+		{ "POST", "/a", "1  " },
+		{ "GET", "/a", "405" },
+		{ "GET", "", "404" },
+		{ "POST", "/a/", "404" },
+		{ "GET", "//", "404" },
+		{ "GET", "/b", "404" },
+		{ "GET", "/m/x", "2 x " },
+		{ "GET", "/m/", "404" },
+		{ "GET", "/m", "404" },
+		{ "GET", "/m/x/v/7", "3 x 7" },
+		{ "GET", "/m/x/v/", "404" },
+		{ "POST", "/m/x/v/7/do", "4 x 7" },
+		{ "GET", "/m/x/v/7/do", "405" },
+		{ "GET", "/m/*/v/*", "3 * *" },
+		{ "GET", "/*", "404" },
 		{ "GET", "/m/0123456789012345678901234567890123456789012345678901234567890123", "404" },
 	};
 	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
-		CHECK_MSG(strcmp(find(cases[i].method, cases[i].path), cases[i].found) == 0, "%s %s: %s", cases[i].method, cases[i].path,
-			  find(cases[i].method, cases[i].path));
+		CHECK_MSG(strcmp(find(cases[i].method, cases[i].path), cases[i].found) == 0, "%s %s: %s", cases[i].method,
+			  cases[i].path, find(cases[i].method, cases[i].path));
 }

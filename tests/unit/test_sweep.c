@@ -20,8 +20,10 @@ static bool refuses(const char *text, const char *with)
 
 TEST(sweep_lines_that_cross_share_a_point)
 {
-	static const char *const names[] = { "lab-lr=0.001", "lab-lr=0.005", "lab",           "lab-lr=0.05",  "lab-lr=0.1",
-					     "lab-batch=32", "lab-batch=128", "lab-batch=256", "lab-batch=512", "lab-network=relu" };
+	static const char *const names[] = {
+		"lab-lr=0.001", "lab-lr=0.005",  "lab",           "lab-lr=0.05",   "lab-lr=0.1",
+		"lab-batch=32", "lab-batch=128", "lab-batch=256", "lab-batch=512", "lab-network=relu"
+	};
 	struct sweep s = { 0 };
 	struct err e = { "" };
 	CHECK_MSG(sweep_read("models/sweeps/lab.json", &s, &e) == 0, "%s", e.msg);

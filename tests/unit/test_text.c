@@ -65,9 +65,28 @@ static void check_float(float value)
 
 TEST(text_writes_floats_as_printf_does)
 {
-	static const float some[] = { 0, 1, 10, 0.1f, 0.5f, 123456792, 999999936, 1e9f, 1e-4f, 9.9999997e-5f, 1e-5f, 0.999967754f,
-				      FLT_MAX, FLT_MIN, FLT_TRUE_MIN, 1e35f, 1e-35f, INFINITY,
-				      16777215.5f / 8, 0.0000152587890625f, 2097151.875f, 8388608.5f };
+	static const float some[] = { 0,
+				      1,
+				      10,
+				      0.1f,
+				      0.5f,
+				      123456792,
+				      999999936,
+				      1e9f,
+				      1e-4f,
+				      9.9999997e-5f,
+				      1e-5f,
+				      0.999967754f,
+				      FLT_MAX,
+				      FLT_MIN,
+				      FLT_TRUE_MIN,
+				      1e35f,
+				      1e-35f,
+				      INFINITY,
+				      16777215.5f / 8,
+				      0.0000152587890625f,
+				      2097151.875f,
+				      8388608.5f };
 	for (size_t i = 0; i < sizeof some / sizeof some[0]; i++) {
 		check_float(some[i]);
 		check_float(-some[i]);

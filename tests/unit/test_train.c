@@ -27,8 +27,7 @@ static int n_calls, n_steps; // of trainer_steps, and in them
 static int n_reads, n_contexts; // parameters read; contexts opened
 static int fail_at, nan_at; // the call at which the engine fails, the step whose loss is no number; 0: never
 
-static int fake_trainer_open(struct engine *engine, const struct engine_training *t, struct engine_trainer **trainer,
-			     struct err *e)
+static int fake_trainer_open(struct engine *engine, const struct engine_training *t, struct engine_trainer **trainer, struct err *e)
 {
 	(void)e;
 	struct fake_trainer *f = calloc(1, sizeof *f);
@@ -65,8 +64,8 @@ static int fake_trainer_data(struct engine_trainer *trainer, const uint8_t *pixe
 	return 0;
 }
 
-static int fake_trainer_steps(struct engine_trainer *trainer, const uint32_t *order, uint32_t n, const float *rates,
-			      float *losses, struct err *e)
+static int fake_trainer_steps(struct engine_trainer *trainer, const uint32_t *order, uint32_t n, const float *rates, float *losses,
+			      struct err *e)
 {
 	struct fake_trainer *f = (struct fake_trainer *)trainer;
 	if (++n_calls == fail_at)
@@ -87,7 +86,8 @@ static int fake_trainer_steps(struct engine_trainer *trainer, const uint32_t *or
 }
 
 // Of the pictures, their order and the parameters, so that an estimate at another time is another.
-static int fake_trainer_curvature(struct engine_trainer *trainer, const uint32_t *order, uint32_t n, float *curvature, struct err *e)
+static int fake_trainer_curvature(struct engine_trainer *trainer, const uint32_t *order, uint32_t n, float *curvature,
+				  struct err *e)
 {
 	(void)e;
 	struct fake_trainer *f = (struct fake_trainer *)trainer;
@@ -117,8 +117,7 @@ struct fake_model {
 	float parameter;
 };
 
-static int fake_model_new(struct engine *engine, const struct engine_network *network, struct engine_model **model,
-			  struct err *e)
+static int fake_model_new(struct engine *engine, const struct engine_network *network, struct engine_model **model, struct err *e)
 {
 	(void)e;
 	struct fake_model *f = calloc(1, sizeof *f);
@@ -132,8 +131,7 @@ static void fake_model_free(struct engine_model *model)
 	free(model);
 }
 
-static int fake_context_open(struct engine *engine, int max_batch, int n_threads, struct engine_context **context,
-			     struct err *e)
+static int fake_context_open(struct engine *engine, int max_batch, int n_threads, struct engine_context **context, struct err *e)
 {
 	(void)n_threads, (void)e;
 	*context = calloc(1, sizeof **context);
@@ -149,8 +147,8 @@ static void fake_context_close(struct engine_context *context)
 	free(context);
 }
 
-static int fake_forward(struct engine_context *context, const struct engine_model *model, const float *ink, int n,
-			float *scores, struct err *e)
+static int fake_forward(struct engine_context *context, const struct engine_model *model, const float *ink, int n, float *scores,
+			struct err *e)
 {
 	(void)context, (void)e;
 	for (int i = 0; i < n * LENET5_DIGITS; i++)
@@ -279,8 +277,7 @@ TEST(train_writes_its_files)
 	CHECK_MSG(train_run(&f.job, &e) == TRAIN_DONE, "%s", e.msg);
 	CHECK(lines_in(f.steps) == 1 + 3 * 32 && lines_in(f.epochs) == 1 + 3 && !exists(f.checkpoint));
 	CHECK_MSG(weights_read(f.out, NULL, &w, &e) == 0, "%s", e.msg);
-	static const char *const keys[] = { "recipe",        "trained_on", "seed",       "epochs",
-					    "test_accuracy", "test_loss",  "measured_on" };
+	static const char *const keys[] = { "recipe", "trained_on", "seed", "epochs", "test_accuracy", "test_loss", "measured_on" };
 	for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++)
 		CHECK_MSG(weights_get(&w, keys[i]) != NULL, "%s", keys[i]);
 	CHECK(w.momentum == NULL && w.n_meta == 7);
@@ -338,8 +335,7 @@ static void check_resumes(void (*change)(struct fixture *))
 		stop_after = trial;
 		result = train_run(&broken.job, &e);
 		CHECK_MSG(result == TRAIN_STOPPED || (result == TRAIN_DONE && trial > 5), "%d: %s", trial, e.msg);
-		CHECK(exists(broken.checkpoint) == (result == TRAIN_STOPPED) &&
-		      exists(broken.out) == (result == TRAIN_DONE));
+		CHECK(exists(broken.checkpoint) == (result == TRAIN_STOPPED) && exists(broken.out) == (result == TRAIN_DONE));
 		if (result == TRAIN_DONE) {
 			tear_down(&broken);
 			break;

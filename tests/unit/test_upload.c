@@ -126,8 +126,7 @@ TEST(upload_takes_multipart)
 	CHECK(read_body("multipart/form-data; boundary=X", body, n) == 200);
 	CHECK(upload.n == 3 && upload.n_usable == 2);
 	if (upload.n == 3)
-		CHECK(upload.pictures[0].status == 200 && upload.pictures[1].status == 415 &&
-		      upload.pictures[2].status == 200);
+		CHECK(upload.pictures[0].status == 200 && upload.pictures[1].status == 415 && upload.pictures[2].status == 200);
 	for (int i = 0; i < upload.n_usable; i++)
 		CHECK(memcmp(upload.pixels + i * N_PIXELS, digit, N_PIXELS) == 0);
 
@@ -244,7 +243,8 @@ TEST(upload_bounds_the_pixels_of_all_pictures)
 	const struct {
 		int sides[4], status;
 	} cases[] = {
-		{ { 70, 71 }, 200 }, { { 70, 70, 70 }, 413 }, { { 100, 28, 28, 28 }, 200 }, { { 100, 29 }, 413 }, { { 101, 100, 101 }, 200 },
+		{ { 70, 71 }, 200 },  { { 70, 70, 70 }, 413 },    { { 100, 28, 28, 28 }, 200 },
+		{ { 100, 29 }, 413 }, { { 101, 100, 101 }, 200 },
 	};
 	char *body = calloc(1, MAX_TEXT);
 	for (size_t c = 0; c < sizeof cases / sizeof cases[0]; c++)

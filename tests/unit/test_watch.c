@@ -20,7 +20,8 @@ static void connect_pair(struct watch_entry *entry, int *client, enum watch_end 
 	int listening = socket(AF_INET, SOCK_STREAM, 0);
 	*client = socket(AF_INET, SOCK_STREAM, 0);
 	CHECK(bind(listening, (struct sockaddr *)&address, n) == 0 && listen(listening, 1) == 0);
-	CHECK(getsockname(listening, (struct sockaddr *)&address, &n) == 0 && connect(*client, (struct sockaddr *)&address, n) == 0);
+	CHECK(getsockname(listening, (struct sockaddr *)&address, &n) == 0 &&
+	      connect(*client, (struct sockaddr *)&address, n) == 0);
 	memset(entry, 0, sizeof *entry);
 	entry->fd = accept(listening, NULL, NULL);
 	entry->end = end;

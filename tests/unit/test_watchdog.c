@@ -46,8 +46,12 @@ static void *hold_thread(void *context, const struct route_request *request, str
 
 static void start_http(void)
 {
-	static const struct limits limits = { .max_body = 1000, .max_buffer = 2000, .max_connections = 16, .header_timeout_ms = 600000,
-					      .body_timeout_ms = 600000, .idle_timeout_s = 600 };
+	static const struct limits limits = { .max_body = 1000,
+					      .max_buffer = 2000,
+					      .max_connections = 16,
+					      .header_timeout_ms = 600000,
+					      .body_timeout_ms = 600000,
+					      .idle_timeout_s = 600 };
 	static const struct doors_names none;
 	static const struct doors doors = { &none, &none, false, NULL };
 	static const struct route route = { "/hold", "GET", hold_thread, NULL, NULL, NULL, NULL };
@@ -147,7 +151,8 @@ TEST(watchdog_speaks_while_every_http_thread_turns)
 	for (int i = 0; i < 3; i++)
 		CHECK(is_told(PATIENCE_MS));
 	int client = socket(AF_INET, SOCK_STREAM, 0);
-	CHECK(connect(client, (struct sockaddr *)&address, n) == 0 && send(client, request, sizeof request - 1, 0) == sizeof request - 1);
+	CHECK(connect(client, (struct sockaddr *)&address, n) == 0 &&
+	      send(client, request, sizeof request - 1, 0) == sizeof request - 1);
 	pthread_mutex_lock(&lock);
 	while (!holding)
 		pthread_cond_wait(&changed, &lock);

@@ -46,9 +46,11 @@ TEST(safetensors_accepts_what_the_format_allows)
 		{ "{\"__metadata__\":{}}      ", 0 },
 		{ "{\"__metadata__\":{\"a\":\"\\u00e9 \xe2\x82\xac \xf0\x9f\x98\x80\"}}", 0 },
 		{ "{\"b\":{\"dtype\":\"F32\",\"shape\":[1,2],\"data_offsets\":[2,10]},\"a\":{\"dtype\":\"BF16\",\"shape\":[],"
-		  "\"data_offsets\":[0,2]}}", 10 },
+		  "\"data_offsets\":[0,2]}}",
+		  10 },
 		{ "{\"a\":{\"dtype\":\"F32\",\"shape\":[0,3],\"data_offsets\":[4,4]},\"b\":{\"shape\":[4],\"data_offsets\":[0,4],"
-		  "\"dtype\":\"U8\"},\"c\":{\"dtype\":\"I64\",\"shape\":[0],\"data_offsets\":[0,0]}}", 4 },
+		  "\"dtype\":\"U8\"},\"c\":{\"dtype\":\"I64\",\"shape\":[0],\"data_offsets\":[0,0]}}",
+		  4 },
 	};
 	for (size_t i = 0; i < sizeof good / sizeof good[0]; i++)
 		CHECK_MSG(*container_says(good[i].header, good[i].n_data) == '\0', "%s: %s", good[i].header,
@@ -141,7 +143,9 @@ TEST(safetensors_large_and_deep_headers_are_refused)
 	CHECK(strstr(container_says(header, 0), "more than"));
 	free(header);
 
-	static const uint8_t lengths[][8] = { { 255, 255, 255, 255, 255, 255, 255, 255 }, { 3 }, { 0 }, { 0, 0, 0, 0, 0, 0, 0, 128 } };
+	static const uint8_t lengths[][8] = {
+		{ 255, 255, 255, 255, 255, 255, 255, 255 }, { 3 }, { 0 }, { 0, 0, 0, 0, 0, 0, 0, 128 }
+	};
 	for (int i = 0; i < 4; i++) {
 		uint8_t file[10] = "\0\0\0\0\0\0\0\0{}";
 		memcpy(file, lengths[i], 8);
@@ -344,7 +348,8 @@ TEST(weights_says_what_is_wrong)
 		{ "\"seed\": \"0\"", "\"std\": \"0\"", "__metadata__: std is 0, and must be above 0" },
 		{ "\"seed\": \"0\"", "\"std\": \"-1\"", "__metadata__: std is -1, and must be above 0" },
 		{ "\"seed\": \"0\"", "\"std\": 1", "__metadata__: the value of \"std\" is not a string" },
-		{ "\"seed\": \"0\"", "\"format\": \"lenet\", \"version\": \"2\"", "has version \"2\" of the format; this program reads version 1" },
+		{ "\"seed\": \"0\"", "\"format\": \"lenet\", \"version\": \"2\"",
+		  "has version \"2\" of the format; this program reads version 1" },
 		{ "\"seed\": \"0\"", "\"format\": \"pt\", \"version\": \"2\"", "" },
 		{ "\"seed\": \"0\"", "\"std\": \"0.25\"", "" },
 	};
@@ -426,8 +431,8 @@ TEST(weights_of_1998)
 	for (int i = 0; i < 3; i++) {
 		char says[128];
 		sets[i][unlinked] = 0.25f;
-		snprintf(says, sizeof says, "%s: element 153 is 0.25, and must be 0: in network 1998 map 1 of C3 does not see map 0 of S2",
-			 names[i]);
+		snprintf(says, sizeof says,
+			 "%s: element 153 is 0.25, and must be 0: in network 1998 map 1 of C3 does not see map 0 of S2", names[i]);
 		CHECK(weights_write(scratch_path(&s, "lenet.bin"), &w, &e) == -1);
 		CHECK_MSG(strstr(e.msg, says), "%s", e.msg);
 		sets[i][unlinked] = 0;
