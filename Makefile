@@ -50,7 +50,7 @@ ISA_SOURCES  := $(wildcard kernels/isa_*.c)
 CUDA_SOURCES := $(wildcard kernels/cuda*.c) $(if $(CUDNN_H),$(wildcard kernels/cudnn*.c),kernels/no_cudnn.c)
 CUDA_KERNELS := $(wildcard kernels/cuda*.cu) $(if $(CUDNN_H),$(wildcard kernels/cudnn*.cu))
 SOURCES  := $(filter-out $(ISA_SOURCES) $(wildcard kernels/cuda*.c kernels/cudnn*.c kernels/no_*.c), \
-	$(wildcard core/*.c kernels/*.c models/*.c server/*.c)) $(if $(WITH_CUDA),$(CUDA_SOURCES),kernels/no_cuda.c)
+	$(wildcard core/*.c kernels/*.c models/*.c server/*.c server/*/*.c)) $(if $(WITH_CUDA),$(CUDA_SOURCES),kernels/no_cuda.c)
 MAINS    := models/main.c server/main.c
 LIB_OBJS := $(patsubst %.c,$(B)/%.o,$(filter-out $(MAINS),$(SOURCES))) \
 	$(foreach isa,$(ISAS),$(ISA_SOURCES:%.c=$(B)/%.$(isa).o)) $(if $(WITH_CUDA),$(CUDA_KERNELS:%.cu=$(B)/%.o))
@@ -94,7 +94,7 @@ $(B)/%.o: %.cu | $(B)/libraries
 
 # What is compiled in through .incbin.
 $(B)/core/builtin.o: models/relu.bin core/digits.bin
-$(B)/server/page.o: $(wildcard web/*) docs/openapi.json
+$(B)/server/routes/page.o: $(wildcard web/*) docs/openapi.json
 
 $(LIB): $(LIB_OBJS)
 	@rm -f $@

@@ -138,7 +138,7 @@ static void engine_free(struct engine *engine)
 	}
 
 static const struct isa isas[] = {
-	// the best first
+// the best first
 #ifdef __x86_64__
 	ISA_TABLE(avx512, "AVX-512"),
 	ISA_TABLE(avx2, "AVX2"),

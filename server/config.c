@@ -10,13 +10,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum kind { TEXT, MODEL, NUMBER, SWITCH, LISTEN, HOSTS, ORIGINS, DEVICE, KERNELS, CUDNN, ISA, ON_LOSS, LEVEL, ACCESS };
+// WORD keeps one of `words` as it stands; CHOICE is an enum, whose values are the words' places.
+enum kind { TEXT, MODEL, NUMBER, SWITCH, LISTEN, HOSTS, ORIGINS, DEVICE, WORD, CHOICE, CUDNN };
 
 struct flag {
 	const char *name, *value; // value: what --help calls it; NULL for a switch
 	enum kind kind;
 	size_t offset; // into struct config
-	int min, max;
+	int min, max; // of a NUMBER
+	const char *words[5]; // of a WORD or CHOICE; the last is NULL
 	const char *fallback; // NULL: stays unset
 	const char *help;
 };
@@ -24,43 +26,63 @@ struct flag {
 #define AT(field) offsetof(struct config, field)
 
 static const struct flag flags[] = {
-	{ "model", "[NAME=]FILE", MODEL, AT(models), 0, 0, NULL, "lenet.bin to serve; may come again; else the built-in model" },
-	{ "network", "NAME", TEXT, AT(network), 0, 0, NULL, "the network of a model file that does not say" },
-	{ "min-right", "N", NUMBER, AT(min_right), 0, 10, "7", "of ten built-in digits, else a model is refused" },
-	{ "listen", "ADDR:PORT", LISTEN, AT(listen), 0, 0, "127.0.0.1:8080",
-	  "or [v6]:PORT, unix:PATH, systemd; port 0 picks a free one" },
-	{ "host", "NAME", HOSTS, AT(hosts), 0, 0, NULL, "that clients call it by, behind a proxy, say; may come again" },
-	{ "cors-origin", "ORIGIN", ORIGINS, AT(origins), 0, 0, NULL,
-	  "whose pages may ask, as https://example.com; may come again" },
-	{ "api-keys", "FILE", TEXT, AT(api_keys), 0, 0, NULL, "a key a line, and nothing but page and probes without one" },
-	{ "tls-cert", "FILE", TEXT, AT(tls_cert), 0, 0, NULL, "PEM: serves HTTPS, with this certificate and its chain" },
-	{ "tls-key", "FILE", TEXT, AT(tls_key), 0, 0, NULL, "PEM: the certificate's private key" },
-	{ "device", "DEVICE", DEVICE, AT(engine.device), 0, 0, "auto", "what computes: auto, cpu, cuda or cuda:N" },
-	{ "cudnn", NULL, CUDNN, AT(engine.kernels), 0, 0, NULL, "the old name of --kernels cudnn" },
-	{ "kernels", "KERNELS", KERNELS, AT(engine.kernels), 0, 0, "auto",
-	  "on a GPU: cudnn, own, or auto: cuDNN where it works, else own" },
-	{ "tf32", NULL, SWITCH, AT(engine.tf32), 0, 0, NULL, "with --kernels cudnn: faster and coarser, on tensor cores" },
-	{ "isa", "ISA", ISA, AT(engine.isa), 0, 0, NULL, "on the CPU: avx512, avx2 or portable; without it the best" },
-	{ "on-gpu-loss", "WHAT", ON_LOSS, AT(on_loss), 0, 0, "cpu", "the CPU takes over; then: cpu (goes on), unready or exit" },
-	{ "batch-on-cpu", NULL, SWITCH, AT(batch_on_cpu), 0, 0, NULL, "gather pictures there, too; it is slower" },
-	{ "max-batch", "N", NUMBER, AT(max_batch), 1, 4096, "64", "on a GPU: pictures computed at once" },
-	{ "max-delay-us", "US", NUMBER, AT(max_delay_us), 0, 1000000, "0", "on a GPU: wait of a picture for company when idle" },
-	{ "queue", "N", NUMBER, AT(limits.queue), 1, 1 << 20, "4096", "on a GPU: pictures that may wait; else 503" },
-	{ "deadline-ms", "MS", NUMBER, AT(limits.deadline_ms), 1, 600000, "5000", "wait of a picture; then 503" },
-	{ "header-timeout-ms", "MS", NUMBER, AT(limits.header_timeout_ms), 1, 600000, "10000", "for all headers to come in" },
-	{ "body-timeout-ms", "MS", NUMBER, AT(limits.body_timeout_ms), 1, 3600000, "30000", "for a body, or an answer" },
-	{ "idle-timeout", "S", NUMBER, AT(limits.idle_timeout_s), 1, 86400, "60", "between two requests" },
-	{ "max-body", "BYTES", NUMBER, AT(limits.max_body), 1, 1 << 30, "8388608", "of a request" },
-	{ "max-buffer", "BYTES", NUMBER, AT(limits.max_buffer), 1, INT32_MAX, "268435456", "of all bodies coming in at once" },
-	{ "max-pictures", "N", NUMBER, AT(limits.max_pictures), 1, 65536, "256", "in a request" },
-	{ "max-pixels", "N", NUMBER, AT(limits.max_pixels), 784, 1 << 28, "16777216", "in a picture, or all of a request" },
-	{ "max-connections", "N", NUMBER, AT(limits.max_connections), 2, 65536, "1024", "at once, and a few for probes" },
-	{ "max-connections-per-address", "N", NUMBER, AT(limits.max_connections_per_address), 0, 65536, "0",
-	  "at once; 0 is no limit" },
-	{ "drain-delay", "MS", NUMBER, AT(drain_delay_ms), 0, 3600000, "0", "after SIGTERM, unready but answering" },
-	{ "http-threads", "N", NUMBER, AT(http_threads), 2, 64, NULL, "without it one a processor, at least 2" },
-	{ "log-level", "LEVEL", LEVEL, AT(log_level), 0, 0, "info", "debug, info, warning or error" },
-	{ "access-log", "FORM", ACCESS, AT(access_log), 0, 0, "off", "a line a request to standard output: off, text or json" },
+	{ "model", "[NAME=]FILE", MODEL, AT(models), .help = "serve this lenet.bin; repeatable; without it the built-in model" },
+	{ "network", "NAME", TEXT, AT(network), .help = "the network of a model file that does not name one" },
+	{ "min-right", "N", NUMBER, AT(min_right), .max = 10, .fallback = "7",
+	  .help = "refuse a model that gets fewer than N of ten built-in digits right" },
+	{ "listen", "ADDR:PORT", LISTEN, AT(listen), .fallback = "127.0.0.1:8080",
+	  .help = "answer here; or [v6]:PORT, unix:PATH, systemd; port 0 takes a free one" },
+	{ "host", "NAME", HOSTS, AT(hosts), .help = "also accept requests whose Host header is NAME; repeatable" },
+	{ "cors-origin", "ORIGIN", ORIGINS, AT(origins),
+	  .help = "let pages of ORIGIN, as https://example.com, ask from a browser; repeatable" },
+	{ "api-keys", "FILE", TEXT, AT(api_keys), .help = "require one of these keys, a line each, but for the page and probes" },
+	{ "tls-cert", "FILE", TEXT, AT(tls_cert), .help = "serve HTTPS with this certificate and its chain (PEM)" },
+	{ "tls-key", "FILE", TEXT, AT(tls_key), .help = "the certificate's private key (PEM)" },
+	{ "device", "DEVICE", DEVICE, AT(engine.device), .fallback = "auto", .help = "compute on auto, cpu, cuda or cuda:N" },
+	{ "cudnn", NULL, CUDNN, AT(engine.kernels), .help = "the old name of --kernels cudnn" },
+	{ "kernels", "KERNELS", WORD, AT(engine.kernels), .words = { "auto", "cudnn", "own" }, .fallback = "auto",
+	  .help = "on a GPU, compute by cudnn, own, or auto: cuDNN where it works, else own" },
+	{ "tf32", NULL, SWITCH, AT(engine.tf32), .help = "with --kernels cudnn: use tensor cores, faster and less exact" },
+	{ "isa", "ISA", WORD, AT(engine.isa), .words = { "avx512", "avx2", "portable" },
+	  .help = "on the CPU, use avx512, avx2 or portable; without it the best there is" },
+	{ "on-gpu-loss", "WHAT", CHOICE, AT(on_loss), .words = { "cpu", "unready", "exit" }, .fallback = "cpu",
+	  .help = "when the GPU is lost, the CPU takes over: then cpu (stay), unready or exit" },
+	{ "batch-on-cpu", NULL, SWITCH, AT(batch_on_cpu),
+	  .help = "gather pictures in a thread of its own on the CPU, too; slower" },
+	{ "max-batch", "N", NUMBER, AT(max_batch), .min = 1, .max = 4096, .fallback = "64",
+	  .help = "on a GPU, compute at most N pictures at once" },
+	{ "max-delay-us", "US", NUMBER, AT(max_delay_us), .max = 1000000, .fallback = "0",
+	  .help = "on a GPU that is idle, let a picture wait for others for US microseconds" },
+	{ "queue", "N", NUMBER, AT(limits.queue), .min = 1, .max = 1 << 20, .fallback = "4096",
+	  .help = "on a GPU, answer 503 when more than N pictures would wait" },
+	{ "deadline-ms", "MS", NUMBER, AT(limits.deadline_ms), .min = 1, .max = 600000, .fallback = "5000",
+	  .help = "answer 503 when a picture has waited for MS milliseconds" },
+	{ "header-timeout-ms", "MS", NUMBER, AT(limits.header_timeout_ms), .min = 1, .max = 600000, .fallback = "10000",
+	  .help = "close a connection whose headers take longer than MS milliseconds" },
+	{ "body-timeout-ms", "MS", NUMBER, AT(limits.body_timeout_ms), .min = 1, .max = 3600000, .fallback = "30000",
+	  .help = "the same for a body that comes in, or an answer that goes out" },
+	{ "idle-timeout", "S", NUMBER, AT(limits.idle_timeout_s), .min = 1, .max = 86400, .fallback = "60",
+	  .help = "close a connection that sends no request for S seconds" },
+	{ "max-body", "BYTES", NUMBER, AT(limits.max_body), .min = 1, .max = 1 << 30, .fallback = "8388608",
+	  .help = "answer 413 to a larger body" },
+	{ "max-buffer", "BYTES", NUMBER, AT(limits.max_buffer), .min = 1, .max = INT32_MAX, .fallback = "268435456",
+	  .help = "answer 503 when all bodies that are coming in take more" },
+	{ "max-pictures", "N", NUMBER, AT(limits.max_pictures), .min = 1, .max = 65536, .fallback = "256",
+	  .help = "answer 413 to a request with more pictures" },
+	{ "max-pixels", "N", NUMBER, AT(limits.max_pixels), .min = 784, .max = 1 << 28, .fallback = "16777216",
+	  .help = "refuse a picture, or the pictures of a request, of more pixels" },
+	{ "max-connections", "N", NUMBER, AT(limits.max_connections), .min = 2, .max = 65536, .fallback = "1024",
+	  .help = "keep at most N connections, and a few more for probes" },
+	{ "max-connections-per-address", "N", NUMBER, AT(limits.max_connections_per_address), .max = 65536, .fallback = "0",
+	  .help = "keep at most N connections of an address; 0 is no limit" },
+	{ "drain-delay", "MS", NUMBER, AT(drain_delay_ms), .max = 3600000, .fallback = "0",
+	  .help = "after SIGTERM, answer but be unready for MS milliseconds" },
+	{ "http-threads", "N", NUMBER, AT(http_threads), .min = 2, .max = 64,
+	  .help = "answer HTTP with N threads; without it one a processor, at least 2" },
+	{ "log-level", "LEVEL", CHOICE, AT(log_level), .words = { "debug", "info", "warning", "error" }, .fallback = "info",
+	  .help = "log debug, info, warning or error, and what is worse" },
+	{ "access-log", "FORM", CHOICE, AT(access_log), .words = { "off", "text", "json" }, .fallback = "off",
+	  .help = "write a line for each request to standard output: off, text or json" },
 };
 enum { N_FLAGS = sizeof flags / sizeof flags[0] };
 
@@ -132,7 +154,7 @@ static int read_listen(const char *value, struct listen_spec *listen, struct err
 	return 0;
 }
 
-static int add_name(const char *value, int (*check)(const char *, struct err *), struct doors_names *names, struct err *e)
+static int add_name(const char *value, int (*check)(const char *, struct err *), struct admission_names *names, struct err *e)
 {
 	if (check(value, e))
 		return -1;
@@ -191,22 +213,20 @@ static int read_model(const char *value, struct config *config, struct err *e)
 	return 0;
 }
 
-static int read_isa(const char *value, const char **isa, struct err *e)
+// The value's place among the flag's words; -1, and e lists them.
+static int read_word(const struct flag *flag, const char *value, struct err *e)
 {
-	static const char *const names[] = { "avx512", "avx2", "portable", NULL };
-	if (place(value, names) < 0)
-		return err_set(e, "\"%.60s\" is not accepted: give avx512, avx2 or portable", value);
-	*isa = value;
-	return 0;
-}
-
-static int read_kernels(const char *value, const char **kernels, struct err *e)
-{
-	static const char *const names[] = { "auto", "cudnn", "own", NULL };
-	if (place(value, names) < 0)
-		return err_set(e, "\"%.60s\" is not accepted: give auto, cudnn or own", value);
-	*kernels = value;
-	return 0;
+	int i = place(value, flag->words), n = 0;
+	char list[80] = "";
+	if (i >= 0)
+		return i;
+	for (int w = 0; flag->words[w]; w++)
+		n += snprintf(list + n, sizeof list - (size_t)n, "%s%s",
+			      w == 0               ? ""
+			      : flag->words[w + 1] ? ", "
+						   : " or ",
+			      flag->words[w]);
+	return err_set(e, "\"%.60s\" is not accepted: give %s", value, list);
 }
 
 // --cudnn and LENETD_CUDNN, from before there was --kernels: a switch.
@@ -220,39 +240,10 @@ static int read_cudnn(const char *value, struct config *config, struct err *e)
 	return 0;
 }
 
-static int read_on_loss(const char *value, enum health_on_loss *on_loss, struct err *e)
-{
-	static const char *const names[] = { "cpu", "unready", "exit", NULL };
-	int i = place(value, names);
-	if (i < 0)
-		return err_set(e, "\"%.60s\" is not accepted: give cpu, unready or exit", value);
-	*on_loss = (enum health_on_loss)i;
-	return 0;
-}
-
-static int read_level(const char *value, enum log_level *level, struct err *e)
-{
-	static const char *const names[] = { "debug", "info", "warning", "error", NULL };
-	int i = place(value, names);
-	if (i < 0)
-		return err_set(e, "\"%.60s\" is not accepted: give debug, info, warning or error", value);
-	*level = (enum log_level)i;
-	return 0;
-}
-
-static int read_access(const char *value, enum access_form *form, struct err *e)
-{
-	static const char *const names[] = { "off", "text", "json", NULL };
-	int i = place(value, names);
-	if (i < 0)
-		return err_set(e, "\"%.60s\" is not accepted: give off, text or json", value);
-	*form = (enum access_form)i;
-	return 0;
-}
-
 static int set(const struct flag *flag, const char *value, struct config *config, struct err *e)
 {
 	void *field = (char *)config + flag->offset;
+	int word;
 	if (!*value)
 		return err_set(e, "has an empty value");
 	switch (flag->kind) {
@@ -268,23 +259,23 @@ static int set(const struct flag *flag, const char *value, struct config *config
 	case LISTEN:
 		return read_listen(value, field, e);
 	case HOSTS:
-		return add_name(value, doors_check_host, field, e);
+		return add_name(value, admission_check_host, field, e);
 	case ORIGINS:
-		return add_name(value, doors_check_origin, field, e);
+		return add_name(value, admission_check_origin, field, e);
 	case DEVICE:
 		return read_device(value, field, e);
-	case KERNELS:
-		return read_kernels(value, field, e);
+	case WORD:
+	case CHOICE:
+		word = read_word(flag, value, e);
+		if (word < 0)
+			return -1;
+		if (flag->kind == WORD)
+			*(const char **)field = flag->words[word];
+		else
+			*(int *)field = word;
+		return 0;
 	case CUDNN:
 		return read_cudnn(value, config, e);
-	case ISA:
-		return read_isa(value, field, e);
-	case ON_LOSS:
-		return read_on_loss(value, field, e);
-	case LEVEL:
-		return read_level(value, field, e);
-	case ACCESS:
-		return read_access(value, field, e);
 	}
 	assert(!"a kind without a reader");
 	return -1;
@@ -420,7 +411,7 @@ void config_help(char *text, size_t n_text)
 	}
 	SAY("  %-26s %s\n  %-26s %s\n\n", "--help", "this text", "--version", "the version");
 	SAY("Each flag has an environment variable: LENETD_LISTEN for --listen, LENETD_MAX_BODY for --max-body.\n"
-	    "LENETD_TF32=1 is --tf32; both take 0 for no: --tf32=0. Of a flag that may come again the variable has all, with "
+	    "LENETD_TF32=1 is --tf32; both take 0 for no: --tf32=0. The variable of a repeatable flag lists its values, with "
 	    "blanks\n"
 	    "between them: LENETD_MODEL='a=x.bin b=y.bin'.\n"
 	    "Exit status: 0 after SIGTERM or SIGINT, 1 after a failure or, with --on-gpu-loss exit, the loss of the GPU,\n"

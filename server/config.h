@@ -4,12 +4,12 @@
 #include "core/engine.h"
 #include "core/err.h"
 #include "core/log.h"
-#include "server/access.h"
-#include "server/doors.h"
-#include "server/health.h"
-#include "server/limits.h"
-#include "server/listen.h"
-#include "server/models.h"
+#include "server/observe/access_log.h"
+#include "server/http/admission.h"
+#include "server/base/health.h"
+#include "server/base/limits.h"
+#include "server/http/listen.h"
+#include "server/compute/models.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -24,7 +24,7 @@ struct config {
 	bool old_cudnn; // --cudnn was given, which is now --kernels
 	enum health_on_loss on_loss;
 	struct listen_spec listen;
-	struct doors_names hosts, origins; // borrowed as above
+	struct admission_names hosts, origins; // borrowed as above
 	const char *api_keys; // a file, or NULL
 	const char *tls_cert, *tls_key; // files, or both NULL
 	int drain_delay_ms; // from unready to no more connections
@@ -33,7 +33,7 @@ struct config {
 	int max_delay_us; // how long a picture waits for company while the engine is idle
 	int http_threads; // 0: one a processor, at least 2
 	enum log_level log_level;
-	enum access_form access_log;
+	enum access_log_form access_log;
 	struct limits limits;
 };
 

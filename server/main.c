@@ -4,17 +4,14 @@
 #include "core/log.h"
 #include "core/version.h"
 #include "kernels/engines.h"
-#include "server/access.h"
-#include "server/api.h"
 #include "server/config.h"
-#include "server/http.h"
-#include "server/listen.h"
-#include "server/metrics_route.h"
-#include "server/notify.h"
-#include "server/oip.h"
-#include "server/page.h"
-#include "server/tls.h"
-#include "server/watchdog.h"
+#include "server/compute/service.h"
+#include "server/http/http.h"
+#include "server/observe/metrics_route.h"
+#include "server/routes/routes.h"
+#include "server/supervise/notify.h"
+#include "server/supervise/reload.h"
+#include "server/supervise/watchdog.h"
 
 #include <errno.h>
 #include <malloc.h>
@@ -26,24 +23,17 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { LEAVE = SIGUSR1, N_TABLES = 6 };
+enum { LEAVE = SIGUSR1, N_TABLES = ROUTES_N_TABLES + 1 };
 
 struct daemon {
 	const struct config *config;
 	struct health health;
 	struct engine *engine;
-	struct models *models;
-	struct loader *loader;
-	struct metrics *metrics;
-	struct access *access; // NULL: no access log
-	struct batcher *batcher; // or
-	struct direct *direct;
-	struct api api;
+	struct service *service;
+	struct observer observer;
+	struct routes_context routes;
 	struct metrics_sources sources;
 	struct route_table tables[N_TABLES];
-	struct listener listener;
-	struct keys *keys; // or NULL
-	struct doors doors;
 	struct http *http;
 	struct watchdog *watchdog; // or NULL
 };
@@ -80,147 +70,154 @@ static void engine_lost_here(void *arg, const struct engine *engine, const struc
 		kill(getpid(), LEAVE);
 }
 
-static int open_observers(struct daemon *d, const struct config *config, struct err *e)
+static void count_pass(void *arg, int n_pictures)
 {
-	d->metrics = metrics_new();
-	if (!d->metrics)
-		return err_set(e, "no memory for metrics");
-	return config->access_log == ACCESS_OFF ? 0 : access_open(config->access_log, STDOUT_FILENO, &d->access, e);
+	const struct daemon *d = arg;
+	metrics_pass(d->observer.metrics, n_pictures);
 }
 
-static int open_doors(struct daemon *d, const struct config *config, struct err *e)
+static void write_service(void *arg, struct text *t)
 {
-	if ((config->api_keys && keys_open(config->api_keys, &d->keys, e)) ||
-	    (config->tls_cert && tls_load(config->tls_cert, config->tls_key, e)) || listen_open(&config->listen, &d->listener, e))
-		return -1;
-	d->doors = (struct doors){ &config->hosts, &config->origins, d->listener.loopback, d->keys };
-	return 0;
+	service_write_metrics(arg, t);
 }
 
-static int open_watchdog(struct daemon *d, const struct config *config, struct err *e)
+static int load_models(void *arg, struct err *e)
+{
+	return service_load_all(((struct daemon *)arg)->service, e);
+}
+
+static int load_keys(void *arg, struct err *e)
+{
+	return http_load_keys(((struct daemon *)arg)->http, e);
+}
+
+static int load_certificate(void *arg, struct err *e)
+{
+	return http_load_certificate(((struct daemon *)arg)->http, e);
+}
+
+static void reload(void *arg)
+{
+	const struct reload_step steps[] = {
+		{ NULL, load_models, arg },
+		{ "the API keys stay as they are", load_keys, arg },
+		{ "the certificate stays as it is", load_certificate, arg },
+	};
+	reload_run(steps, sizeof steps / sizeof steps[0]);
+}
+
+static int take(void *arg, int fd)
+{
+	return http_take(((struct daemon *)arg)->http, fd);
+}
+
+static uint64_t count_passes(void *arg)
+{
+	uint64_t n_passes, n_pictures;
+	metrics_passes(((struct daemon *)arg)->observer.metrics, &n_passes, &n_pictures);
+	return n_passes;
+}
+
+static void probe(void *arg, void (*done)(void *), void *done_arg)
+{
+	service_probe(((struct daemon *)arg)->service, done, done_arg);
+}
+
+static int open_watchdog(struct daemon *d, struct err *e)
 {
 	const struct watchdog_options watching = {
-		notify_watchdog_us(), d->http, n_threads(config), d->batcher, d->metrics, d->models,
+		.period_us = notify_watchdog_us(),
+		.n_threads = n_threads(d->config),
+		.take = take,
+		.n_passes = service_computes_here(d->service) ? NULL : count_passes,
+		.probe = probe,
+		.arg = d,
 	};
 	return watching.period_us ? watchdog_open(&watching, &d->watchdog, e) : 0;
 }
 
-static void load_again(void *arg)
-{
-	struct daemon *d = arg;
-	const struct config *config = d->config;
-	struct models_state state;
-	struct err e;
-	int n_failed = 0;
-	notify_reloading();
-	for (int i = 0; models_state(d->models, i, &state); i++)
-		if (models_load(d->models, state.name, &e)) {
-			log_error("SIGHUP: model %s stays as it is: %s", state.name, e.msg);
-			n_failed++;
-		} else {
-			log_info("SIGHUP: model %s is loaded again", state.name);
-		}
-	if (d->keys && keys_load(d->keys, &e)) {
-		log_error("SIGHUP: the API keys stay as they are: %s", e.msg);
-		n_failed++;
-	}
-	if (config->tls_cert && tls_load(config->tls_cert, config->tls_key, &e)) {
-		log_error("SIGHUP: the certificate stays as it is: %s", e.msg);
-		n_failed++;
-	}
-	if (n_failed)
-		notify_send("READY=1\nSTATUS=reload: %d failed, the last: %s", n_failed, e.msg);
-	else
-		notify_send("READY=1\nSTATUS=everything is loaded again");
-}
-
-static int open_loader(struct daemon *d, struct err *e)
-{
-	const struct loader_options loading = { d->models, load_again, d };
-	return loader_open(&loading, &d->loader, e);
-}
-
-static void say_listening(const struct daemon *d, const struct config *config)
+static void say_listening(const struct daemon *d)
 {
 	char limits[512];
-	config_limits(config, d->batcher != NULL, limits, sizeof limits);
+	config_limits(d->config, !service_computes_here(d->service), limits, sizeof limits);
 	log_info("%s", limits);
-	const char *scheme = strncmp(d->listener.address, "unix:", 5) == 0 ? "" : config->tls_cert ? "https://" : "http://";
-	struct model *model = models_get(d->models, NULL);
-	log_info("listening on %s%s, model %s, engine %s", scheme, d->listener.address, model->description, d->engine->name);
-	notify_send("READY=1\nSTATUS=%s%s, model %s, engine %s", scheme, d->listener.address, model->description, d->engine->name);
+	const char *address = http_address(d->http);
+	struct model *model = service_model(d->service, NULL);
+	log_info("listening on %s, model %s, engine %s", address, model->description, d->engine->name);
+	notify_send("READY=1\nSTATUS=%s, model %s, engine %s", address, model->description, d->engine->name);
 	model_unref(model);
 }
 
-static int open_all(struct daemon *d, const struct config *config, struct err *e)
+static int open_service(struct daemon *d, struct err *e)
 {
-	struct models_options models = { NULL, config->models, config->n_models, config->network, config->min_right };
+	const struct config *c = d->config;
 	char why[ENGINE_WHY_BYTES];
 	const struct standby_watch watch = { engine_lost_here, d };
-	if (open_observers(d, config, e))
+	if (engine_open_with_standby(&c->engine, &watch, &d->engine, why, sizeof why, e))
 		return -1;
-	const struct batcher_options gathering = { config->max_batch, config->max_delay_us, config->limits.queue, d->metrics };
-	if (raise_descriptor_limit(config->limits.max_connections, e) ||
-	    engine_open_with_standby(&config->engine, &watch, &d->engine, why, sizeof why, e))
-		return -1;
-	if (config->old_cudnn)
+	if (c->old_cudnn)
 		log_warning("--cudnn and LENETD_CUDNN are the old names of --kernels cudnn, and will go");
 	log_info("%s", why);
-	models.engine = d->engine;
-	if (models_open(&models, &d->models, e) || open_loader(d, e) ||
-	    (d->engine->quick && !config->batch_on_cpu ? direct_open(d->engine, n_threads(config), d->metrics, &d->direct, e)
-						       : batcher_open(d->engine, &gathering, &d->batcher, e)) ||
-	    open_doors(d, config, e))
-		return -1;
-	d->api.limits = &config->limits;
-	d->api.batcher = d->batcher;
-	d->api.direct = d->direct;
-	d->api.models = d->models;
-	d->api.loader = d->loader;
-	d->api.health = &d->health;
-	d->api.metrics = d->metrics;
+	const struct service_options options = {
+		.models = { d->engine, c->models, c->n_models, c->network, c->min_right },
+		.batching = { c->max_batch, c->max_delay_us, c->limits.queue, { count_pass, d } },
+		.n_callers = n_threads(c),
+		.gather_on_cpu = c->batch_on_cpu,
+		.reload = reload,
+		.arg = d,
+	};
+	return service_open(&options, &d->service, e);
+}
+
+static void set_routes(struct daemon *d)
+{
+	const struct limits *limits = &d->config->limits;
+	d->routes = (struct routes_context){ d->service, limits, &d->health };
 	d->sources =
-		(struct metrics_sources){ d->metrics, &config->limits, d->batcher, d->models, &d->health, d->engine, d->access };
-	d->tables[0] = (struct route_table){ api_routes, api_n_routes, &d->api };
-	d->tables[1] = (struct route_table){ d->batcher ? &api_predict_batched : &api_predict_direct, 1, &d->api };
-	d->tables[2] = (struct route_table){ page_routes, page_n_routes, NULL };
-	d->tables[3] = (struct route_table){ oip_routes, oip_n_routes, &d->api };
-	d->tables[4] = (struct route_table){ d->batcher ? oip_infer_batched : oip_infer_direct, OIP_N_INFER, &d->api };
-	d->tables[5] = (struct route_table){ &metrics_route, 1, &d->sources };
-	metrics_set_routes(d->metrics, d->tables, N_TABLES);
+		(struct metrics_sources){ &d->observer, &d->health, d->engine, limits->max_connections, write_service, d->service };
+	routes_tables(&d->routes, d->tables);
+	d->tables[ROUTES_N_TABLES] = (struct route_table){ &metrics_route, 1, &d->sources };
+	metrics_set_routes(d->observer.metrics, d->tables, N_TABLES);
+}
+
+static int open_all(struct daemon *d, struct err *e)
+{
+	const struct config *c = d->config;
+	if (observer_open(c->access_log, &d->observer, e) || raise_descriptor_limit(c->limits.max_connections, e) ||
+	    open_service(d, e))
+		return -1;
+	set_routes(d);
 	atomic_store(&d->health.open, true);
 	const struct http_options serving = {
-		.listener = &d->listener,
-		.n_threads = n_threads(config),
-		.tls = config->tls_cert != NULL,
-		.doors = &d->doors,
-		.limits = &config->limits,
+		.listen = &c->listen,
+		.tls_cert = c->tls_cert,
+		.tls_key = c->tls_key,
+		.api_keys = c->api_keys,
+		.hosts = &c->hosts,
+		.origins = &c->origins,
+		.n_threads = n_threads(c),
+		.limits = &c->limits,
 		.tables = d->tables,
 		.n_tables = N_TABLES,
-		.metrics = d->metrics,
-		.access = d->access,
+		.observer = &d->observer,
 	};
-	if (http_open(&serving, &d->http, e) || open_watchdog(d, config, e))
+	if (http_open(&serving, &d->http, e) || open_watchdog(d, e))
 		return -1;
-	say_listening(d, config);
+	say_listening(d);
 	return 0;
 }
 
-// False: something is still being loaded, and may yet use what was left open for it.
+// False: a model or certificate is still being read, and what its thread uses was left open.
 static bool close_all(struct daemon *d)
 {
 	watchdog_close(d->watchdog);
-	http_close(d->http);
-	access_close(d->access);
-	listen_close(&d->listener);
-	if (!loader_stop(d->loader, 0))
+	if (d->http)
+		http_stop(d->http);
+	observer_close_log(&d->observer);
+	if (!service_stop(d->service, 0))
 		return false;
-	loader_close(d->loader);
-	keys_close(d->keys);
-	tls_unload();
-	batcher_close(d->batcher);
-	direct_close(d->direct);
-	models_close(d->models);
+	http_close(d->http);
+	service_close(d->service);
 	engine_close(d->engine);
 	return true;
 }
@@ -236,7 +233,7 @@ static const char *await_stop(struct daemon *d, const sigset_t *signals)
 		if (number == SIGHUP) {
 			if (on_terminal && !isatty(STDERR_FILENO))
 				return "SIGHUP, the terminal is gone";
-			loader_reload(d->loader);
+			service_reload(d->service);
 			continue;
 		}
 		if (number != LEAVE)
@@ -273,8 +270,8 @@ static int serve(const struct config *config)
 	signal(SIGPIPE, SIG_IGN);
 
 	struct err e;
-	struct daemon d = { .config = config, .listener.fd = -1, .health.on_loss = config->on_loss };
-	int failed = open_all(&d, config, &e);
+	struct daemon d = { .config = config, .health.on_loss = config->on_loss };
+	int failed = open_all(&d, &e);
 	if (failed) {
 		log_error("%s", e.msg);
 	} else {
@@ -283,13 +280,13 @@ static int serve(const struct config *config)
 		notify_send("STOPPING=1\nSTATUS=%s: going down", reason);
 		linger(&d, reason, config->drain_delay_ms);
 		log_info("%s: answering what is in flight", reason);
-		loader_stop(d.loader, config->limits.deadline_ms);
+		service_stop(d.service, config->limits.deadline_ms);
 		http_drain(d.http);
 	}
 	bool closed = close_all(&d);
 	if (!failed) {
 		uint64_t n_passes, n_pictures;
-		metrics_passes(d.metrics, &n_passes, &n_pictures);
+		metrics_passes(d.observer.metrics, &n_passes, &n_pictures);
 		log_info("done: %llu pictures in %llu passes", (unsigned long long)n_pictures, (unsigned long long)n_passes);
 	}
 	int status = failed || health_must_exit(&d.health) ? EXIT_FAILURE : EXIT_SUCCESS;
@@ -297,7 +294,7 @@ static int serve(const struct config *config)
 		log_warning("what is being loaded does not come, and is not waited for");
 		_exit(status); // before there is nothing left of what its thread uses
 	}
-	metrics_free(d.metrics);
+	observer_close(&d.observer);
 	return status;
 }
 

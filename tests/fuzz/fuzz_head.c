@@ -1,5 +1,5 @@
 // A head: its URL, then a header a line. What passes has one length at most, and one host.
-#include "server/head.h"
+#include "server/http/head.h"
 
 #include <stdlib.h>
 #include <string.h>

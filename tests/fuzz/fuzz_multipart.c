@@ -1,5 +1,5 @@
 // A multipart body: the first line is the Content-Type. Parts have to lie inside the body, in order, and not overlap.
-#include "server/multipart.h"
+#include "server/routes/multipart.h"
 
 #include <stdint.h>
 #include <stdlib.h>

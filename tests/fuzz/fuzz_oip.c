@@ -1,7 +1,7 @@
 // A request's body, whole: the first line is its Inference-Header-Content-Length, "-" for none. Whatever comes, there are pictures of
 // one kind and finite, each output at most once, or an error that says something; and what was read can be answered.
-#include "server/oip_request.h"
-#include "server/oip_response.h"
+#include "server/routes/oip_request.h"
+#include "server/routes/oip_response.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -15,12 +15,14 @@ static void check(int condition)
 		abort();
 }
 
-static void check_request(const struct oip_request *r, const struct limits *limits)
+enum { MAX_PICTURES = 8 };
+
+static void check_request(const struct oip_request *r)
 {
 	static const float scores[8 * LENET5_DIGITS];
 	struct text body = { 0 };
 	size_t n;
-	check(r->n > 0 && r->n <= limits->max_pictures && !r->ink != !r->pixels);
+	check(r->n > 0 && r->n <= MAX_PICTURES && !r->ink != !r->pixels);
 	for (int i = 0; r->ink && i < r->n * LENET5_PIXELS; i++)
 		check(isfinite(r->ink[i]));
 	check(r->n_wanted > 0 && r->n_wanted <= OIP_N_OUTPUTS && (r->n_wanted == 1 || r->wanted[0].output != r->wanted[1].output));
@@ -32,7 +34,6 @@ static void check_request(const struct oip_request *r, const struct limits *limi
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
 {
-	static const struct limits limits = { .max_body = 1 << 20, .max_pictures = 8 };
 	const uint8_t *line_end = memchr(bytes, '\n', n);
 	if (!line_end)
 		return 0;
@@ -41,8 +42,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
 	struct oip_request request = { 0 };
 	struct err e = { .msg = "" };
 	memcpy(body, line_end + 1, n_body);
-	if (oip_request_read(strcmp(length, "-") == 0 ? NULL : length, body, n_body, &limits, &request, &e) == 200)
-		check_request(&request, &limits);
+	if (oip_request_read(strcmp(length, "-") == 0 ? NULL : length, body, n_body, MAX_PICTURES, &request, &e) == 200)
+		check_request(&request);
 	else
 		check(e.msg[0] && !request.id && !request.ink && !request.pixels);
 	oip_request_free(&request);

@@ -1,5 +1,5 @@
 // A request's body, whole: the first line is the Content-Type. Whatever comes, the counts agree and an error says something.
-#include "server/upload.h"
+#include "server/routes/upload.h"
 
 #include <stdlib.h>
 #include <string.h>

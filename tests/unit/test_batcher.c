@@ -1,8 +1,8 @@
 // The batcher over a fake engine that can be held, so that what gathers meanwhile is known and nothing depends on time.
-#include "server/batcher.h"
+#include "server/compute/batcher.h"
 
 #include "kernels/standby.h"
-#include "server/clock.h"
+#include "core/clock.h"
 #include "tests/unit/fake_engine.h"
 #include "tests/unit/test.h"
 
@@ -19,7 +19,7 @@ struct wait {
 };
 
 struct item {
-	struct batcher_job job; // first, so that a job is its item
+	struct job job; // first, so that a job is its item
 	struct wait *wait;
 	bool done;
 	uint8_t pixels[MAX_PICTURES][LENET5_PIXELS];
@@ -28,12 +28,12 @@ struct item {
 
 static struct fake_engine fake;
 static struct engine_model *model;
-static struct metrics *metrics;
+static uint64_t counted_passes, counted_pictures; // as the observer was told
 static struct batcher *batcher;
 static struct item items[MAX_JOBS];
 static struct wait wait = { PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, 0 };
 
-static void done(struct batcher_job *job)
+static void done(struct job *job)
 {
 	struct item *item = (struct item *)job;
 	pthread_mutex_lock(&item->wait->lock);
@@ -51,14 +51,21 @@ static void await(int n_done)
 	pthread_mutex_unlock(&wait.lock);
 }
 
+static void count_pass(void *arg, int n_pictures)
+{
+	(void)arg;
+	counted_passes++;
+	counted_pictures += (uint64_t)n_pictures;
+}
+
 static void start_over(struct engine *engine, int max_batch, int max_delay_us, int queue)
 {
 	struct err e;
 	fake_engine_model(engine, &model);
 	memset(items, 0, sizeof items);
 	wait.n_done = 0;
-	metrics = metrics_new();
-	const struct batcher_options options = { max_batch, max_delay_us, queue, metrics };
+	counted_passes = counted_pictures = 0;
+	const struct batcher_options options = { max_batch, max_delay_us, queue, { count_pass, NULL } };
 	CHECK_MSG(batcher_open(engine, &options, &batcher, &e) == 0, "%s", e.msg);
 }
 
@@ -71,30 +78,29 @@ static void start(int max_batch, int max_delay_us, int queue)
 static void stop(void)
 {
 	batcher_close(batcher);
-	metrics_free(metrics);
 	engine_model_unref(model);
 	CHECK(fake.n_contexts == 0 && fake.n_models == 0);
 }
 
-static enum batcher_result submit_with(int i, int n, struct work *work, const atomic_bool *gone)
+static enum job_result submit_with(int i, int n, struct pass_count *passes, const atomic_bool *gone)
 {
 	struct item *item = &items[i];
 	for (int p = 0; p < n; p++)
 		for (int d = 0; d < LENET5_DIGITS; d++)
 			item->pixels[p][d] = (uint8_t)(i * 16 + p + d);
-	item->job = (struct batcher_job){ .model = model,
-					  .pixels = item->pixels[0],
-					  .scores = item->scores[0],
-					  .n = n,
-					  .deadline_us = INT64_MAX,
-					  .done = done,
-					  .gone = gone,
-					  .work = work };
+	item->job = (struct job){ .model = model,
+				  .pixels = item->pixels[0],
+				  .scores = item->scores[0],
+				  .n = n,
+				  .deadline_us = INT64_MAX,
+				  .done = done,
+				  .gone = gone,
+				  .passes = passes };
 	item->wait = &wait;
 	return batcher_submit(batcher, &item->job);
 }
 
-static enum batcher_result submit(int i, int n)
+static enum job_result submit(int i, int n)
 {
 	return submit_with(i, n, NULL, NULL);
 }
@@ -102,7 +108,7 @@ static enum batcher_result submit(int i, int n)
 static void check_scores(int i)
 {
 	struct item *item = &items[i];
-	CHECK_MSG(item->done && item->job.result == BATCHER_OK, "job %d: done %d, result %d", i, item->done, item->job.result);
+	CHECK_MSG(item->done && item->job.result == JOB_OK, "job %d: done %d, result %d", i, item->done, item->job.result);
 	for (int p = 0; p < item->job.n; p++)
 		for (int d = 0; d < LENET5_DIGITS; d++)
 			CHECK_MSG((int)(item->scores[p][d] + 0.5f) == item->pixels[p][d], "job %d, picture %d: %g", i, p,
@@ -118,11 +124,10 @@ static void check_calls(int n, const int *batches)
 
 static void check_batches(int n, const int *batches)
 {
-	uint64_t pictures = 0, counted_passes, counted_pictures;
+	uint64_t pictures = 0;
 	check_calls(n, batches);
 	for (int i = 0; i < n; i++)
 		pictures += (uint64_t)batches[i];
-	metrics_passes(metrics, &counted_passes, &counted_pictures);
 	CHECK(counted_passes == (uint64_t)n && counted_pictures == pictures);
 }
 
@@ -141,7 +146,7 @@ TEST(batcher_plan_decides)
 		{ 64, 500, 7, 0, true, 7, 0 },    { 64, 500, 0, 0, true, 0, -1 },   { 1, 500, 3, 0, false, 1, 0 },
 	};
 	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-		struct batcher_options o = { cases[i].max_batch, cases[i].max_delay_us, 1000, NULL };
+		struct batcher_options o = { cases[i].max_batch, cases[i].max_delay_us, 1000, { NULL, NULL } };
 		struct batcher_plan plan = batcher_plan(&o, cases[i].n_queued, cases[i].oldest, cases[i].stopping);
 		CHECK_MSG(plan.launch == cases[i].launch && (plan.launch || plan.wait_us == cases[i].wait_us),
 			  "case %zu: launch %d, wait %ld", i, plan.launch, (long)plan.wait_us);
@@ -182,17 +187,17 @@ TEST(batcher_takes_ink_as_well_as_pixels)
 		for (int d = 0; d < LENET5_DIGITS; d++)
 			ink[p][d] = (float)(100 * p + d) / 255; // more than a byte may say
 	start(2, 1000000, 100); // two batches: the second is half of one job and half of the other
-	struct work of_model = { 0 };
+	struct pass_count of_model = { 0 };
 	struct item *item = &items[0];
 	item->wait = &wait;
-	item->job = (struct batcher_job){ .model = model,
-					  .ink = ink[0],
-					  .scores = item->scores[0],
-					  .n = 3,
-					  .deadline_us = INT64_MAX,
-					  .done = done,
-					  .work = &of_model };
-	CHECK(batcher_submit(batcher, &item->job) == BATCHER_OK);
+	item->job = (struct job){ .model = model,
+				  .ink = ink[0],
+				  .scores = item->scores[0],
+				  .n = 3,
+				  .deadline_us = INT64_MAX,
+				  .done = done,
+				  .passes = &of_model };
+	CHECK(batcher_submit(batcher, &item->job) == JOB_OK);
 	submit(1, 1);
 	await(2);
 	check_batches(2, (int[]){ 2, 2 });
@@ -218,10 +223,10 @@ TEST(batcher_hands_pixels_on_as_they_are)
 	CHECK(fake.n_pixel_calls == 2);
 	submit(2, 3);
 	items[3].wait = &wait;
-	items[3].job = (struct batcher_job){
+	items[3].job = (struct job){
 		.model = model, .ink = ink, .scores = items[3].scores[0], .n = 1, .deadline_us = INT64_MAX, .done = done
 	};
-	CHECK(batcher_submit(batcher, &items[3].job) == BATCHER_OK);
+	CHECK(batcher_submit(batcher, &items[3].job) == JOB_OK);
 	await(4);
 	check_scores(2);
 	CHECK(fake.n_calls == 3 && fake.n_pixel_calls == 2);
@@ -231,7 +236,7 @@ TEST(batcher_hands_pixels_on_as_they_are)
 TEST(batcher_counts_whatever_comes_first)
 {
 	start(4, 1000000, 100);
-	struct work of_model = { 0 };
+	struct pass_count of_model = { 0 };
 	fake_engine_hold();
 	submit(0, 4);
 	fake_engine_await();
@@ -258,16 +263,16 @@ TEST(batcher_refuses_when_the_queue_is_full)
 {
 	start(4, 0, 4);
 	fake_engine_hold();
-	CHECK(submit(0, 4) == BATCHER_OK);
+	CHECK(submit(0, 4) == JOB_OK);
 	fake_engine_await(); // taken: the queue is empty again
-	CHECK(submit(1, 2) == BATCHER_OK);
-	CHECK(submit(2, 3) == BATCHER_FULL);
-	CHECK(submit(3, 2) == BATCHER_OK);
-	CHECK(submit(4, 1) == BATCHER_FULL && batcher_depth(batcher) == 4);
+	CHECK(submit(1, 2) == JOB_OK);
+	CHECK(submit(2, 3) == JOB_FULL);
+	CHECK(submit(3, 2) == JOB_OK);
+	CHECK(submit(4, 1) == JOB_FULL && batcher_depth(batcher) == 4);
 	fake_engine_release();
 	await(3);
 	CHECK(!items[2].done && !items[4].done && batcher_depth(batcher) == 0);
-	CHECK(submit(5, 4) == BATCHER_OK); // and there is room again
+	CHECK(submit(5, 4) == JOB_OK); // and there is room again
 	await(4);
 	check_scores(5);
 	stop();
@@ -286,7 +291,7 @@ TEST(batcher_does_not_compute_what_is_late)
 	}
 	fake_engine_release();
 	await(4);
-	CHECK(items[1].job.result == BATCHER_LATE && items[3].job.result == BATCHER_LATE);
+	CHECK(items[1].job.result == JOB_LATE && items[3].job.result == JOB_LATE);
 	CHECK(items[1].job.started_ns && !items[1].job.finished_ns); // its turn came
 	CHECK(items[2].job.started_ns && items[2].job.finished_ns >= items[2].job.started_ns);
 	check_scores(2);
@@ -308,7 +313,7 @@ TEST(batcher_does_not_compute_what_nobody_wants)
 	gone[1] = gone[3] = true;
 	fake_engine_release();
 	await(4);
-	CHECK(items[1].job.result == BATCHER_GONE && items[3].job.result == BATCHER_GONE);
+	CHECK(items[1].job.result == JOB_GONE && items[3].job.result == JOB_GONE);
 	check_scores(2);
 	check_batches(3, (int[]){ 1, 4, 2 });
 	stop();
@@ -335,7 +340,7 @@ TEST(batcher_outlives_a_failing_engine)
 	fake_engine_fail(true);
 	submit(0, 10); // fails in its first part; the rest is not tried
 	await(1);
-	CHECK(items[0].job.result == BATCHER_FAILED && strcmp(items[0].job.error.msg, "the fake has failed") == 0);
+	CHECK(items[0].job.result == JOB_FAILED && strcmp(items[0].job.error.msg, "the fake has failed") == 0);
 	fake_engine_fail(false);
 	submit(1, 5);
 	await(2);
@@ -401,7 +406,7 @@ TEST(batcher_answers_across_a_loss)
 	check_scores(2);
 	submit(3, 1);
 	await(4);
-	CHECK(items[3].job.result == BATCHER_OK && standby.n_calls == 3 && fake.n_calls == 3);
+	CHECK(items[3].job.result == JOB_OK && standby.n_calls == 3 && fake.n_calls == 3);
 	stop();
 	CHECK(standby.n_contexts == 0 && standby.n_models == 0 && n_losses == 1);
 	engine_close(pair);
@@ -426,7 +431,7 @@ TEST(batcher_computes_what_is_queued_before_it_stops)
 	pthread_join(stopper, NULL);
 	check_scores(0);
 	check_scores(1);
-	CHECK(submit(2, 1) == BATCHER_STOPPED);
+	CHECK(submit(2, 1) == JOB_STOPPED);
 	stop();
 }
 
@@ -440,15 +445,15 @@ static void *submit_many(void *arg)
 		int n = 1 + i % MAX_PICTURES;
 		for (int p = 0; p < n; p++)
 			item->pixels[p][3] = (uint8_t)(i + p);
-		item->job = (struct batcher_job){ .model = model,
-						  .pixels = item->pixels[0],
-						  .scores = item->scores[0],
-						  .n = n,
-						  .deadline_us = INT64_MAX,
-						  .done = done };
+		item->job = (struct job){ .model = model,
+					  .pixels = item->pixels[0],
+					  .scores = item->scores[0],
+					  .n = n,
+					  .deadline_us = INT64_MAX,
+					  .done = done };
 		item->wait = &mine;
 		mine.n_done = 0;
-		if (batcher_submit(batcher, &item->job) != BATCHER_OK) {
+		if (batcher_submit(batcher, &item->job) != JOB_OK) {
 			n_wrong++;
 			continue;
 		}

@@ -34,7 +34,7 @@ TEST(config_defaults)
 	CHECK(strcmp(c.engine.kernels, "auto") == 0 && !c.old_cudnn && !c.engine.tf32 && !c.engine.isa &&
 	      c.on_loss == HEALTH_LOSS_CPU);
 	CHECK(c.max_batch == 64 && c.max_delay_us == 0 && c.http_threads == 0 && c.log_level == LOG_INFO &&
-	      c.access_log == ACCESS_OFF);
+	      c.access_log == ACCESS_LOG_OFF);
 	CHECK(c.limits.max_body == 8 << 20 && c.limits.queue >= c.limits.max_pictures && c.limits.idle_timeout_s == 60);
 }
 
@@ -48,8 +48,8 @@ TEST(config_flags_go_before_variables)
 	CHECK(c.log_level == LOG_ERROR && strcmp(c.engine.device, "cuda:1") == 0);
 	CHECK(parse("--isa avx2", "LENETD_ISA=portable", &c, &e) == 0 && strcmp(c.engine.isa, "avx2") == 0);
 	CHECK(parse("", "LENETD_ISA=portable", &c, &e) == 0 && strcmp(c.engine.isa, "portable") == 0);
-	CHECK(parse("--access-log text", "LENETD_ACCESS_LOG=json", &c, &e) == 0 && c.access_log == ACCESS_TEXT);
-	CHECK(parse("", "LENETD_ACCESS_LOG=json", &c, &e) == 0 && c.access_log == ACCESS_JSON);
+	CHECK(parse("--access-log text", "LENETD_ACCESS_LOG=json", &c, &e) == 0 && c.access_log == ACCESS_LOG_TEXT);
+	CHECK(parse("", "LENETD_ACCESS_LOG=json", &c, &e) == 0 && c.access_log == ACCESS_LOG_JSON);
 }
 
 TEST(config_models)

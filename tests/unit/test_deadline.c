@@ -1,4 +1,4 @@
-#include "server/deadline.h"
+#include "server/routes/deadline.h"
 
 #include "tests/unit/test.h"
 
@@ -18,7 +18,6 @@ static const char *find_header(const void *arg, const char *name)
 
 TEST(deadline_is_shortened_only)
 {
-	static const struct limits limits = { .deadline_ms = 5000 };
 	static const struct {
 		struct headers headers;
 		int ms;
@@ -43,7 +42,7 @@ TEST(deadline_is_shortened_only)
 	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
 		const struct route_request request = { .find_header = find_header, .headers = &cases[i].headers };
 		struct err e;
-		int ms = deadline_read(&request, &limits, &e);
+		int ms = deadline_read(&request, 5000, &e);
 		CHECK_MSG(ms == cases[i].ms, "case %zu: %d", i, ms);
 		CHECK(ms >= 0 || strstr(e.msg, "X-Request-Timeout-Ms"));
 	}

@@ -1,7 +1,7 @@
 // The passes that callers compute themselves, over a fake engine that remembers how many pictures each had.
-#include "server/direct.h"
+#include "server/compute/direct.h"
 
-#include "server/clock.h"
+#include "core/clock.h"
 #include "tests/unit/fake_engine.h"
 #include "tests/unit/test.h"
 
@@ -12,10 +12,17 @@ enum { MAX_JOBS = 8, MAX_PICTURES = 40 };
 static struct fake_engine fake;
 static struct engine_model *model, *other;
 static struct direct *direct;
-static struct metrics *metrics;
-static struct batcher_job jobs[MAX_JOBS];
+static uint64_t counted_passes, counted_pictures; // as the observer was told
+static struct job jobs[MAX_JOBS];
 static uint8_t pixels[MAX_JOBS][MAX_PICTURES][LENET5_PIXELS];
 static float scores[MAX_JOBS][MAX_PICTURES][LENET5_DIGITS];
+
+static void count_pass(void *arg, int n_pictures)
+{
+	(void)arg;
+	counted_passes++;
+	counted_pictures += (uint64_t)n_pictures;
+}
 
 static void start(void)
 {
@@ -23,8 +30,8 @@ static void start(void)
 	fake_engine_init(&fake);
 	fake_engine_model(&fake.engine, &model);
 	fake_engine_model(&fake.engine, &other);
-	metrics = metrics_new();
-	CHECK_MSG(direct_open(&fake.engine, 2, metrics, &direct, &e) == 0, "%s", e.msg);
+	counted_passes = counted_pictures = 0;
+	CHECK_MSG(direct_open(&fake.engine, 2, &(struct job_observer){ count_pass, NULL }, &direct, &e) == 0, "%s", e.msg);
 	CHECK(fake.n_contexts == 2);
 	memset(scores, 0, sizeof scores);
 }
@@ -32,7 +39,6 @@ static void start(void)
 static void stop(void)
 {
 	direct_close(direct);
-	metrics_free(metrics);
 	engine_model_unref(model);
 	engine_model_unref(other);
 	CHECK(fake.n_contexts == 0 && fake.n_models == 0);
@@ -43,17 +49,14 @@ static void add(int i, struct engine_model *of, int n)
 	for (int p = 0; p < n; p++)
 		for (int d = 0; d < LENET5_DIGITS; d++)
 			pixels[i][p][d] = (uint8_t)(i * 20 + p + d);
-	jobs[i] = (struct batcher_job){ .model = of,
-					.pixels = pixels[i][0],
-					.scores = scores[i][0],
-					.n = n,
-					.deadline_us = INT64_MAX,
-					.result = BATCHER_STOPPED };
+	jobs[i] = (struct job){
+		.model = of, .pixels = pixels[i][0], .scores = scores[i][0], .n = n, .deadline_us = INT64_MAX, .result = JOB_STOPPED
+	};
 }
 
 static void compute(int n)
 {
-	struct batcher_job *list[MAX_JOBS];
+	struct job *list[MAX_JOBS];
 	for (int i = 0; i < n; i++)
 		list[i] = &jobs[i];
 	direct_compute(direct, list, n);
@@ -61,20 +64,19 @@ static void compute(int n)
 
 static void check(int n, int n_passes, const int *passes)
 {
-	uint64_t pictures = 0, counted_passes, counted_pictures;
+	uint64_t pictures = 0;
 	CHECK_MSG(fake.n_calls == n_passes, "%d passes", fake.n_calls);
 	for (int i = 0; i < n_passes; i++)
 		CHECK_MSG(fake.batches[i] == passes[i], "pass %d has %d pictures", i, fake.batches[i]);
 	for (int i = 0; i < n; i++) {
 		pictures += (uint64_t)jobs[i].n;
-		CHECK(jobs[i].result == BATCHER_OK);
+		CHECK(jobs[i].result == JOB_OK);
 		CHECK(jobs[i].started_ns > 0 && jobs[i].finished_ns >= jobs[i].started_ns);
 		for (int p = 0; p < jobs[i].n; p++)
 			for (int d = 0; d < LENET5_DIGITS; d++)
 				CHECK_MSG((int)(scores[i][p][d] + 0.5f) == pixels[i][p][d], "job %d, picture %d: %g", i, p,
 					  (double)scores[i][p][d]);
 	}
-	metrics_passes(metrics, &counted_passes, &counted_pictures);
 	CHECK(counted_pictures == pictures && counted_passes == (uint64_t)n_passes);
 }
 
@@ -114,7 +116,7 @@ TEST(direct_does_not_mix_models)
 TEST(direct_takes_ink_as_well_as_pixels)
 {
 	static float ink[18][LENET5_PIXELS];
-	struct work of_model = { 0 };
+	struct pass_count of_model = { 0 };
 	for (int p = 0; p < 18; p++)
 		for (int d = 0; d < LENET5_DIGITS; d++)
 			ink[p][d] = (float)(100 * p + d) / 255;
@@ -123,10 +125,10 @@ TEST(direct_takes_ink_as_well_as_pixels)
 	add(1, model, 18);
 	jobs[1].pixels = NULL;
 	jobs[1].ink = ink[0];
-	jobs[0].work = jobs[1].work = &of_model;
+	jobs[0].passes = jobs[1].passes = &of_model;
 	compute(2);
 	CHECK(fake.n_calls == 2 && fake.batches[0] == 16 && fake.batches[1] == 3);
-	CHECK((int)(scores[0][0][3] + 0.5f) == pixels[0][0][3] && jobs[0].result == BATCHER_OK && jobs[1].result == BATCHER_OK);
+	CHECK((int)(scores[0][0][3] + 0.5f) == pixels[0][0][3] && jobs[0].result == JOB_OK && jobs[1].result == JOB_OK);
 	for (int p = 0; p < 18; p++)
 		for (int d = 0; d < LENET5_DIGITS; d++)
 			CHECK(scores[1][p][d] == ink[p][d] * 255);
@@ -139,16 +141,16 @@ TEST(direct_passes_an_error_on)
 	start();
 	add(0, model, 3);
 	add(1, model, 1);
-	struct work of_model = { 0 };
-	jobs[0].work = &of_model;
+	struct pass_count of_model = { 0 };
+	jobs[0].passes = &of_model;
 	fake_engine_fail(true);
 	compute(2);
 	CHECK(of_model.passes == 0);
 	for (int i = 0; i < 2; i++)
-		CHECK(jobs[i].result == BATCHER_FAILED && strcmp(jobs[i].error.msg, "the fake has failed") == 0);
+		CHECK(jobs[i].result == JOB_FAILED && strcmp(jobs[i].error.msg, "the fake has failed") == 0);
 	fake_engine_fail(false);
 	compute(2);
-	CHECK(jobs[0].result == BATCHER_OK && jobs[1].result == BATCHER_OK);
+	CHECK(jobs[0].result == JOB_OK && jobs[1].result == JOB_OK);
 	stop();
 }
 
@@ -159,7 +161,7 @@ TEST(direct_does_not_compute_what_is_late)
 	add(1, model, 1);
 	jobs[0].deadline_us = clock_now_ns() / 1000;
 	compute(2);
-	CHECK(jobs[0].result == BATCHER_LATE && jobs[1].result == BATCHER_OK);
+	CHECK(jobs[0].result == JOB_LATE && jobs[1].result == JOB_OK);
 	CHECK(fake.n_calls == 1 && fake.batches[0] == 1);
 	CHECK(jobs[0].started_ns && !jobs[0].finished_ns); // its turn came
 	stop();

@@ -1,32 +1,37 @@
-#include "server/gather.h"
+#include "server/http/gather.h"
 
 #include "tests/unit/test.h"
 
 static int n_passes, n_calls; // of `compute`, and what it was given in all
 static long sum;
 
-static void compute(void *const *calls, int n)
+struct number {
+	struct route_call call;
+	int value;
+};
+
+static void compute(struct route_call *const *calls, int n)
 {
 	CHECK(n > 0 && n <= ROUTE_MAX_CALLS);
 	n_passes++;
 	n_calls += n;
 	for (int i = 0; i < n; i++)
-		sum += *(int *)calls[i];
+		sum += ((struct number *)calls[i])->value;
 }
 
-TEST(gather_computes_each_route_apart)
+TEST(gather_computes_each_worker_apart)
 {
-	const struct route a = { .compute = compute }, b = { .compute = compute };
+	const struct route_worker a = { .compute = compute }, b = { .compute = compute };
 	struct gather_entry entries[2 * ROUTE_MAX_CALLS + 4];
-	int numbers[2 * ROUTE_MAX_CALLS + 4];
+	struct number numbers[2 * ROUTE_MAX_CALLS + 4];
 	enum { N = sizeof entries / sizeof entries[0] };
 	n_passes = n_calls = 0;
 	sum = 0;
 	for (int i = 0; i < N; i++) {
-		numbers[i] = 1;
-		gather_add(&entries[i], i % 2 ? &b : &a, &numbers[i]);
+		numbers[i] = (struct number){ { i % 2 ? &b : &a }, 1 };
+		gather_add(&entries[i], &numbers[i].call);
 	}
-	numbers[1] = 1000;
+	numbers[1].value = 1000;
 	gather_remove(&entries[1]);
 	gather_remove(&entries[1]);
 	gather_remove(&entries[N - 1]);

@@ -1,5 +1,5 @@
 // Heads that can be read in two ways, and those that cannot.
-#include "server/head.h"
+#include "server/http/head.h"
 
 #include "tests/unit/test.h"
 

@@ -1,4 +1,4 @@
-#include "server/keys.h"
+#include "server/http/keys.h"
 
 #include "tests/unit/test.h"
 

@@ -1,5 +1,5 @@
 // Over a fake engine that can be held: a model is tried before it is served, so its load hangs there.
-#include "server/loader.h"
+#include "server/compute/loader.h"
 
 #include "tests/unit/fake_engine.h"
 #include "tests/unit/test.h"

@@ -1,7 +1,7 @@
 // Counters, their buckets and their text.
-#include "server/exposition.h"
-#include "server/metrics.h"
-#include "server/process.h"
+#include "server/observe/prometheus_text.h"
+#include "server/observe/metrics.h"
+#include "server/observe/process_metrics.h"
 
 #include "tests/unit/test.h"
 
@@ -9,9 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const struct route routes[] = { { "/predict", "POST", NULL, NULL, NULL, NULL, NULL },
-				       { "/readyz", "GET", NULL, NULL, NULL, NULL, NULL } };
-static const struct route more[] = { { "/v2/models/*", "GET", NULL, NULL, NULL, NULL, NULL } };
+static const struct route routes[] = { { .path = "/predict", .method = "POST" }, { .path = "/readyz", .method = "GET" } };
+static const struct route more[] = { { .path = "/v2/models/*", .method = "GET" } };
 static const struct route_table tables[] = { { routes, 2, NULL }, { more, 1, NULL } };
 
 static struct metrics *metrics;
@@ -49,18 +48,18 @@ static bool has(const char *line)
 }
 #define HAS(line) CHECK_MSG(has(line), "not there: %s", line)
 
-TEST(exposition_writes_the_format)
+TEST(prometheus_text_writes_the_format)
 {
-	static const struct exposition_bound bounds[] = { { 1000, "1e-06" }, { 1000000000, "1" } };
+	static const struct prometheus_text_bound bounds[] = { { 1000, "1e-06" }, { 1000000000, "1" } };
 	static const uint64_t counts[] = { 2, 3, 4 };
 	struct text t = { 0 };
 	size_t n;
-	exposition_family(&t, "a_seconds", "histogram", "How long.");
-	exposition_histogram(&t, "a_seconds", "x=\"y\"", bounds, 2, counts, 12000000345, 1000000000);
-	exposition_histogram(&t, "b", "", bounds, 0, counts, 7, 1);
-	exposition_counter(&t, "c_total", "Things.", UINT64_MAX);
+	prometheus_text_family(&t, "a_seconds", "histogram", "How long.");
+	prometheus_text_histogram(&t, "a_seconds", "x=\"y\"", bounds, 2, counts, 12000000345, 1000000000);
+	prometheus_text_histogram(&t, "b", "", bounds, 0, counts, 7, 1);
+	prometheus_text_counter(&t, "c_total", "Things.", UINT64_MAX);
 	text_append(&t, "d{e=");
-	exposition_quote(&t, "\"\\\n\xc3\xa9");
+	prometheus_text_quote(&t, "\"\\\n\xc3\xa9");
 	text_append(&t, "}\n");
 	char *all = text_take(&t, &n);
 	CHECK_MSG(strcmp(all, "# HELP a_seconds How long.\n"
@@ -127,10 +126,10 @@ TEST(metrics_count_the_rest)
 	start();
 	for (int n = 1; n <= 4097; n *= 16)
 		metrics_pass(metrics, n + 1);
-	for (int digit = 0; digit < METRICS_N_PREDICTIONS; digit++)
-		for (int i = 0; i <= digit; i++)
-			metrics_prediction(metrics, digit);
-	metrics_reject(metrics, METRICS_NO_BUFFER);
+	struct route_account account = { .rejection = ROUTE_NO_BUFFER };
+	for (int seen = 0; seen < ROUTE_N_SEEN; seen++)
+		account.seen[seen] = seen + 1;
+	metrics_request(metrics, &routes[0], 503, 1000, &account);
 	metrics_connection(metrics, true);
 	metrics_connection(metrics, true);
 	metrics_connection(metrics, false);
@@ -183,12 +182,12 @@ TEST(metrics_add_up_what_all_threads_counted)
 
 TEST(process_parses_its_stat)
 {
-	struct process_stat p;
-	CHECK(process_parse_stat(
+	struct process_metrics_stat p;
+	CHECK(process_metrics_parse_stat(
 		      "17 (a) b) (c) S 1 17 17 0 -1 4194560 123 0 0 0 5 6 0 0 20 0 4 0 987654 123456789 321 18446744073709551615 1",
 		      &p) == 0);
 	CHECK(p.start_ticks == 987654 && p.virtual_bytes == 123456789 && p.resident_pages == 321);
-	CHECK(process_parse_stat("17 (lenetd) S 1 17", &p) == -1 && process_parse_stat("", &p) == -1);
+	CHECK(process_metrics_parse_stat("17 (lenetd) S 1 17", &p) == -1 && process_metrics_parse_stat("", &p) == -1);
 }
 
 // The line of a metric without labels; the caller's to free.
@@ -196,7 +195,7 @@ static char *line_of(const char *name)
 {
 	struct text t = { 0 };
 	size_t n;
-	process_write(&t);
+	process_metrics_write(&t);
 	char *all = text_take(&t, &n), *line = NULL;
 	for (char *l = all; l && !line; l = strchr(l, '\n') ? strchr(l, '\n') + 1 : NULL)
 		if (strncmp(l, name, strlen(name)) == 0)

@@ -1,5 +1,5 @@
 // Models by name, their exchange, and what is refused: with the CPU engine, since only numbers can be wrong.
-#include "server/models.h"
+#include "server/compute/models.h"
 
 #include "core/weights.h"
 #include "kernels/cpu.h"

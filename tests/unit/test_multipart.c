@@ -1,4 +1,4 @@
-#include "server/multipart.h"
+#include "server/routes/multipart.h"
 
 #include "tests/unit/test.h"
 

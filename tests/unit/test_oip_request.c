@@ -1,5 +1,5 @@
 // Bodies of inference requests → pictures and what is wanted; and what is said to each that is wrong.
-#include "server/oip_request.h"
+#include "server/routes/oip_request.h"
 
 #include "tests/unit/test.h"
 
@@ -10,7 +10,7 @@
 
 enum { N_PIXELS = 784, MAX_TEXT = 1 << 16 };
 
-static const struct limits limits = { .max_body = 1 << 20, .max_pictures = 4 };
+enum { MAX_PICTURES = 4 };
 static struct oip_request request;
 static struct err error;
 static char body[MAX_TEXT];
@@ -34,7 +34,7 @@ static int read_body(const char *header_length)
 	error.msg[0] = 0;
 	char *copy = malloc(n_body + !n_body);
 	memcpy(copy, body, n_body);
-	int status = oip_request_read(header_length, copy, n_body, &limits, &request, &error);
+	int status = oip_request_read(header_length, copy, n_body, MAX_PICTURES, &request, &error);
 	free(copy);
 	CHECK((status == 200) == (request.n > 0) && (status == 200) == !error.msg[0]);
 	n_body = 0;

@@ -1,4 +1,4 @@
-#include "server/route.h"
+#include "server/base/route.h"
 
 #include "tests/unit/test.h"
 
@@ -7,11 +7,8 @@
 #include <string.h>
 
 static const struct route routes[] = {
-	{ "/", "GET", NULL, NULL, NULL, NULL, NULL },
-	{ "/a", "POST", NULL, NULL, NULL, NULL, NULL },
-	{ "/m/*", "GET", NULL, NULL, NULL, NULL, NULL },
-	{ "/m/*/v/*", "GET", NULL, NULL, NULL, NULL, NULL },
-	{ "/m/*/v/*/do", "POST", NULL, NULL, NULL, NULL, NULL },
+	{ .path = "/", .method = "GET" },        { .path = "/a", .method = "POST" },          { .path = "/m/*", .method = "GET" },
+	{ .path = "/m/*/v/*", .method = "GET" }, { .path = "/m/*/v/*/do", .method = "POST" },
 };
 
 // "0 first second" of the route's number and parts, or the status.

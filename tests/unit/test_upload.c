@@ -1,5 +1,5 @@
 // Bodies of all forms → pictures. The PNGs are made here, with the same library that reads them.
-#include "server/upload.h"
+#include "server/routes/upload.h"
 
 #include "core/image.h"
 #include "tests/unit/test.h"

@@ -1,7 +1,8 @@
-#include "server/watchdog.h"
+#include "server/supervise/watchdog.h"
 
-#include "server/http.h"
-#include "server/metrics.h"
+#include "server/compute/service.h"
+#include "server/http/http.h"
+#include "server/observe/observer.h"
 #include "tests/unit/fake_engine.h"
 #include "tests/unit/test.h"
 
@@ -18,10 +19,8 @@
 enum { PERIOD_US = 10000, PATIENCE_MS = 60000, N_THREADS = 3 };
 
 static struct fake_engine fake;
-static struct models *models;
-static struct metrics *metrics;
-static struct batcher *batcher;
-static struct listener listener;
+static struct service *service;
+static struct observer observer;
 static struct http *http;
 static struct watchdog *watchdog;
 static int systemd; // the socket that it is told by
@@ -31,7 +30,7 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t changed = PTHREAD_COND_INITIALIZER;
 static bool holding, released; // lock
 
-static void *hold_thread(void *context, const struct route_request *request, struct route_response *response)
+static struct route_call *hold_thread(void *context, const struct route_request *request, struct route_response *response)
 {
 	(void)context, (void)request;
 	pthread_mutex_lock(&lock);
@@ -52,37 +51,64 @@ static void start_http(void)
 					      .header_timeout_ms = 600000,
 					      .body_timeout_ms = 600000,
 					      .idle_timeout_s = 600 };
-	static const struct doors_names none;
-	static const struct doors doors = { &none, &none, false, NULL };
-	static const struct route route = { "/hold", "GET", hold_thread, NULL, NULL, NULL, NULL };
+	static const struct admission_names none;
+	static const struct route route = { .path = "/hold", .method = "GET", .start = hold_thread };
 	static const struct route_table table = { &route, 1, NULL };
 	const struct listen_spec spec = { .kind = LISTEN_TCP, .host = "127.0.0.1" };
 	struct err e;
-	CHECK_MSG(listen_open(&spec, &listener, &e) == 0, "%s", e.msg);
-	metrics_set_routes(metrics, &table, 1);
-	const struct http_options options = { &listener, N_THREADS, false, &doors, &limits, &table, 1, metrics, NULL };
+	metrics_set_routes(observer.metrics, &table, 1);
+	const struct http_options options = { &spec, NULL, NULL, NULL, &none, &none, N_THREADS, &limits, &table, 1, &observer };
 	CHECK_MSG(http_open(&options, &http, &e) == 0, "%s", e.msg);
+}
+
+static void pass(void *arg, int n_pictures)
+{
+	(void)arg;
+	metrics_pass(observer.metrics, n_pictures);
+}
+
+static uint64_t count_passes(void *arg)
+{
+	uint64_t n_passes, n_pictures;
+	(void)arg;
+	metrics_passes(observer.metrics, &n_passes, &n_pictures);
+	return n_passes;
+}
+
+static int take(void *arg, int fd)
+{
+	(void)arg;
+	return http_take(http, fd);
+}
+
+static void probe(void *arg, void (*done)(void *), void *done_arg)
+{
+	(void)arg;
+	service_probe(service, done, done_arg);
 }
 
 static void start(bool batched)
 {
 	static const struct models_spec spec = { "m", NULL };
-	const struct models_options options = { &fake.engine, &spec, 1, NULL, 0 };
 	struct sockaddr_un name = { .sun_family = AF_UNIX };
 	struct err e;
 	fake_engine_init(&fake);
-	metrics = metrics_new();
+	fake.engine.quick = true;
 	holding = released = false;
-	CHECK(models_open(&options, &models, &e) == 0);
+	CHECK(observer_open(ACCESS_LOG_OFF, &observer, &e) == 0);
+	const struct service_options options = {
+		.models = { &fake.engine, &spec, 1, NULL, 0 },
+		.batching = { 4, 0, 100, { pass, NULL } },
+		.n_callers = N_THREADS,
+		.gather_on_cpu = batched,
+	};
+	CHECK(service_open(&options, &service, &e) == 0);
 	snprintf(name.sun_path, sizeof name.sun_path, "/tmp/lenet-watchdog-%d", (int)getpid());
 	systemd = socket(AF_UNIX, SOCK_DGRAM, 0);
 	CHECK(bind(systemd, (struct sockaddr *)&name, sizeof name) == 0);
 	setenv("NOTIFY_SOCKET", name.sun_path, 1);
 	start_http();
-	const struct batcher_options gathering = { 4, 0, 100, metrics };
-	batcher = NULL;
-	CHECK(!batched || batcher_open(&fake.engine, &gathering, &batcher, &e) == 0);
-	const struct watchdog_options watching = { PERIOD_US, http, N_THREADS, batcher, metrics, models };
+	const struct watchdog_options watching = { PERIOD_US, N_THREADS, take, batched ? count_passes : NULL, probe, NULL };
 	CHECK(watchdog_open(&watching, &watchdog, &e) == 0);
 }
 
@@ -90,14 +116,13 @@ static void stop(void)
 {
 	watchdog_close(watchdog);
 	http_close(http);
-	listen_close(&listener);
-	batcher_close(batcher);
+	CHECK(service_stop(service, 1000));
+	service_close(service);
 	unlink(getenv("NOTIFY_SOCKET"));
 	unsetenv("NOTIFY_SOCKET");
 	close(systemd);
-	models_close(models);
 	CHECK(fake.n_models == 0 && fake.n_contexts == 0);
-	metrics_free(metrics);
+	observer_close(&observer);
 }
 
 static bool is_told(int timeout_ms)
@@ -132,26 +157,25 @@ TEST(watchdog_speaks_while_the_engine_answers)
 
 TEST(watchdog_asks_for_a_pass_only_if_none_came)
 {
-	uint64_t n_passes, n_pictures;
 	start(true);
 	for (int i = 0; i < 16; i++)
 		CHECK(is_told(PATIENCE_MS));
-	metrics_passes(metrics, &n_passes, &n_pictures);
+	uint64_t n_passes = count_passes(NULL);
 	CHECK_MSG(n_passes > 0 && n_passes < 12, "%d passes", (int)n_passes); // of 8, one every other time
 	stop();
 }
 
 TEST(watchdog_speaks_while_every_http_thread_turns)
 {
-	static const char request[] = "GET /hold HTTP/1.1\r\nHost: x\r\n\r\n";
+	static const char request[] = "GET /hold HTTP/1.1\r\nHost: localhost\r\n\r\n";
 	struct sockaddr_in address = { .sin_family = AF_INET };
-	socklen_t n = sizeof address;
 	start(false);
-	CHECK(getsockname(listener.fd, (struct sockaddr *)&address, &n) == 0);
+	address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	address.sin_port = htons((uint16_t)atoi(strrchr(http_address(http), ':') + 1));
 	for (int i = 0; i < 3; i++)
 		CHECK(is_told(PATIENCE_MS));
 	int client = socket(AF_INET, SOCK_STREAM, 0);
-	CHECK(connect(client, (struct sockaddr *)&address, n) == 0 &&
+	CHECK(connect(client, (struct sockaddr *)&address, sizeof address) == 0 &&
 	      send(client, request, sizeof request - 1, 0) == sizeof request - 1);
 	pthread_mutex_lock(&lock);
 	while (!holding)

@@ -1,0 +1,182 @@
+#include "server/compute/service.h"
+
+#include "core/builtin.h"
+#include "core/log.h"
+#include "server/compute/direct.h"
+#include "server/observe/prometheus_text.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+
+struct service {
+	struct models *models;
+	struct loader *loader;
+	int queue; // of the batcher
+	struct batcher *batcher; // or
+	struct direct *direct;
+	struct probe {
+		struct job job;
+		struct model *model;
+		float scores[LENET5_DIGITS];
+		void (*done)(void *);
+		void *arg;
+	} probe; // untouchable while it is out
+};
+
+int service_open(const struct service_options *o, struct service **service, struct err *e)
+{
+	struct engine *engine = o->models.engine;
+	bool here = engine->quick && !o->gather_on_cpu;
+	struct service *s = calloc(1, sizeof *s);
+	if (!s)
+		return err_set(e, "no memory for the service");
+	s->queue = o->batching.queue;
+	if (models_open(&o->models, &s->models, e))
+		goto failed;
+	const struct loader_options loading = { s->models, o->reload, o->arg };
+	if (loader_open(&loading, &s->loader, e) || (here ? direct_open(engine, o->n_callers, &o->batching.observer, &s->direct, e)
+							  : batcher_open(engine, &o->batching, &s->batcher, e)))
+		goto failed;
+	*service = s;
+	return 0;
+failed:
+	service_stop(s, 0);
+	service_close(s);
+	return -1;
+}
+
+struct model *service_model(struct service *s, const char *name)
+{
+	return models_get(s->models, name);
+}
+
+bool service_model_state(struct service *s, int i, struct models_state *state)
+{
+	return models_state(s->models, i, state);
+}
+
+enum loader_result service_load(struct service *s, struct loader_job *job)
+{
+	return loader_submit(s->loader, job);
+}
+
+void service_reload(struct service *s)
+{
+	loader_reload(s->loader);
+}
+
+int service_load_all(struct service *s, struct err *e)
+{
+	struct models_state state;
+	int n_failed = 0;
+	for (int i = 0; models_state(s->models, i, &state); i++)
+		if (models_load(s->models, state.name, e)) {
+			log_error("SIGHUP: model %s stays as it is: %s", state.name, e->msg);
+			n_failed++;
+		} else {
+			log_info("SIGHUP: model %s is loaded again", state.name);
+		}
+	return n_failed;
+}
+
+bool service_computes_here(const struct service *s)
+{
+	return s->direct != NULL;
+}
+
+void service_compute(struct service *s, struct job *const *jobs, int n)
+{
+	direct_compute(s->direct, jobs, n);
+}
+
+enum job_result service_submit(struct service *s, struct job *job)
+{
+	return batcher_submit(s->batcher, job);
+}
+
+static void probe_done(struct job *job)
+{
+	struct probe *p = (struct probe *)((char *)job - offsetof(struct probe, job));
+	model_unref(p->model);
+	p->done(p->arg);
+}
+
+void service_probe(struct service *s, void (*done)(void *), void *arg)
+{
+	struct probe *p = &s->probe;
+	*p = (struct probe){ .model = models_get(s->models, NULL), .done = done, .arg = arg };
+	p->job = (struct job){
+		.model = p->model->engine_model,
+		.pixels = builtin_digits(),
+		.scores = p->scores,
+		.n = 1,
+		.deadline_us = INT64_MAX,
+		.done = probe_done,
+	};
+	if (batcher_submit(s->batcher, &p->job) != JOB_OK)
+		probe_done(&p->job);
+}
+
+static uint64_t loads(const struct models_state *s)
+{
+	return s->n_loads;
+}
+
+static uint64_t failures(const struct models_state *s)
+{
+	return s->n_failures;
+}
+
+static uint64_t is_well(const struct models_state *s)
+{
+	return !*s->failure.msg;
+}
+
+static void write_models(struct models *models, struct text *t)
+{
+	static const struct {
+		const char *name, *type, *help;
+		uint64_t (*value)(const struct models_state *);
+	} families[] = {
+		{ "lenet_model_loads_total", "counter", "Loads of a model that went well.", loads },
+		{ "lenet_model_load_failures_total", "counter", "Loads of a model that failed: the old one stayed.", failures },
+		{ "lenet_model_last_load_successful", "gauge", "1 if the last load of a model went well, else 0.", is_well },
+	};
+	struct models_state state;
+	for (size_t f = 0; f < sizeof families / sizeof families[0]; f++) {
+		prometheus_text_family(t, families[f].name, families[f].type, families[f].help);
+		for (int i = 0; models_state(models, i, &state); i++)
+			text_printf(t, "%s{model=\"%s\"} %" PRIu64 "\n", families[f].name, state.name, families[f].value(&state));
+	}
+	prometheus_text_family(t, "lenet_model_info", "gauge", "What is served, 1.");
+	for (int i = 0; models_state(models, i, &state); i++) {
+		struct model *model = models_get(models, state.name);
+		text_printf(t, "lenet_model_info{model=\"%s\",network=\"%s\"} 1\n", state.name, model->engine_model->net->name);
+		model_unref(model);
+	}
+}
+
+void service_write_metrics(struct service *s, struct text *t)
+{
+	prometheus_text_gauge(t, "lenet_queue_depth", "Pictures that wait for the engine.",
+			      s->batcher ? batcher_depth(s->batcher) : 0);
+	prometheus_text_gauge(t, "lenet_queue_capacity", "Pictures that may wait; 0 where each request computes for itself.",
+			      s->batcher ? s->queue : 0);
+	write_models(s->models, t);
+}
+
+bool service_stop(struct service *s, int patience_ms)
+{
+	return !s || loader_stop(s->loader, patience_ms);
+}
+
+void service_close(struct service *s)
+{
+	if (!s)
+		return;
+	loader_close(s->loader);
+	batcher_close(s->batcher);
+	direct_close(s->direct);
+	models_close(s->models);
+	free(s);
+}

@@ -1,0 +1,368 @@
+// A request is an exchange, from its headers (begin) over its body (receive) to its end, when its route starts it. What
+// takes longer is a call. One that somebody else works at: the connection is suspended BEFORE the call is submitted, since
+// done() may come first, and resumed by done(), whereupon libmicrohttpd asks again and the response is queued.
+//
+// One to be computed here is gathered (gather.h): a request that has come in and has no response yet is asked for again in
+// libmicrohttpd's next turn, at once, after those that came in meanwhile (MHD_AccessHandlerCallback).
+//
+// Traps of libmicrohttpd 0.9.75 that shape this file: no answer is possible in the middle of an upload, and one before it closes the
+// connection, which a client in mid-sending sees as a reset. So a refused body is read off and forgotten, up to DISCARD_FACTOR times the
+// limit, and is answered before it comes only where there is nothing to lose (read_head).
+#include "server/http/exchange.h"
+
+#include "server/http/body.h"
+#include "server/http/gather.h"
+#include "server/http/head.h"
+#include "server/observe/observer.h"
+
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/socket.h>
+
+// Of a header, a parameter or a cookie the library takes VALUE_MEMORY of a connection's memory beside the text, and of cookies a copy.
+// ANSWER_HEAD is more than any answer's head is long.
+enum { DISCARD_FACTOR = 4, VALUE_MEMORY = 64, ANSWER_HEAD = 2 << 10 };
+
+struct exchange {
+	struct exchanges *all;
+	struct MHD_Connection *connection;
+	struct client *client;
+	const struct route *found; // NULL: there is none
+	const struct route *route; // the same; NULL: the response is there already, and says no
+	bool wants_body; // the route does; nobody else's is kept
+	struct head head;
+	size_t n_kept; // bytes that the library keeps of the head, beside the head
+	void *context;
+	struct route_parts parts;
+	struct body body;
+	struct route_call *call; // of the route; not NULL: submitted or gathered
+	struct gather_entry gathered;
+	bool watched;
+	bool old; // HTTP/1.0
+	struct route_response response;
+};
+
+// Of a connection, whose exchanges come one after the other; most need no memory beyond it.
+struct client {
+	struct timeouts_entry deadline;
+	struct departures_entry presence; // while a call is out
+	struct in_flight_connection in_flight;
+	struct exchange exchange;
+	struct request_record record; // of the exchange
+	char authority[HEAD_MAX_AUTHORITY]; // of its URL
+	bool has_nul; // the URL
+	char body[BODY_SMALL];
+};
+
+static void refuse_too_large(struct exchange *x)
+{
+	route_answer_error(&x->response, 413, "the body has more than %d bytes; send a smaller picture, or fewer at once",
+			   x->all->options.limits->max_body);
+	x->response.account.rejection = ROUTE_BODY_TOO_LARGE;
+}
+
+static void refuse_connection(struct exchange *x)
+{
+	route_answer_error(&x->response, 503, "there are %d connections, which is all that there may be; try again in a second",
+			   x->all->options.limits->max_connections);
+	x->response.account.rejection = ROUTE_NO_CONNECTION;
+}
+
+static void refuse_coding(struct exchange *x)
+{
+	route_answer_error(&x->response, 415, "the body's Content-Encoding is %.40s; send it as it is", x->head.content_encoding);
+	route_header_add(&x->response, "Accept-Encoding", "identity"); // RFC 9110 section 12.5.3
+}
+
+static enum MHD_Result answer(struct exchange *x)
+{
+	struct route_response *r = &x->response;
+	struct request_record *record = &x->client->record;
+	char timing[REQUEST_RECORD_MAX_TIMING];
+	observer_answer(x->all->options.observer, x->found, r, record);
+	struct MHD_Response *out = MHD_create_response_from_buffer(r->n_body, (void *)(uintptr_t)r->body,
+								   r->owned ? MHD_RESPMEM_MUST_FREE : MHD_RESPMEM_PERSISTENT);
+	if (!out)
+		return MHD_NO;
+	r->owned = NULL;
+	MHD_add_response_header(out, "Content-Type", r->content_type);
+	MHD_add_response_header(out, "X-Content-Type-Options", "nosniff");
+	MHD_add_response_header(out, "X-Request-Id", record->id);
+	if (request_record_server_timing(&r->account, timing))
+		MHD_add_response_header(out, "Server-Timing", timing);
+	for (int i = 0; i < r->n_headers; i++)
+		MHD_add_response_header(out, r->headers[i].name, r->headers[i].value);
+	if (atomic_load(&x->all->closing) || x->client->in_flight.beyond)
+		MHD_add_response_header(out, "Connection", "close");
+	timeouts_enter(x->all->timeouts, &x->client->deadline, TIMEOUTS_BODY);
+	enum MHD_Result result = MHD_queue_response(x->connection, (unsigned)r->status, out);
+	MHD_destroy_response(out);
+	return result;
+}
+
+static const char *find_header(const void *arg, const char *name)
+{
+	const struct exchange *x = arg;
+	if (x->head.is_absolute && strcasecmp(name, "Host") == 0)
+		return x->head.host;
+	return MHD_lookup_connection_value(x->connection, MHD_HEADER_KIND, name);
+}
+
+static enum MHD_Result add_value(void *arg, enum MHD_ValueKind kind, const char *name, size_t n_name, const char *value,
+				 size_t n_value)
+{
+	struct exchange *x = arg;
+	x->n_kept += VALUE_MEMORY;
+	if (kind == MHD_HEADER_KIND)
+		head_add(&x->head, name, n_name, value);
+	else if (kind == MHD_COOKIE_KIND)
+		x->n_kept += n_name + n_value + 2;
+	return MHD_YES;
+}
+
+// Whether the library has memory left for an answer's head: it keeps the request's there, and says nothing when there is none.
+static bool has_room(const struct exchange *x)
+{
+	const union MHD_ConnectionInfo *info = MHD_get_connection_info(x->connection, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
+	return !info || info->header_size + x->n_kept + ANSWER_HEAD <= EXCHANGE_MEMORY;
+}
+
+// Finds the route, or fills in the refusal that the head alone decides.
+static void find_route(struct exchange *x, const char *method)
+{
+	const struct http_options *o = &x->all->options;
+	const struct head *head = &x->head;
+	const struct route_request request = { .find_header = find_header, .headers = x };
+	if (!admission_let_in(&x->all->admission, method, head->path, &request, &x->response)) {
+		x->response.account.rejection = x->response.status == 401   ? ROUTE_NO_KEY
+						: x->response.status == 403 ? ROUTE_FORBIDDEN
+									    : ROUTE_NOT_REJECTED;
+		return;
+	}
+	x->found = route_find(o->tables, o->n_tables, method, head->path, &x->context, &x->parts, &x->response);
+	if (!x->found)
+		return;
+	x->wants_body = strcmp(x->found->method, "POST") == 0;
+	if (x->client->in_flight.beyond && !admission_path_is_open(head->path))
+		refuse_connection(x);
+	else if (head->n_body > (uint64_t)o->limits->max_body)
+		refuse_too_large(x);
+	else if (x->wants_body && head->content_encoding && strcasecmp(head->content_encoding, "identity") != 0)
+		refuse_coding(x);
+	else
+		x->route = x->found;
+}
+
+// The head is there. To answer before the body closes the connection, and is for three cases: nobody can tell where the body ends, it
+// is more than will be read off, or the client waits for a "100 Continue".
+static enum MHD_Result read_head(struct exchange *x, const char *method, const char *url)
+{
+	const struct route_request request = { .find_header = find_header, .headers = x };
+	struct err e;
+	head_begin(&x->head, url, x->client->authority);
+	x->head.has_nul = x->client->has_nul;
+	MHD_get_connection_values_n(x->connection, MHD_HEADER_KIND | MHD_COOKIE_KIND | MHD_GET_ARGUMENT_KIND, add_value, x);
+	observer_begin(x->all->options.observer, &request, method, x->head.path, &x->client->record);
+	int status = head_check(&x->head, x->old, &e);
+	if (status) {
+		route_answer_error(&x->response, status, "%s", e.msg);
+		return answer(x);
+	}
+	if (has_room(x))
+		find_route(x, method);
+	else
+		route_answer_error(&x->response, 431, "the URL and the headers are too large; send fewer, or shorter cookies");
+	// Only for these two does libmicrohttpd let the body be after the answer.
+	bool has_body_after = strcmp(method, "POST") == 0 || strcmp(method, "PUT") == 0;
+	bool waits = x->head.expect && strcasecmp(x->head.expect, "100-continue") == 0;
+	bool is_endless = x->head.n_body > (uint64_t)x->all->options.limits->max_body * DISCARD_FACTOR;
+	return !x->route && has_body_after && (waits || is_endless) ? answer(x) : MHD_YES;
+}
+
+static struct client *client_of(struct MHD_Connection *connection)
+{
+	const union MHD_ConnectionInfo *info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+	return info ? info->socket_context : NULL;
+}
+
+static struct exchange *begin(struct exchanges *all, struct MHD_Connection *connection)
+{
+	struct client *client = client_of(connection);
+	if (!client || !in_flight_begin_request(&all->in_flight, &client->in_flight))
+		return NULL;
+	client->exchange = (struct exchange){ .all = all, .connection = connection, .client = client };
+	body_init(&client->exchange.body, client->body);
+	timeouts_enter(all->timeouts, &client->deadline, TIMEOUTS_BODY);
+	return &client->exchange;
+}
+
+// Keeps what a route will read, and counts the rest.
+static enum MHD_Result receive(struct exchange *x, const char *data, size_t n)
+{
+	uint64_t max = (uint64_t)x->all->options.limits->max_body;
+	uint64_t n_in = x->client->record.n_in += n;
+	if (x->route && n_in > max) {
+		refuse_too_large(x);
+		x->route = NULL;
+	}
+	if (x->route && x->wants_body &&
+	    !body_append(&x->all->bodies, &x->body, data, n, (size_t)(x->head.n_body ? x->head.n_body : max))) {
+		route_answer_error(&x->response, 503, "no memory for the body: too much is coming in; try again in a second");
+		x->response.account.rejection = ROUTE_NO_BUFFER;
+		x->route = NULL;
+	}
+	if (x->route)
+		return MHD_YES;
+	body_free(&x->all->bodies, &x->body);
+	return n_in <= max * DISCARD_FACTOR ? MHD_YES : MHD_NO;
+}
+
+static enum MHD_Result add_argument(void *arg, enum MHD_ValueKind kind, const char *name, const char *value)
+{
+	struct route_request *request = arg;
+	(void)kind;
+	if (request->n_arguments == ROUTE_MAX_ARGUMENTS)
+		return MHD_NO;
+	request->arguments[request->n_arguments++] = (struct route_argument){ name, value ? value : "" };
+	return MHD_YES;
+}
+
+// The call goes out: from here on until unwatch() libmicrohttpd does not see whether the client is there.
+static void watch(struct exchange *x)
+{
+	struct departures_entry *presence = &x->client->presence;
+	presence->fd = x->client->deadline.fd;
+	presence->end = x->all->options.tls_cert ? DEPARTURES_END_LEAVES : x->old ? DEPARTURES_END_WAITS : DEPARTURES_END_ASKS;
+	departures_add(x->all->departures, presence);
+	x->watched = true;
+}
+
+static void unwatch(struct exchange *x)
+{
+	if (x->watched)
+		departures_remove(x->all->departures, &x->client->presence);
+	x->watched = false;
+}
+
+static void resume(void *arg)
+{
+	struct exchange *x = arg;
+	MHD_resume_connection(x->connection);
+}
+
+// The request is complete: answers, or suspends the connection and submits.
+static enum MHD_Result end(struct exchange *x)
+{
+	if (x->route) {
+		struct route_request request = {
+			.parts = x->parts,
+			.find_header = find_header,
+			.headers = x,
+			.body = x->body.bytes,
+			.n_body = x->body.n,
+			.gone = &x->client->presence.gone,
+		};
+		atomic_store(&x->client->presence.gone, false);
+		x->body.bytes[x->body.n] = 0;
+		int n = MHD_get_connection_values(x->connection, MHD_GET_ARGUMENT_KIND, add_argument, &request);
+		if (n > ROUTE_MAX_ARGUMENTS)
+			route_answer_error(&x->response, 400, "the URL has more than %d parameters", ROUTE_MAX_ARGUMENTS);
+		else
+			x->call = x->route->start(x->context, &request, &x->response);
+		body_free(&x->all->bodies, &x->body);
+	}
+	if (!x->call)
+		return answer(x);
+	if (x->call->worker->compute) {
+		gather_add(&x->gathered, x->call);
+		return MHD_YES;
+	}
+	timeouts_enter(x->all->timeouts, &x->client->deadline, TIMEOUTS_NONE);
+	watch(x);
+	MHD_suspend_connection(x->connection);
+	x->call->worker->submit(x->call, resume, x); // from here on another thread may be at work on x
+	return MHD_YES;
+}
+
+enum MHD_Result exchange_handle(void *arg, struct MHD_Connection *connection, const char *url, const char *method,
+				const char *version, const char *data, size_t *n_data, void **state)
+{
+	struct exchange *x = *state;
+	if (!x) {
+		x = *state = begin(arg, connection);
+		if (!x)
+			return MHD_NO;
+		x->old = strcmp(version, "HTTP/1.0") == 0;
+		return read_head(x, method, url);
+	}
+	if (*n_data) {
+		size_t n = *n_data;
+		*n_data = 0;
+		return receive(x, data, n);
+	}
+	if (!x->call)
+		return end(x);
+	unwatch(x);
+	if (x->gathered.waits)
+		gather_compute();
+	x->route->finish(x->call, &x->response);
+	return x->response.status == ROUTE_CLIENT_GONE ? MHD_NO : answer(x);
+}
+
+void exchange_complete(void *arg, struct MHD_Connection *connection, void **state, enum MHD_RequestTerminationCode code)
+{
+	struct exchanges *all = arg;
+	struct exchange *x = *state;
+	(void)code;
+	if (!x)
+		return;
+	const union MHD_ConnectionInfo *info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+	observer_end(all->options.observer, &x->client->record, info ? info->client_addr : NULL);
+	unwatch(x);
+	gather_remove(&x->gathered);
+	if (x->call)
+		x->route->discard(x->call);
+	timeouts_enter(all->timeouts, &x->client->deadline, TIMEOUTS_IDLE);
+	body_free(&all->bodies, &x->body);
+	free(x->response.owned);
+	*state = NULL;
+	in_flight_end_request(&all->in_flight);
+}
+
+void *exchange_line(void *arg, const char *uri, struct MHD_Connection *connection)
+{
+	struct exchanges *all = arg;
+	struct client *client = client_of(connection);
+	if (client) {
+		client->has_nul = strstr(uri, "%00") != NULL; // from here on the library has strings
+		timeouts_enter(all->timeouts, &client->deadline, TIMEOUTS_HEADERS);
+	}
+	return NULL;
+}
+
+void exchange_connection(void *arg, struct MHD_Connection *connection, void **context, enum MHD_ConnectionNotificationCode code)
+{
+	struct exchanges *all = arg;
+	struct client *client = *context;
+	if (code == MHD_CONNECTION_NOTIFY_STARTED) {
+		int fd = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
+		*context = client = malloc(sizeof *client);
+		if (client) {
+			in_flight_begin_connection(&all->in_flight, &client->in_flight);
+			timeouts_join(all->timeouts, &client->deadline, fd);
+		} else {
+			shutdown(fd, SHUT_RDWR); // without a deadline it may not stay
+		}
+		observer_connection(all->options.observer, true);
+	} else {
+		observer_connection(all->options.observer, false);
+		if (client) {
+			in_flight_end_connection(&all->in_flight, &client->in_flight);
+			timeouts_leave(all->timeouts, &client->deadline);
+		}
+		free(client);
+		*context = NULL;
+	}
+}

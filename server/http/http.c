@@ -1,0 +1,195 @@
+// Traps of libmicrohttpd 0.9.75 that shape this file: epoll with one thread stalls, hence a pool; stopping with suspended
+// connections is undefined, hence the count of what is in flight.
+#include "server/http/http.h"
+
+#include "core/log.h"
+#include "core/clock.h"
+#include "server/http/exchange.h"
+#include "server/http/tls.h"
+
+#include <microhttpd.h>
+#include <sched.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+// So long a daemon that goes down waits for the first request of a connection that it has accepted.
+enum { PATIENCE_S = 1 };
+
+struct http {
+	struct exchanges all;
+	struct listener listener;
+	char address[LISTEN_MAX_ADDRESS + 8]; // with its scheme
+	struct MHD_Daemon *daemon;
+	bool drained;
+};
+
+static void log_library(void *arg, const char *format, va_list args)
+{
+	char line[512];
+	(void)arg;
+	vsnprintf(line, sizeof line, format, args);
+	line[strcspn(line, "\r\n")] = 0;
+	log_debug("libmicrohttpd: %s", line);
+}
+
+static int start(struct http *h, struct err *e)
+{
+	const struct http_options *o = &h->all.options;
+	unsigned flags =
+		MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG | (o->tls_cert ? MHD_USE_TLS : 0);
+	const struct MHD_OptionItem tls[] = {
+		{ MHD_OPTION_HTTPS_CERT_CALLBACK2, 0, (void *)(uintptr_t)tls_certificate },
+		{ MHD_OPTION_HTTPS_PRIORITIES, 0, "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2" },
+		{ MHD_OPTION_END, 0, NULL },
+	};
+	h->daemon = MHD_start_daemon(flags, 0, NULL, NULL, exchange_handle, &h->all, MHD_OPTION_EXTERNAL_LOGGER, log_library, NULL,
+				     MHD_OPTION_LISTEN_SOCKET, h->listener.fd, MHD_OPTION_THREAD_POOL_SIZE, (unsigned)o->n_threads,
+				     MHD_OPTION_CONNECTION_LIMIT, (unsigned)o->limits->max_connections + HTTP_RESERVE,
+				     MHD_OPTION_PER_IP_CONNECTION_LIMIT, (unsigned)o->limits->max_connections_per_address,
+				     MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)EXCHANGE_MEMORY, MHD_OPTION_NOTIFY_COMPLETED,
+				     exchange_complete, &h->all, MHD_OPTION_NOTIFY_CONNECTION, exchange_connection, &h->all,
+				     MHD_OPTION_URI_LOG_CALLBACK, exchange_line, &h->all, MHD_OPTION_ARRAY,
+				     o->tls_cert ? tls : tls + 2, MHD_OPTION_END);
+	return h->daemon ? 0 : err_errno(e, "cannot start the HTTP server with %d threads", o->n_threads);
+}
+
+// What is in front of the routes: the certificate, the keys, the listening socket.
+static int open_front(struct http *h, struct err *e)
+{
+	const struct http_options *o = &h->all.options;
+	struct admission *a = &h->all.admission;
+	*a = (struct admission){ .hosts = o->hosts, .origins = o->origins };
+	if ((o->api_keys && keys_open(o->api_keys, &a->keys, e)) || http_load_certificate(h, e) ||
+	    listen_open(o->listen, &h->listener, e))
+		return -1;
+	a->loopback = h->listener.loopback;
+	const char *scheme = strncmp(h->listener.address, "unix:", 5) == 0 ? "" : o->tls_cert ? "https://" : "http://";
+	snprintf(h->address, sizeof h->address, "%s%s", scheme, h->listener.address);
+	return 0;
+}
+
+int http_open(const struct http_options *options, struct http **http, struct err *e)
+{
+	const struct limits *limits = options->limits;
+	const int64_t time_ms[TIMEOUTS_N_PHASES] = {
+		[TIMEOUTS_HEADERS] = limits->header_timeout_ms,
+		[TIMEOUTS_BODY] = limits->body_timeout_ms,
+		[TIMEOUTS_IDLE] = (int64_t)limits->idle_timeout_s * 1000,
+	};
+	struct http *h = calloc(1, sizeof *h);
+	if (!h)
+		return err_set(e, "no memory for the HTTP server");
+	h->listener.fd = -1;
+	h->all.options = *options;
+	h->all.bodies.max = limits->max_buffer;
+	in_flight_init(&h->all.in_flight, limits->max_connections);
+	if (open_front(h, e) || timeouts_open(time_ms, &h->all.timeouts, e) || departures_open(&h->all.departures, e) ||
+	    start(h, e)) {
+		http_close(h);
+		return -1;
+	}
+	*http = h;
+	return 0;
+}
+
+const char *http_address(const struct http *h)
+{
+	return h->address;
+}
+
+int http_load_certificate(struct http *h, struct err *e)
+{
+	const struct http_options *o = &h->all.options;
+	return o->tls_cert ? tls_load(o->tls_cert, o->tls_key, e) : 0;
+}
+
+int http_load_keys(struct http *h, struct err *e)
+{
+	struct keys *keys = h->all.admission.keys;
+	return keys ? keys_load(keys, e) : 0;
+}
+
+int http_take(struct http *h, int fd)
+{
+	const struct sockaddr nobody = { .sa_family = AF_UNIX };
+	return MHD_add_connection(h->daemon, fd, &nobody, sizeof nobody.sa_family) == MHD_YES ? 0 : -1;
+}
+
+void http_close_after_answers(struct http *h)
+{
+	atomic_store(&h->all.closing, true);
+}
+
+// For one connection more; the library would close it if there were none. One that idles makes some.
+static bool find_room(struct http *h, const struct timespec *until)
+{
+	const unsigned max = (unsigned)h->all.options.limits->max_connections + HTTP_RESERVE;
+	if (!in_flight_has_room(&h->all.in_flight))
+		timeouts_shut_idle(h->all.timeouts);
+	if (!in_flight_await_room(&h->all.in_flight, until))
+		return false;
+	// The library counts a connection off a moment after it has told of its end.
+	while (MHD_get_daemon_info(h->daemon, MHD_DAEMON_INFO_CURRENT_CONNECTIONS)->num_connections >= max)
+		sched_yield();
+	return true;
+}
+
+// What the kernel has accepted and nobody has taken: with the listening socket it would be reset.
+static void take_waiting(struct http *h)
+{
+	struct sockaddr_storage address;
+	const struct timespec until = clock_timespec(clock_now_ns() + (int64_t)h->all.options.limits->deadline_ms * 1000000);
+	listen_stop_queueing(&h->listener);
+	while (listen_has_queued(&h->listener) && find_room(h, &until)) {
+		socklen_t n = sizeof address;
+		int fd = accept4(h->listener.fd, (struct sockaddr *)&address, &n, SOCK_CLOEXEC | SOCK_NONBLOCK);
+		if (fd < 0)
+			return;
+		in_flight_expect(&h->all.in_flight);
+		if (MHD_add_connection(h->daemon, fd, (struct sockaddr *)&address, n) != MHD_YES) // and it has closed it
+			in_flight_expect_no_more(&h->all.in_flight);
+	}
+}
+
+void http_drain(struct http *h)
+{
+	if (h->drained)
+		return;
+	h->drained = true;
+	http_close_after_answers(h);
+	MHD_quiesce_daemon(h->daemon);
+	if (!h->listener.shared) {
+		take_waiting(h);
+		shutdown(h->listener.fd,
+			 SHUT_RDWR); // else the kernel goes on taking connections that nobody will answer
+	}
+	in_flight_land(&h->all.in_flight, PATIENCE_S);
+}
+
+void http_stop(struct http *h)
+{
+	if (!h->daemon)
+		return;
+	http_drain(h);
+	MHD_stop_daemon(h->daemon);
+	h->daemon = NULL;
+	listen_close(&h->listener);
+}
+
+void http_close(struct http *h)
+{
+	if (!h)
+		return;
+	http_stop(h);
+	listen_close(&h->listener);
+	departures_close(h->all.departures);
+	timeouts_close(h->all.timeouts);
+	in_flight_fini(&h->all.in_flight);
+	keys_close(h->all.admission.keys);
+	tls_unload();
+	free(h);
+}

@@ -1,0 +1,292 @@
+// A shard is a thread's; when there are more threads than shards some share one, which is why adding is atomic. The memory is
+// asked for at once, and the kernel gives the pages that somebody counts in.
+// Labels are bounded: a route is one of the daemon's own paths, never what a client sent, and statuses are those that it uses.
+#include "server/observe/metrics.h"
+
+#include "server/observe/prometheus_text.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { N_SHARDS = 72, MAX_ROUTES = 64, MAX_STATUSES = 32, CACHE_LINE = 64 };
+
+static const struct prometheus_text_bound times[] = {
+	{ 1000, "1e-06" },     { 2500, "2.5e-06" },   { 5000, "5e-06" },     { 10000, "1e-05" },    { 25000, "2.5e-05" },
+	{ 50000, "5e-05" },    { 100000, "0.0001" },  { 250000, "0.00025" }, { 500000, "0.0005" },  { 1000000, "0.001" },
+	{ 2500000, "0.0025" }, { 5000000, "0.005" },  { 10000000, "0.01" },  { 25000000, "0.025" }, { 50000000, "0.05" },
+	{ 100000000, "0.1" },  { 250000000, "0.25" }, { 500000000, "0.5" },  { 1000000000, "1" },   { 2500000000, "2.5" },
+	{ 5000000000, "5" },   { 10000000000, "10" },
+};
+static const struct prometheus_text_bound sizes[] = {
+	{ 1, "1" },     { 2, "2" },     { 4, "4" },     { 8, "8" },       { 16, "16" },     { 32, "32" },     { 64, "64" },
+	{ 128, "128" }, { 256, "256" }, { 512, "512" }, { 1024, "1024" }, { 2048, "2048" }, { 4096, "4096" },
+};
+enum { N_TIMES = sizeof times / sizeof times[0], N_SIZES = sizeof sizes / sizeof sizes[0] };
+
+struct duration {
+	_Atomic uint64_t buckets[N_TIMES + 1], sum_ns;
+};
+
+struct shard {
+	_Atomic uint64_t requests[MAX_ROUTES + 1]
+				 [MAX_STATUSES]; // of a route, the last of none; of a status, by its place in metrics->statuses
+	struct duration whole[MAX_ROUTES + 1];
+	struct duration stages[ROUTE_N_STAGES];
+	_Atomic uint64_t batches[N_SIZES + 1], batched;
+	_Atomic uint64_t rejections[ROUTE_N_REJECTIONS];
+	_Atomic uint64_t predictions[ROUTE_N_SEEN];
+	_Atomic uint64_t opened, closed, unanswered;
+	char apart[CACHE_LINE];
+};
+
+struct metrics {
+	const struct route_table *tables; // constant from metrics_set_routes on, as n_tables
+	int n_tables;
+	atomic_int statuses[MAX_STATUSES]; // in the order of their first use; 0: free
+	char apart[CACHE_LINE];
+	struct shard shards[N_SHARDS];
+};
+
+static atomic_uint n_threads; // that have counted something
+
+static struct shard *mine(struct metrics *m)
+{
+	static _Thread_local unsigned place;
+	if (!place)
+		place = atomic_fetch_add(&n_threads, 1) % N_SHARDS + 1;
+	return &m->shards[place - 1];
+}
+
+static void add(_Atomic uint64_t *c, uint64_t n)
+{
+	atomic_fetch_add_explicit(c, n, memory_order_relaxed);
+}
+
+// A counter of all shards together; `first` is the first shard's.
+static uint64_t total(const struct metrics *m, const _Atomic uint64_t *first)
+{
+	size_t offset = (size_t)((const char *)first - (const char *)&m->shards[0]);
+	unsigned n_used = atomic_load(&n_threads);
+	uint64_t sum = 0;
+	for (unsigned i = 0; i < n_used && i < N_SHARDS; i++)
+		sum += atomic_load_explicit((_Atomic uint64_t *)((char *)(uintptr_t)&m->shards[i] + offset), memory_order_relaxed);
+	return sum;
+}
+
+static int bucket(const struct prometheus_text_bound *bounds, int n, uint64_t value)
+{
+	int i = 0;
+	while (i < n && value > bounds[i].max)
+		i++;
+	return i;
+}
+
+static void observe(struct duration *d, int64_t ns)
+{
+	uint64_t value = ns > 0 ? (uint64_t)ns : 0;
+	add(&d->buckets[bucket(times, N_TIMES, value)], 1);
+	add(&d->sum_ns, value);
+}
+
+struct metrics *metrics_new(void)
+{
+	return calloc(1, sizeof(struct metrics));
+}
+
+void metrics_free(struct metrics *m)
+{
+	free(m);
+}
+
+void metrics_set_routes(struct metrics *m, const struct route_table *tables, int n_tables)
+{
+	int n = 0;
+	for (int i = 0; i < n_tables; i++)
+		n += tables[i].n_routes;
+	assert(n <= MAX_ROUTES);
+	m->tables = tables;
+	m->n_tables = n_tables;
+}
+
+static int place_of_route(const struct metrics *m, const struct route *route)
+{
+	int before = 0;
+	for (int i = 0; route && i < m->n_tables; i++) {
+		const struct route_table *table = &m->tables[i];
+		if (route >= table->routes && route < table->routes + table->n_routes)
+			return before + (int)(route - table->routes);
+		before += table->n_routes;
+	}
+	return MAX_ROUTES;
+}
+
+static int place_of_status(struct metrics *m, int status)
+{
+	for (int i = 0; i < MAX_STATUSES; i++) {
+		int there = atomic_load_explicit(&m->statuses[i], memory_order_relaxed);
+		if (!there && atomic_compare_exchange_strong(&m->statuses[i], &there, status))
+			return i;
+		if (there == status)
+			return i;
+	}
+	assert(!"more statuses than the daemon has");
+	return MAX_STATUSES - 1;
+}
+
+void metrics_connection(struct metrics *m, bool opened)
+{
+	add(opened ? &mine(m)->opened : &mine(m)->closed, 1);
+}
+
+void metrics_request(struct metrics *m, const struct route *route, int status, int64_t ns, const struct route_account *account)
+{
+	struct shard *s = mine(m);
+	int place = place_of_route(m, route);
+	add(&s->requests[place][place_of_status(m, status)], 1);
+	observe(&s->whole[place], ns);
+	for (int stage = 0; stage < ROUTE_N_STAGES; stage++)
+		if (account->stages & 1u << stage)
+			observe(&s->stages[stage], account->ns[stage]);
+	if (account->rejection)
+		add(&s->rejections[account->rejection], 1);
+	for (int i = 0; i < ROUTE_N_SEEN; i++)
+		if (account->seen[i])
+			add(&s->predictions[i], (uint64_t)account->seen[i]);
+}
+
+void metrics_unanswered(struct metrics *m)
+{
+	add(&mine(m)->unanswered, 1);
+}
+
+void metrics_pass(struct metrics *m, int n_pictures)
+{
+	struct shard *s = mine(m);
+	add(&s->batches[bucket(sizes, N_SIZES, (uint64_t)n_pictures)], 1);
+	add(&s->batched, (uint64_t)n_pictures);
+}
+
+void metrics_passes(const struct metrics *m, uint64_t *n_passes, uint64_t *n_pictures)
+{
+	*n_passes = 0;
+	for (int i = 0; i <= N_SIZES; i++)
+		*n_passes += total(m, &m->shards[0].batches[i]);
+	*n_pictures = total(m, &m->shards[0].batched);
+}
+
+// The one at a place. NULL: there is none.
+static const struct route *route_at(const struct metrics *m, int place)
+{
+	for (int i = 0; i < m->n_tables; i++) {
+		if (place < m->tables[i].n_routes)
+			return &m->tables[i].routes[place];
+		place -= m->tables[i].n_routes;
+	}
+	return NULL;
+}
+
+// Paths and methods are constants of the daemon's, with nothing in them to escape.
+static void route_labels(const struct metrics *m, int place, char *labels, size_t n)
+{
+	const struct route *route = route_at(m, place);
+	snprintf(labels, n, "route=\"%s\",method=\"%s\"", route ? route->path : "none", route ? route->method : "any");
+}
+
+static void write_requests(const struct metrics *m, struct text *t)
+{
+	char labels[256];
+	prometheus_text_family(t, "lenet_requests_total", "counter", "Requests answered, by route (none: no such) and status.");
+	for (int place = 0; place <= MAX_ROUTES; place++)
+		for (int i = 0, status; i < MAX_STATUSES && (status = atomic_load(&m->statuses[i])); i++) {
+			uint64_t n = total(m, &m->shards[0].requests[place][i]);
+			if (!n)
+				continue;
+			route_labels(m, place, labels, sizeof labels);
+			text_printf(t, "lenet_requests_total{%s,code=\"%d\"} %" PRIu64 "\n", labels, status, n);
+		}
+}
+
+static void write_duration(const struct metrics *m, struct text *t, const char *name, const char *labels,
+			   const struct duration *first)
+{
+	uint64_t counts[N_TIMES + 1];
+	for (int i = 0; i <= N_TIMES; i++)
+		counts[i] = total(m, &first->buckets[i]);
+	prometheus_text_histogram(t, name, labels, times, N_TIMES, counts, total(m, &first->sum_ns), 1000000000);
+}
+
+static bool is_used(const struct metrics *m, const struct duration *first)
+{
+	for (int i = 0; i <= N_TIMES; i++)
+		if (total(m, &first->buckets[i]))
+			return true;
+	return false;
+}
+
+static void write_durations(const struct metrics *m, struct text *t)
+{
+	static const struct {
+		const char *name, *help;
+	} stages[] = {
+		[ROUTE_DECODE] = { "lenet_decode_duration_seconds", "From a request's body to its pictures." },
+		[ROUTE_QUEUE] = { "lenet_queue_duration_seconds", "Wait of a request's pictures for the engine." },
+		[ROUTE_COMPUTE] = { "lenet_compute_duration_seconds", "Forward passes that a request's pictures were in." },
+	};
+	const struct shard *first = &m->shards[0];
+	char labels[256];
+	prometheus_text_family(t, "lenet_request_duration_seconds", "histogram",
+			       "From a request's last header to its answer, by route.");
+	for (int place = 0; place <= MAX_ROUTES; place++)
+		if (is_used(m, &first->whole[place])) {
+			route_labels(m, place, labels, sizeof labels);
+			write_duration(m, t, "lenet_request_duration_seconds", labels, &first->whole[place]);
+		}
+	for (int i = 0; i < ROUTE_N_STAGES; i++) {
+		prometheus_text_family(t, stages[i].name, "histogram", stages[i].help);
+		write_duration(m, t, stages[i].name, "", &first->stages[i]);
+	}
+}
+
+static void write_labelled(const struct metrics *m, struct text *t, const char *name, const char *label, const char *const *values,
+			   int n, const _Atomic uint64_t *first)
+{
+	for (int i = 0; i < n; i++)
+		text_printf(t, "%s{%s=\"%s\"} %" PRIu64 "\n", name, label, values[i], total(m, &first[i]));
+}
+
+void metrics_write(const struct metrics *m, struct text *t)
+{
+	static const char *const reasons[ROUTE_N_REJECTIONS] = {
+		[ROUTE_QUEUE_FULL] = "queue_full", [ROUTE_LATE] = "late",
+		[ROUTE_STOPPING] = "stopping",     [ROUTE_BODY_TOO_LARGE] = "body_too_large",
+		[ROUTE_NO_BUFFER] = "no_buffer",   [ROUTE_NO_KEY] = "no_key",
+		[ROUTE_FORBIDDEN] = "forbidden",   [ROUTE_NO_CONNECTION] = "no_connection",
+	};
+	static const char *const digits[ROUTE_N_SEEN] = {
+		"0", "1", "2", "3", "4", "5", "6", "7", "8", "9", [ROUTE_REFUSED] = "refused", [ROUTE_UNREADABLE] = "unreadable",
+	};
+	const struct shard *first = &m->shards[0];
+	write_requests(m, t);
+	prometheus_text_counter(t, "lenet_requests_unanswered_total", "Requests whose client left before the answer.",
+				total(m, &first->unanswered));
+	write_durations(m, t);
+
+	uint64_t counts[N_SIZES + 1];
+	for (int i = 0; i <= N_SIZES; i++)
+		counts[i] = total(m, &first->batches[i]);
+	prometheus_text_family(t, "lenet_batch_size", "histogram", "Pictures in a forward pass.");
+	prometheus_text_histogram(t, "lenet_batch_size", "", sizes, N_SIZES, counts, total(m, &first->batched), 1);
+
+	prometheus_text_family(t, "lenet_predictions_total", "counter",
+			       "Pictures by what was seen in them: a digit, none (refused), or no picture (unreadable).");
+	write_labelled(m, t, "lenet_predictions_total", "digit", digits, ROUTE_N_SEEN, first->predictions);
+	prometheus_text_family(t, "lenet_rejections_total", "counter", "What was turned away, by reason.");
+	write_labelled(m, t, "lenet_rejections_total", "reason", reasons + 1, ROUTE_N_REJECTIONS - 1, first->rejections + 1);
+
+	uint64_t closed = total(m, &first->closed), opened = total(m, &first->opened);
+	prometheus_text_counter(t, "lenet_connections_total", "Connections accepted.", opened);
+	prometheus_text_gauge(t, "lenet_connections_open", "Connections open now.", (double)(opened - closed));
+}

@@ -1,0 +1,28 @@
+// exposition: Prometheus' text format, 0.0.4 (https://prometheus.io/docs/instrumenting/prometheus_text_formats/). Pure.
+#pragma once
+
+#include "core/text.h"
+
+#include <stdint.h>
+
+#define PROMETHEUS_TEXT_TYPE "text/plain; version=0.0.4; charset=utf-8"
+
+// What stands before the samples of a name. type: "counter", "gauge" or "histogram".
+void prometheus_text_family(struct text *t, const char *name, const char *type, const char *help);
+
+// A family that is one sample without labels.
+void prometheus_text_counter(struct text *t, const char *name, const char *help, uint64_t value);
+void prometheus_text_gauge(struct text *t, const char *name, const char *help, double value);
+
+void prometheus_text_quote(struct text *t, const char *value); // of a label
+
+// An upper bound, in what is counted (nanoseconds, pictures), and as the label says it (seconds, pictures).
+struct prometheus_text_bound {
+	uint64_t max;
+	const char *le;
+};
+
+// The samples of one histogram. labels: "a=\"b\"", or "" for none. counts: [n + 1], each of its bucket alone, the last of what is
+// over every bound. sum: in units of 1/per_unit (1000000000 for nanoseconds where the family says seconds).
+void prometheus_text_histogram(struct text *t, const char *name, const char *labels, const struct prometheus_text_bound *bounds,
+			       int n, const uint64_t *counts, uint64_t sum, uint64_t per_unit);

@@ -1,0 +1,238 @@
+// start() takes the body apart and decodes it; the usable pictures are the call's job, which the service computes, here together
+// with the jobs of other calls, or on a thread of its own; finish() writes the answer.
+#include "server/routes/inference.h"
+
+#include "core/clock.h"
+#include "server/routes/deadline.h"
+
+#include <assert.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+static struct inference *of(struct route_call *call)
+{
+	return (struct inference *)call;
+}
+
+static void compute(struct route_call *const *calls, int n)
+{
+	struct job *jobs[ROUTE_MAX_CALLS];
+	struct service *service = of(calls[0])->service;
+	assert(n > 0 && n <= ROUTE_MAX_CALLS);
+	for (int i = 0; i < n; i++) {
+		jobs[i] = &of(calls[i])->job;
+		assert(of(calls[i])->service == service); // a process has one
+	}
+	service_compute(service, jobs, n);
+}
+
+static void job_done(struct job *job)
+{
+	struct inference *x = (struct inference *)((char *)job - offsetof(struct inference, job));
+	x->done(x->done_arg);
+}
+
+static void submit(struct route_call *call, void (*done)(void *), void *arg)
+{
+	struct inference *x = of(call);
+	x->done = done;
+	x->done_arg = arg;
+	x->job.done = job_done;
+	enum job_result result = service_submit(x->service, &x->job);
+	if (result != JOB_OK) { // the job is still ours
+		x->job.result = result;
+		done(arg);
+	}
+}
+
+static const struct route_worker computes_here = { .compute = compute }, submits = { .submit = submit };
+
+struct model *inference_model(const struct routes_context *context, const char *name, struct route_response *response)
+{
+	struct model *model = service_model(context->service, name);
+	if (!model)
+		route_answer_error(response, 404, "no model is called \"%.60s\"; POST /v2/repository/index lists them", name);
+	return model;
+}
+
+static void add(_Atomic uint64_t *sum, int64_t value)
+{
+	atomic_fetch_add_explicit(sum, (uint64_t)value, memory_order_relaxed);
+}
+
+static void stamp(struct models_statistics *s)
+{
+	struct timespec t;
+	clock_gettime(CLOCK_REALTIME_COARSE, &t);
+	atomic_store_explicit(&s->last_ms, (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000, memory_order_relaxed);
+}
+
+static void count_success(const struct inference *x)
+{
+	struct models_statistics *s = x->model->statistics;
+	int64_t now_ns = clock_now_ns();
+	add(&s->n_success, 1);
+	add(&s->success_ns, now_ns - x->came_ns);
+	add(&s->input_ns, x->ready_ns - x->came_ns);
+	add(&s->queue_ns, x->job.started_ns - x->ready_ns);
+	add(&s->infer_ns, x->job.finished_ns - x->job.started_ns);
+	add(&s->output_ns, now_ns - x->job.finished_ns);
+	stamp(s);
+}
+
+static void count_failure(const struct inference *x)
+{
+	struct models_statistics *s = x->model->statistics;
+	add(&s->n_fail, 1);
+	add(&s->fail_ns, clock_now_ns() - x->came_ns);
+	stamp(s);
+}
+
+void inference_discard(struct route_call *call)
+{
+	struct inference *x = of(call);
+	if (!x)
+		return;
+	x->kind->fini(x);
+	model_unref(x->model);
+	free(x->job.scores);
+	free(x);
+}
+
+static bool has_body(const struct route_request *request, struct route_response *response)
+{
+	if (request->n_body || route_header(request, "Content-Length") || route_header(request, "Transfer-Encoding"))
+		return true;
+	route_answer_error(response, 411, "the request has no Content-Length and no body; POST a picture");
+	return false;
+}
+
+// Reads the body and makes room for scores. False: the response is there.
+static bool read(struct inference *x, const struct limits *limits, const struct route_request *request,
+		 struct route_response *response)
+{
+	struct err e;
+	int status = x->kind->read(x, request, limits, &e);
+	x->ready_ns = clock_now_ns();
+	memcpy(response->account.model, x->model->name, sizeof x->model->name);
+	response->account.n_pictures = x->n_pictures;
+	route_account_add(&response->account, ROUTE_DECODE, x->ready_ns - x->came_ns);
+	if (status != 200) {
+		route_answer_error(response, status, "%s", e.msg);
+		return false;
+	}
+	if (x->job.n == 0) {
+		x->kind->answer(x, response);
+		return false;
+	}
+	x->job.scores = malloc((size_t)x->job.n * LENET5_DIGITS * sizeof *x->job.scores);
+	if (!x->job.scores)
+		route_answer_error(response, 500, "no memory for the answer; try again later");
+	return x->job.scores != NULL;
+}
+
+struct route_call *inference_start(const struct inference_kind *kind, const struct routes_context *context,
+				   const struct route_request *request, struct route_response *response)
+{
+	int64_t came_ns = clock_now_ns();
+	struct err e;
+	if (!has_body(request, response))
+		return NULL;
+	int deadline_ms = deadline_read(request, context->limits->deadline_ms, &e);
+	if (deadline_ms < 0) {
+		route_answer_error(response, 400, "%s", e.msg);
+		return NULL;
+	}
+	struct model *model = kind->model(context, request, response);
+	if (!model)
+		return NULL;
+	struct inference *x = calloc(1, kind->bytes);
+	if (!x) {
+		route_answer_error(response, 500, "no memory for the request; try again later");
+		model_unref(model);
+		return NULL;
+	}
+	x->call.worker = service_computes_here(context->service) ? &computes_here : &submits;
+	x->kind = kind;
+	x->service = context->service;
+	x->model = model;
+	x->deadline_ms = deadline_ms;
+	x->came_ns = came_ns;
+	x->job.model = model->engine_model;
+	x->job.passes = &model->statistics->passes;
+	x->job.deadline_us = came_ns / 1000 + (int64_t)deadline_ms * 1000;
+	x->job.gone = request->gone;
+	if (read(x, context->limits, request, response))
+		return &x->call;
+	count_failure(x);
+	inference_discard(&x->call);
+	return NULL;
+}
+
+static bool all_finite(const float *scores, int n)
+{
+	for (int i = 0; i < n; i++)
+		if (!isfinite(scores[i]))
+			return false;
+	return true;
+}
+
+static void reject(struct route_response *response, enum route_rejection why)
+{
+	response->account.rejection = why;
+}
+
+// Whether there are scores, and all of them numbers; or the response says what went wrong.
+static bool succeeded(const struct inference *x, struct route_response *response)
+{
+	const struct job *job = &x->job;
+	switch (job->result) {
+	case JOB_OK:
+		if (all_finite(job->scores, job->n * LENET5_DIGITS))
+			return true;
+		route_answer_error(response, 500, "the model's answer is not a number; its weights are no good");
+		break;
+	case JOB_FULL:
+		route_answer_error(response, 503, "too many pictures are waiting; try again in a second");
+		reject(response, ROUTE_QUEUE_FULL);
+		break;
+	case JOB_LATE:
+		route_answer_error(response, 503, "no answer within %d ms: too much to do; try again in a second", x->deadline_ms);
+		reject(response, ROUTE_LATE);
+		break;
+	case JOB_GONE:
+		route_answer_error(response, ROUTE_CLIENT_GONE, "the client has left");
+		break;
+	case JOB_STOPPED:
+		route_answer_error(response, 503, "the daemon is going down; try again");
+		reject(response, ROUTE_STOPPING);
+		break;
+	case JOB_FAILED:
+		route_answer_error(response, 500, "the engine failed: %s", job->error.msg);
+		break;
+	}
+	return false;
+}
+
+void inference_finish(struct route_call *call, struct route_response *response)
+{
+	struct inference *x = of(call);
+	const struct job *job = &x->job;
+	if (job->started_ns)
+		route_account_add(&response->account, ROUTE_QUEUE, job->started_ns - x->ready_ns);
+	if (job->finished_ns)
+		route_account_add(&response->account, ROUTE_COMPUTE, job->finished_ns - job->started_ns);
+	if (!succeeded(x, response)) {
+		count_failure(x);
+		return;
+	}
+	x->kind->answer(x, response);
+	count_success(x);
+}
+
+void inference_saw(struct route_response *response, int digit)
+{
+	response->account.seen[digit]++;
+}

@@ -1,0 +1,372 @@
+// All but inference: what there is, what it is like, whether it is ready, what was asked of it, and to load it again. Unknown
+// parameters of a URL are ignored here, for the protocol leaves them to clients.
+#include "server/routes/oip.h"
+
+#include "core/version.h"
+#include "server/base/health.h"
+#include "server/routes/inference.h"
+#include "server/routes/json.h"
+#include "server/routes/oip_response.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct model *oip_model(const struct routes_context *context, const struct route_parts *parts, struct route_response *response)
+{
+	struct model *model = inference_model(context, parts->part[0], response);
+	const char *version = parts->part[1];
+	if (model && *version && strcmp(version, OIP_VERSION) != 0) {
+		route_answer_error(response, 404, "model \"%s\" has no version \"%.60s\"; there is \"" OIP_VERSION "\"",
+				   model->name, version);
+		model_unref(model);
+		return NULL;
+	}
+	return model;
+}
+
+static void answer_now(struct route_response *response, struct text *t)
+{
+	route_answer_json(response, 200, t);
+	route_header_add(response, "Cache-Control", "no-store");
+}
+
+static struct route_call *server_start(void *context, const struct route_request *request, struct route_response *response)
+{
+	(void)request;
+	const struct routes_context *c = context;
+	struct model *model = service_model(c->service, NULL);
+	const struct engine *engine = model->engine_model->engine;
+	struct text t = { 0 };
+	text_append(&t, "{\"name\": \"lenetd\", \"version\": \"" LENET_VERSION "\", \"extensions\": [\"binary_tensor_data\", "
+			"\"classification\", \"model_configuration\", \"model_repository\", \"statistics\"], \"engine\": ");
+	text_quote(&t, engine->name);
+	text_printf(&t, ", \"kernels\": \"%s\"}\n", engine->kernels);
+	model_unref(model);
+	answer_now(response, &t);
+	return NULL;
+}
+
+static struct route_call *live_start(void *context, const struct route_request *request, struct route_response *response)
+{
+	(void)context, (void)request;
+	struct text t = { 0 };
+	text_append(&t, "{\"live\": true}\n");
+	answer_now(response, &t);
+	return NULL;
+}
+
+static bool is_ready(const struct routes_context *c, struct route_response *response)
+{
+	struct err e;
+	if (health_ready(c->health, &e) == 0)
+		return true;
+	route_answer_error(response, 503, "not ready: %s", e.msg);
+	return false;
+}
+
+static struct route_call *ready_start(void *context, const struct route_request *request, struct route_response *response)
+{
+	(void)request;
+	struct text t = { 0 };
+	if (is_ready(context, response)) {
+		text_append(&t, "{\"live\": true, \"ready\": true}\n");
+		answer_now(response, &t);
+	}
+	return NULL;
+}
+
+static struct route_call *model_ready_start(void *context, const struct route_request *request, struct route_response *response)
+{
+	struct text t = { 0 };
+	struct model *model = oip_model(context, &request->parts, response);
+	if (model && is_ready(context, response)) {
+		text_append(&t, "{\"name\": ");
+		text_quote(&t, model->name);
+		text_append(&t, ", \"ready\": true}\n");
+		answer_now(response, &t);
+	}
+	model_unref(model);
+	return NULL;
+}
+
+static struct route_call *model_start(void *context, const struct route_request *request, struct route_response *response)
+{
+	struct text t = { 0 };
+	struct model *model = oip_model(context, &request->parts, response);
+	if (!model)
+		return NULL;
+	text_append(&t, "{\"name\": ");
+	text_quote(&t, model->name);
+	text_append(&t, ", \"versions\": [\"" OIP_VERSION "\"], \"platform\": \"lenet_safetensors\", "
+			"\"inputs\": [{\"name\": \"input\", \"datatype\": \"FP32\", \"shape\": [-1, 1, 28, 28]}], \"outputs\": [");
+	for (int k = 0; k < OIP_N_OUTPUTS; k++)
+		text_printf(&t, "%s{\"name\": \"%s\", \"datatype\": \"FP32\", \"shape\": [-1, 10]}", k ? ", " : "",
+			    oip_output_names[k]);
+	text_append(&t, "]}\n");
+	answer_now(response, &t);
+	model_unref(model);
+	return NULL;
+}
+
+static void write_parameter(struct text *t, const char *name, float value)
+{
+	text_printf(t, ", \"%s\": {\"string_value\": \"", name);
+	text_float(t, value);
+	text_append(t, "\"}");
+}
+
+// Triton's ModelConfig (model_config.proto): dims are without the batch.
+static struct route_call *config_start(void *context, const struct route_request *request, struct route_response *response)
+{
+	const struct routes_context *c = context;
+	struct text t = { 0 };
+	struct model *model = oip_model(c, &request->parts, response);
+	if (!model)
+		return NULL;
+	const struct lenet5 *net = model->engine_model->net;
+	text_append(&t, "{\"name\": ");
+	text_quote(&t, model->name);
+	text_printf(
+		&t,
+		", \"platform\": \"lenet_safetensors\", \"backend\": \"lenet\", \"version_policy\": {\"latest\": "
+		"{\"num_versions\": 1}}, "
+		"\"max_batch_size\": %d, \"input\": [{\"name\": \"input\", \"data_type\": \"TYPE_FP32\", \"dims\": [1, 28, 28]}], "
+		"\"output\": [",
+		c->limits->max_pictures);
+	for (int k = 0; k < OIP_N_OUTPUTS; k++)
+		text_printf(&t, "%s{\"name\": \"%s\", \"data_type\": \"TYPE_FP32\", \"dims\": [10]}", k ? ", " : "",
+			    oip_output_names[k]);
+	text_printf(&t, "], \"parameters\": {\"network\": {\"string_value\": \"%s\"}, \"logits\": {\"string_value\": \"%s\"}",
+		    net->name, net->output == LENET5_PENALTIES ? "penalties below zero" : "linear");
+	write_parameter(&t, "mean", model->mean);
+	write_parameter(&t, "std", model->std);
+	text_append(&t, "}}\n");
+	answer_now(response, &t);
+	model_unref(model);
+	return NULL;
+}
+
+static void write_duration(struct text *t, const char *name, uint64_t n, uint64_t ns)
+{
+	text_printf(t, "\"%s\": {\"count\": %llu, \"ns\": %llu}, ", name, (unsigned long long)n, (unsigned long long)ns);
+}
+
+static void write_statistics(struct text *t, const struct model *model)
+{
+	const struct models_statistics *s = model->statistics;
+	uint64_t n = s->n_success;
+	text_append(t, "{\"name\": ");
+	text_quote(t, model->name);
+	text_printf(t,
+		    ", \"version\": \"" OIP_VERSION
+		    "\", \"last_inference\": %llu, \"inference_count\": %llu, \"execution_count\": %llu, "
+		    "\"inference_stats\": {",
+		    (unsigned long long)s->last_ms, (unsigned long long)s->passes.pictures, (unsigned long long)s->passes.passes);
+	write_duration(t, "success", n, s->success_ns);
+	write_duration(t, "fail", s->n_fail, s->fail_ns);
+	write_duration(t, "queue", n, s->queue_ns);
+	write_duration(t, "compute_input", n, s->input_ns);
+	write_duration(t, "compute_infer", n, s->infer_ns);
+	write_duration(t, "compute_output", n, s->output_ns);
+	text_append(t,
+		    "\"cache_hit\": {\"count\": 0, \"ns\": 0}, \"cache_miss\": {\"count\": 0, \"ns\": 0}}, \"batch_stats\": []}");
+}
+
+static struct route_call *stats_start(void *context, const struct route_request *request, struct route_response *response)
+{
+	struct text t = { 0 };
+	struct model *model = oip_model(context, &request->parts, response);
+	if (!model)
+		return NULL;
+	text_append(&t, "{\"model_stats\": [");
+	write_statistics(&t, model);
+	text_append(&t, "]}\n");
+	answer_now(response, &t);
+	model_unref(model);
+	return NULL;
+}
+
+static struct route_call *all_stats_start(void *context, const struct route_request *request, struct route_response *response)
+{
+	(void)request;
+	const struct routes_context *c = context;
+	struct text t = { 0 };
+	struct models_state state;
+	text_append(&t, "{\"model_stats\": [");
+	for (int i = 0; service_model_state(c->service, i, &state); i++) {
+		struct model *model = service_model(c->service, state.name);
+		text_append(&t, i ? ", " : "");
+		write_statistics(&t, model);
+		model_unref(model);
+	}
+	text_append(&t, "]}\n");
+	answer_now(response, &t);
+	return NULL;
+}
+
+// A body that may be empty; else it is an object, and the response says so if it is not. The caller's *root, NULL if empty.
+static int read_object(const struct routes_context *c, const struct route_request *request, cJSON **root,
+		       struct route_response *response)
+{
+	struct err e = { "the body must be empty or a JSON object" };
+	*root = NULL;
+	if (request->n_body == 0)
+		return 0;
+	int status = json_parse(request->body, request->n_body, c->limits->max_pictures, root, &e);
+	if (status == 0 && cJSON_IsObject(*root))
+		return 0;
+	cJSON_Delete(*root);
+	route_answer_error(response, 400, "%s", e.msg);
+	return -1;
+}
+
+// All that there is is always loaded: a load that fails leaves the old model, and is the reason that is given.
+static struct route_call *index_start(void *context, const struct route_request *request, struct route_response *response)
+{
+	const struct routes_context *c = context;
+	struct text t = { 0 };
+	struct models_state state;
+	cJSON *root;
+	if (read_object(c, request, &root, response))
+		return NULL;
+	const cJSON *ready = cJSON_GetObjectItemCaseSensitive(root, "ready");
+	bool is_good = !ready || cJSON_IsBool(ready);
+	cJSON_Delete(root);
+	if (!is_good) {
+		route_answer_error(response, 400, "ready: must be true or false");
+		return NULL;
+	}
+	text_append(&t, "[");
+	for (int i = 0; service_model_state(c->service, i, &state); i++) {
+		text_append(&t, i ? ", {\"name\": " : "{\"name\": ");
+		text_quote(&t, state.name);
+		text_append(&t, ", \"version\": \"" OIP_VERSION "\", \"state\": \"READY\", \"reason\": ");
+		text_quote(&t, state.failure.msg);
+		text_append(&t, "}");
+	}
+	text_append(&t, "]\n");
+	answer_now(response, &t);
+	return NULL;
+}
+
+struct load_call {
+	struct route_call call;
+	struct service *service;
+	struct loader_job job;
+	void (*done)(void *);
+	void *arg;
+};
+
+static void load_done(struct loader_job *job)
+{
+	struct load_call *load = (struct load_call *)((char *)job - offsetof(struct load_call, job));
+	load->done(load->arg);
+}
+
+static void load_submit(struct route_call *call, void (*done)(void *), void *done_arg)
+{
+	struct load_call *load = (struct load_call *)call;
+	load->done = done;
+	load->arg = done_arg;
+	load->job.done = load_done;
+	enum loader_result result = service_load(load->service, &load->job);
+	if (result != LOADER_OK) { // the job is still ours
+		load->job.result = result;
+		done(done_arg);
+	}
+}
+
+static struct route_call *load_start(void *context, const struct route_request *request, struct route_response *response)
+{
+	static const struct route_worker loads = { .submit = load_submit };
+	const struct routes_context *c = context;
+	struct load_call *load = NULL;
+	cJSON *root;
+	struct model *model = oip_model(c, &request->parts, response);
+	if (!model)
+		return NULL;
+	model_unref(model);
+	if (read_object(c, request, &root, response))
+		return NULL;
+	const cJSON *parameters = cJSON_GetObjectItemCaseSensitive(root, "parameters");
+	if (parameters && (!cJSON_IsObject(parameters) || parameters->child)) {
+		route_answer_error(response, 400,
+				   "parameters: none are accepted; a model comes from the file that the daemon was started with");
+	} else if (!(load = calloc(1, sizeof *load))) {
+		route_answer_error(response, 500, "no memory to load a model; try again later");
+	} else {
+		load->call.worker = &loads;
+		load->service = c->service;
+		memcpy(load->job.name, request->parts.part[0], sizeof load->job.name);
+	}
+	cJSON_Delete(root);
+	return load ? &load->call : NULL;
+}
+
+static void load_finish(struct route_call *call, struct route_response *response)
+{
+	const struct loader_job *job = &((const struct load_call *)call)->job;
+	struct text t = { 0 };
+	switch (job->result) {
+	case LOADER_OK:
+		text_append(&t, "{}\n");
+		answer_now(response, &t);
+		break;
+	case LOADER_FAILED:
+		route_answer_error(response, 400, "the model stays as it is: %s", job->error.msg);
+		break;
+	case LOADER_FULL:
+		route_answer_error(response, 503,
+				   "%d loads are waiting already; try again when the storage that they come from answers",
+				   LOADER_MAX_WAITING);
+		break;
+	case LOADER_STOPPED:
+		route_answer_error(response, 503, "the daemon is going down; try again");
+		break;
+	}
+}
+
+static void load_discard(struct route_call *call)
+{
+	free(call);
+}
+
+static struct route_call *unload_start(void *context, const struct route_request *request, struct route_response *response)
+{
+	struct model *model = oip_model(context, &request->parts, response);
+	if (model)
+		route_answer_error(response, 400, "models are not unloaded: \"%s\" is served for as long as the daemon runs",
+				   model->name);
+	model_unref(model);
+	return NULL;
+}
+
+#define ANSWERS(at, by, function)                                                                                                  \
+	{                                                                                                                          \
+		.path = at, .method = by, .start = function                                                                        \
+	}
+
+// Of two that match, the first: /v2/models/stats is no model.
+const struct route oip_routes[] = {
+	ANSWERS("/v2", "GET", server_start),
+	ANSWERS("/v2/", "GET", server_start),
+	ANSWERS("/v2/health/live", "GET", live_start),
+	ANSWERS("/v2/health/ready", "GET", ready_start),
+	ANSWERS("/v2/models/stats", "GET", all_stats_start),
+	ANSWERS("/v2/models/*", "GET", model_start),
+	ANSWERS("/v2/models/*/versions/*", "GET", model_start),
+	ANSWERS("/v2/models/*/ready", "GET", model_ready_start),
+	ANSWERS("/v2/models/*/versions/*/ready", "GET", model_ready_start),
+	ANSWERS("/v2/models/*/config", "GET", config_start),
+	ANSWERS("/v2/models/*/versions/*/config", "GET", config_start),
+	ANSWERS("/v2/models/*/stats", "GET", stats_start),
+	ANSWERS("/v2/models/*/versions/*/stats", "GET", stats_start),
+	ANSWERS("/v2/repository/index", "POST", index_start),
+	{ .path = "/v2/repository/models/*/load",
+	  .method = "POST",
+	  .start = load_start,
+	  .finish = load_finish,
+	  .discard = load_discard },
+	ANSWERS("/v2/repository/models/*/unload", "POST", unload_start),
+};
+const int oip_n_routes = sizeof oip_routes / sizeof oip_routes[0];

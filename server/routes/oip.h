@@ -1,0 +1,18 @@
+// oip: the Open Inference Protocol v2 over HTTP, KServe's specification (open-inference-protocol, inference_rest.md) and Triton's
+// extensions binary_tensor_data, classification, model_configuration, model_repository and statistics. Knows no sockets. The
+// context of all routes is a struct routes_context.
+#pragma once
+
+#include "server/base/route.h"
+
+extern const struct route oip_routes[];
+extern const int oip_n_routes;
+
+enum { OIP_N_INFER = 2 };
+extern const struct route oip_infer_routes[OIP_N_INFER];
+
+struct routes_context;
+struct model;
+
+// A reference to the model that a path's parts name, the second its version if there is one; or NULL, and the response says 404.
+struct model *oip_model(const struct routes_context *context, const struct route_parts *parts, struct route_response *response);

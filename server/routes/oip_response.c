@@ -1,0 +1,102 @@
+// What is to come behind the JSON is gathered in a text of its own, since its size has to be said before. Binary data is
+// little-endian, as every machine is that this is built for.
+#include "server/routes/oip_response.h"
+
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void values_of(const struct lenet5 *net, enum oip_output output, const float *scores, float values[LENET5_DIGITS])
+{
+	if (output == OIP_PROBABILITIES)
+		memcpy(values, lenet5_predict(net, scores).probabilities, LENET5_DIGITS * sizeof *values);
+	else
+		for (int d = 0; d < LENET5_DIGITS; d++)
+			values[d] = net->output == LENET5_PENALTIES ? 0 - scores[d] : scores[d];
+}
+
+// The tensor of one picture: into the JSON, or behind it.
+static void write_values(const struct oip_wanted *wanted, const float values[LENET5_DIGITS], bool first, struct text *json,
+			 struct text *binary)
+{
+	if (wanted->binary) {
+		text_append_bytes(binary, values, LENET5_DIGITS * sizeof *values);
+		return;
+	}
+	for (int d = 0; d < LENET5_DIGITS; d++) {
+		text_append(json, first && d == 0 ? "" : ", ");
+		text_float(json, values[d]);
+	}
+}
+
+// The highest values, of equal ones the lower digit first. BYTES in binary are a length and so many bytes each.
+static void write_classes(const struct oip_wanted *wanted, const float values[LENET5_DIGITS], bool first, struct text *json,
+			  struct text *binary)
+{
+	bool taken[LENET5_DIGITS] = { false };
+	for (int k = 0; k < wanted->n_classes; k++) {
+		int best = -1;
+		for (int d = 0; d < LENET5_DIGITS; d++)
+			if (!taken[d] && (best < 0 || values[d] > values[best]))
+				best = d;
+		taken[best] = true;
+		size_t at = binary->n;
+		uint32_t n = 0; // of BYTES: known, and written, when they are
+		if (wanted->binary)
+			text_append_bytes(binary, &n, sizeof n);
+		else
+			text_append(json, first && k == 0 ? "\"" : ", \"");
+		text_float(wanted->binary ? binary : json, values[best]);
+		text_printf(wanted->binary ? binary : json, wanted->binary ? ":%d" : ":%d\"", best);
+		if (wanted->binary && !binary->failed) {
+			n = (uint32_t)(binary->n - at - sizeof n);
+			memcpy(binary->bytes + at, &n, sizeof n);
+		}
+	}
+}
+
+static void write_output(const struct lenet5 *net, const struct oip_request *request, const struct oip_wanted *wanted,
+			 const float *scores, struct text *json, struct text *binary)
+{
+	size_t before = binary->n;
+	text_printf(json, "{\"name\": \"%s\", \"datatype\": \"%s\", \"shape\": [%d, %d], ", oip_output_names[wanted->output],
+		    wanted->n_classes ? "BYTES" : "FP32", request->n, wanted->n_classes ? wanted->n_classes : LENET5_DIGITS);
+	if (!wanted->binary)
+		text_append(json, "\"data\": [");
+	for (int i = 0; i < request->n; i++) {
+		float values[LENET5_DIGITS];
+		values_of(net, wanted->output, scores + i * LENET5_DIGITS, values);
+		(wanted->n_classes ? write_classes : write_values)(wanted, values, i == 0, json, binary);
+	}
+	if (wanted->binary)
+		text_printf(json, "\"parameters\": {\"binary_data_size\": %zu}}", binary->n - before);
+	else
+		text_append(json, "]}");
+}
+
+size_t oip_response_write(const char *model, const struct lenet5 *net, const struct oip_request *request, const float *scores,
+			  struct text *body)
+{
+	struct text binary = { 0 };
+	text_append(body, "{\"model_name\": ");
+	text_quote(body, model);
+	text_append(body, ", \"model_version\": \"" OIP_VERSION "\", ");
+	if (request->id) {
+		text_append(body, "\"id\": ");
+		text_quote(body, request->id);
+		text_append(body, ", ");
+	}
+	text_append(body, "\"outputs\": [");
+	for (int i = 0; i < request->n_wanted; i++) {
+		text_append(body, i ? ", " : "");
+		write_output(net, request, &request->wanted[i], scores, body, &binary);
+	}
+	text_append(body, "]}\n");
+	size_t n_json = body->n, n_binary;
+	body->failed |= binary.failed;
+	char *bytes = text_take(&binary, &n_binary);
+	if (bytes)
+		text_append_bytes(body, bytes, n_binary);
+	free(bytes);
+	return n_binary ? n_json : 0;
+}

@@ -1,0 +1,134 @@
+// Unknown query parameters are refused: who asks for ?explian=1, or for something that a later version can do, had better
+// hear of it than get an answer to another question.
+#include "server/routes/predict.h"
+
+#include "server/routes/inference.h"
+#include "server/routes/upload.h"
+
+#include <string.h>
+
+struct predict {
+	struct inference inference;
+	bool explain;
+	struct upload upload;
+};
+
+// *model: the name, borrowed, or NULL.
+static int read_arguments(const struct route_request *request, bool *explain, const char **model, struct err *e)
+{
+	*explain = false;
+	*model = NULL;
+	for (int i = 0; i < request->n_arguments; i++) {
+		const struct route_argument *a = &request->arguments[i];
+		if (strcmp(a->name, "model") == 0) {
+			*model = a->value;
+			continue;
+		}
+		if (strcmp(a->name, "explain") != 0)
+			return err_set(e, "no parameter is called \"%.40s\"; /predict takes explain=1 and model=NAME", a->name);
+		*explain = strcmp(a->value, "1") == 0 || strcmp(a->value, "true") == 0;
+		if (!*explain && strcmp(a->value, "0") != 0 && strcmp(a->value, "false") != 0)
+			return err_set(e, "explain=%.40s is not understood; use explain=1 or explain=0", a->value);
+	}
+	return 0;
+}
+
+static struct model *find_model(const struct routes_context *context, const struct route_request *request,
+				struct route_response *response)
+{
+	struct err e;
+	bool explain;
+	const char *name;
+	if (read_arguments(request, &explain, &name, &e) == 0)
+		return inference_model(context, name, response);
+	route_answer_error(response, 400, "%s", e.msg);
+	return NULL;
+}
+
+static int read(struct inference *x, const struct route_request *request, const struct limits *limits, struct err *e)
+{
+	struct predict *p = (struct predict *)x;
+	const char *name;
+	read_arguments(request, &p->explain, &name, e);
+	int status = upload_read(route_header(request, "Content-Type"), request->body, request->n_body, limits, &p->upload, e);
+	x->n_pictures = p->upload.n;
+	x->job.n = p->upload.n_usable;
+	x->job.pixels = p->upload.pixels;
+	return status;
+}
+
+static void fini(struct inference *x)
+{
+	upload_free(&((struct predict *)x)->upload);
+}
+
+static void write_prediction(struct text *t, const struct lenet5_prediction *p)
+{
+	text_printf(t, "{\"digit\": %d, \"confidence\": ", p->digit);
+	text_float(t, p->confidence);
+	text_append(t, ", \"probabilities\": [");
+	for (int d = 0; d < LENET5_DIGITS; d++) {
+		if (d)
+			text_append(t, ", ");
+		text_float(t, p->probabilities[d]);
+	}
+	text_append(t, "]");
+}
+
+static void write_input(struct text *t, const uint8_t *pixels)
+{
+	text_append(t, ", \"input\": [");
+	for (int i = 0; i < LENET5_PIXELS; i++)
+		text_printf(t, "%s%d", i ? ", " : "", pixels[i]);
+	text_append(t, "]");
+}
+
+// `error` stands before the predictions if none of the pictures could be used.
+static void answer(struct inference *x, struct route_response *response)
+{
+	const struct predict *p = (const struct predict *)x;
+	const struct upload *upload = &p->upload;
+	struct text t = { 0 };
+	int usable = 0, status = x->job.n ? 200 : upload->pictures[0].status;
+	text_append(&t, "{");
+	if (status != 200) {
+		text_append(&t, "\"error\": ");
+		text_quote(&t, upload->pictures[0].error.msg);
+		text_append(&t, ", ");
+	}
+	text_append(&t, "\"model\": ");
+	text_quote(&t, x->model->name);
+	text_append(&t, ", \"predictions\": [");
+	for (int i = 0; i < upload->n; i++) {
+		const struct upload_picture *picture = &upload->pictures[i];
+		if (i)
+			text_append(&t, ", ");
+		if (picture->status == 200) {
+			struct lenet5_prediction prediction =
+				lenet5_predict(x->job.model->net, x->job.scores + usable * LENET5_DIGITS);
+			write_prediction(&t, &prediction);
+			inference_saw(response, prediction.digit);
+			if (p->explain)
+				write_input(&t, upload->pixels + usable * LENET5_PIXELS);
+			usable++;
+		} else {
+			text_printf(&t, "{\"digit\": null, \"%s\": ", picture->refused ? "reason" : "error");
+			text_quote(&t, picture->error.msg);
+			inference_saw(response, picture->refused ? ROUTE_REFUSED : ROUTE_UNREADABLE);
+		}
+		text_append(&t, "}");
+	}
+	text_append(&t, "]}\n");
+	route_answer_json(response, status, &t);
+}
+
+static const struct inference_kind predict = { sizeof(struct predict), find_model, read, answer, fini };
+
+static struct route_call *start(void *context, const struct route_request *request, struct route_response *response)
+{
+	return inference_start(&predict, context, request, response);
+}
+
+const struct route predict_route = {
+	.path = "/predict", .method = "POST", .start = start, .finish = inference_finish, .discard = inference_discard
+};
