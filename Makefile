@@ -24,7 +24,7 @@ SAN_fuzz := -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=al
 override CFLAGS  += $(SAN_$(VARIANT))
 override LDFLAGS += -pthread $(SAN_$(VARIANT))
 
-# The CPU's arithmetic, kernels/isa_*.c, is compiled once an instruction set; which one runs is chosen at start.
+# The CPU's arithmetic, kernels/cpu/isa_*.c, is compiled once an instruction set; which one runs is chosen at start.
 ISAS := portable
 ifeq ($(shell $(CC) -dumpmachine | cut -d- -f1),x86_64)
 ISAS := portable avx2 avx512
@@ -46,12 +46,15 @@ override NVCCFLAGS += -std=c++17 -I. -fmad=false --threads 2 -Xcompiler -Wall,-W
 # cuDNN is compiled against where its header is, and never linked.
 CUDNN_H := $(firstword $(wildcard $(CUDA_HOME)/include/cudnn.h /usr/include/$(shell $(CC) -dumpmachine)/cudnn.h /usr/include/cudnn.h))
 
-ISA_SOURCES  := $(wildcard kernels/isa_*.c)
-CUDA_SOURCES := $(wildcard kernels/cuda*.c) $(if $(CUDNN_H),$(wildcard kernels/cudnn*.c),kernels/no_cudnn.c)
-CUDA_KERNELS := $(wildcard kernels/cuda*.cu) $(if $(CUDNN_H),$(wildcard kernels/cudnn*.cu))
-SOURCES  := $(filter-out $(ISA_SOURCES) $(wildcard kernels/cuda*.c kernels/cudnn*.c kernels/no_*.c), \
-	$(wildcard core/*.c kernels/*.c models/*.c server/*.c server/*/*.c)) $(if $(WITH_CUDA),$(CUDA_SOURCES),kernels/no_cuda.c)
-MAINS    := models/main.c server/main.c
+ISA_SOURCES  := $(wildcard kernels/cpu/isa_*.c)
+NO_CUDA      := kernels/cuda/no_cuda.c
+NO_CUDNN     := kernels/cudnn/no_cudnn.c
+CUDA_SOURCES := $(filter-out $(NO_CUDA),$(wildcard kernels/cuda/*.c)) \
+	$(if $(CUDNN_H),$(filter-out $(NO_CUDNN),$(wildcard kernels/cudnn/*.c)),$(NO_CUDNN))
+CUDA_KERNELS := $(wildcard kernels/cuda/*.cu) $(if $(CUDNN_H),$(wildcard kernels/cudnn/*.cu))
+SOURCES  := $(filter-out $(ISA_SOURCES),$(wildcard core/*.c kernels/*.c kernels/cpu/*.c models/*.c models/*/*.c server/*.c server/*/*.c)) \
+	$(if $(WITH_CUDA),$(CUDA_SOURCES),$(NO_CUDA))
+MAINS    := models/commands/main.c server/main.c
 LIB_OBJS := $(patsubst %.c,$(B)/%.o,$(filter-out $(MAINS),$(SOURCES))) \
 	$(foreach isa,$(ISAS),$(ISA_SOURCES:%.c=$(B)/%.$(isa).o)) $(if $(WITH_CUDA),$(CUDA_KERNELS:%.cu=$(B)/%.o))
 UNIT_OBJS := $(patsubst %.c,$(B)/%.o,$(wildcard tests/unit/*.c))
@@ -102,7 +105,7 @@ $(LIB): $(LIB_OBJS)
 
 LINK = @echo "  link    $@"; $(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
 
-$(B)/lenet: $(B)/models/main.o $(LIB)
+$(B)/lenet: $(B)/models/commands/main.o $(LIB)
 	$(LINK)
 
 $(B)/lenetd: $(B)/server/main.o $(LIB)
@@ -148,7 +151,7 @@ $(B)/%.o: %.cc
 # The cuDNN of the emulated GPU: found by LD_LIBRARY_PATH, and it finds the emulation in the program.
 FAKE_CUDNN := $(if $(CUDNN_H),$(B)/emulated/cudnn/libcudnn.so.9)
 ifdef FAKE_CUDNN
-$(FAKE_CUDNN) $(filter $(B)/emulated/kernels/cudnn%.o $(CUDNN_TESTS:%.c=$(B)/emulated/%.o),$(EMULATED)): \
+$(FAKE_CUDNN) $(filter $(B)/emulated/kernels/cudnn/%.o $(CUDNN_TESTS:%.c=$(B)/emulated/%.o),$(EMULATED)): \
 	override CFLAGS += -Itests/emulate $(CUDNN_H:%cudnn.h=-isystem %)
 endif
 $(B)/emulated/cudnn/libcudnn.so.9: tests/cudnn/fake_cudnn.c tests/cudnn/fake_compute.c

@@ -2,8 +2,8 @@
 // set is to ask for the CPU, and to name cuDNN is to ask for the GPU.
 #include "kernels/engines.h"
 
-#include "kernels/cpu.h"
-#include "kernels/cuda.h"
+#include "kernels/cpu/cpu.h"
+#include "kernels/cuda/cuda.h"
 
 #include <stdio.h>
 #include <stdlib.h>

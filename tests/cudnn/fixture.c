@@ -1,7 +1,7 @@
 #include "tests/cudnn/fixture.h"
 
 #include "core/rng.h"
-#include "kernels/cuda.h"
+#include "kernels/cuda/cuda.h"
 #include "tests/unit/test.h"
 
 #include <dlfcn.h>

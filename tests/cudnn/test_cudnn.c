@@ -1,6 +1,6 @@
 // The cuDNN path on the emulated GPU with the cuDNN of fake_cudnn.c: what the golden vectors (tests/unit/test_engine.c with
 // TEST_ENGINE=cudnn) do not reach. Layers, batches that fill no pass, models that take turns, training.
-#include "kernels/cpu.h"
+#include "kernels/cpu/cpu.h"
 #include "tests/cudnn/fixture.h"
 #include "tests/emulate/emulate.h"
 #include "tests/unit/test.h"

@@ -1,6 +1,6 @@
 // The cuDNN path on the emulated GPU: which engine of cuDNN's is chosen, and when cuDNN is.
-#include "kernels/cuda.h"
-#include "kernels/cudnn.h"
+#include "kernels/cuda/cuda.h"
+#include "kernels/cudnn/cudnn.h"
 #include "kernels/engines.h"
 #include "tests/cudnn/fixture.h"
 #include "tests/emulate/emulate.h"

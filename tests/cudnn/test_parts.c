@@ -1,5 +1,5 @@
 // Kernels of the cuDNN path by themselves, on the emulated GPU.
-#include "kernels/cudnn_parts.h"
+#include "kernels/cudnn/cudnn_parts.h"
 #include "tests/emulate/emulate.h"
 #include "tests/unit/test.h"
 

@@ -3,7 +3,7 @@
 // has an engine that is deterministic and computes in plain FP32, for the batches that we ask of it, on the architectures
 // that we build for. What is planned is not run here.
 #include "core/lenet5.h"
-#include "kernels/cudnn.h"
+#include "kernels/cudnn/cudnn.h"
 #include "tests/unit/test.h"
 
 #include <stdio.h>

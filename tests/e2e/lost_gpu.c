@@ -1,8 +1,8 @@
-// A GPU that is none, for tests of what the daemon does with one that fails: linked in place of kernels/cuda.c. It computes as
+// A GPU that is none, for tests of what the daemon does with one that fails: linked in place of kernels/cuda/cuda.c. It computes as
 // the CPU does, until the environment has it fail: LOST_GPU_PASS=N loses it in the N-th forward pass, counted from 1 (the
 // daemon's first is its warm-up), FAILED_GPU_PASS=N has only that pass fail. It has a cuDNN with GPU_CUDNN=1.
-#include "kernels/cpu.h"
-#include "kernels/cuda.h"
+#include "kernels/cpu/cpu.h"
+#include "kernels/cuda/cuda.h"
 
 #include <math.h>
 #include <stdio.h>

@@ -1,4 +1,4 @@
-// The part of the CUDA runtime's interface that kernels/cuda*.c use, for the emulation in emulate.cc: names, values and
+// The part of the CUDA runtime's interface that kernels/cuda/ and kernels/cudnn/ use, for the emulation in emulate.cc: names, values and
 // meanings as in NVIDIA's header of this name. It stands in for that header where there is no toolkit, and no GPU.
 #pragma once
 

@@ -1,4 +1,4 @@
-// CUDA's C++ for the kernels in kernels/*.cu, on this processor: included before everything else when they are compiled for
+// CUDA's C++ for the kernels in kernels/*/*.cu, on this processor: included before everything else when they are compiled for
 // the emulation. A kernel takes one struct by value, keeps its shared memory in cuda_shared, and meets its block's other
 // threads in __syncthreads() and its warp's in __syncwarp() and the shuffles.
 #pragma once

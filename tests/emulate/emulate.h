@@ -1,4 +1,4 @@
-// emulate: a GPU for the tests that has none. The kernels (kernels/*.cu) are compiled for this processor, and what
+// emulate: a GPU for the tests that has none. The kernels (kernels/*/*.cu) are compiled for this processor, and what
 // cuda_runtime_api.h declares is implemented on it, so that all of the engine but its speed is tested anywhere.
 //
 // What it is strict about, to find what a real GPU might forgive or hide:

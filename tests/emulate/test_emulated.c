@@ -2,8 +2,8 @@
 // open fails, and what an error that sticks does. On the emulated device (emulate.h).
 #include "core/idx.h"
 #include "core/rng.h"
-#include "kernels/cuda.h"
-#include "kernels/cuda_net.h"
+#include "kernels/cuda/cuda.h"
+#include "kernels/cuda/cuda_net.h"
 #include "tests/emulate/emulate.h"
 #include "tests/unit/test.h"
 

@@ -2,7 +2,7 @@
 // engine that TEST_ENGINE names (tests/unit/engines.h). TEST_SHORT=1 does a little of each, for compute-sanitizer.
 #include "core/idx.h"
 #include "core/weights.h"
-#include "kernels/cpu.h"
+#include "kernels/cpu/cpu.h"
 #include "tests/unit/engines.h"
 #include "tests/unit/test.h"
 

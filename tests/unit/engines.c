@@ -1,7 +1,7 @@
 // An engine that was asked for by name and is not there is no skip: whoever asked wants to know of that one.
 #include "tests/unit/engines.h"
 
-#include "kernels/cpu.h"
+#include "kernels/cpu/cpu.h"
 #include "kernels/engines.h"
 #include "tests/unit/test.h"
 

@@ -4,7 +4,7 @@
 #include "core/digit.h"
 #include "core/idx.h"
 #include "core/rng.h"
-#include "kernels/cpu.h"
+#include "kernels/cpu/cpu.h"
 #include "tests/unit/test.h"
 
 #include <math.h>

@@ -1,4 +1,4 @@
-// C1 and C3, whose sums the CPU engine finds with fewer multiplications than there are products (kernels/isa_winograd.h), against
+// C1 and C3, whose sums the CPU engine finds with fewer multiplications than there are products (kernels/cpu/isa_winograd.h), against
 // the plain sums in double, pixel by pixel; and S2 and S4 against the pixels that they are the largest of.
 #include "tests/unit/engines.h"
 #include "tests/unit/test.h"

@@ -2,7 +2,7 @@
 // are those of its README.md) and against the promises of core/engine.h.
 #include "core/idx.h"
 #include "core/safetensors.h"
-#include "kernels/cpu.h"
+#include "kernels/cpu/cpu.h"
 #include "tests/unit/engines.h"
 #include "tests/unit/test.h"
 

@@ -1,5 +1,5 @@
 // What may be asked of the chooser, and what it says: its CPU side, which is the same on every machine.
-#include "kernels/cpu.h"
+#include "kernels/cpu/cpu.h"
 #include "kernels/engines.h"
 #include "tests/unit/test.h"
 

@@ -2,7 +2,7 @@
 #include "server/compute/models.h"
 
 #include "core/weights.h"
-#include "kernels/cpu.h"
+#include "kernels/cpu/cpu.h"
 #include "tests/unit/test.h"
 
 #include <math.h>

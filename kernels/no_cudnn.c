@@ -1,9 +1,0 @@
-// Stands in for cudnn*.c where there was no cudnn.h to build with.
-#include "kernels/cuda.h"
-
-int cudnn_engine_open(int device, bool tf32, struct engine **engine, struct err *e)
-{
-	(void)device, (void)tf32, (void)engine;
-	return err_set(
-		e, "this build is without cuDNN: make builds it in where cudnn.h of cuDNN 9 is beside the CUDA toolkit's headers");
-}

