@@ -318,7 +318,7 @@ int main(int argc, char **argv)
 	}
 	log_set_level(config.log_level);
 	// What threads free each in an arena of its own stays there in pieces, and so does a model's file once glibc has raised its
-	// threshold to that size: with its own settings the daemon grew by 8 % in 1,000 loads under load (tests/soak).
+	// threshold to that size: with its own settings the daemon grew by 8 % in 1,000 loads under load (tests/system/soak).
 	mallopt(M_ARENA_MAX, 1);
 	mallopt(M_MMAP_THRESHOLD, 128 << 10);
 	return serve(&config);

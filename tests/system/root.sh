@@ -1,4 +1,4 @@
-# For tests/fresh, tests/deb and tests/image, which source it: a bare Debian, and commands in it. As root; needs debootstrap
+# For tests/system/fresh, tests/system/deb and tests/system/image, which source it: a bare Debian, and commands in it. As root; needs debootstrap
 # and the network that apt needs.
 # shellcheck shell=sh
 
