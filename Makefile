@@ -67,7 +67,7 @@ LIB      := $(B)/liblenet.a
 
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all run test unit test-aarch64 bench lab lab-1998 asan tsan fuzz deps check-layers gpu-bundle test-gpu bench-gpu \
+.PHONY: all run test unit test-aarch64 bench lab lab-1998 asan tsan fuzz deps check-layers check-format gpu-bundle test-gpu bench-gpu \
 	man install uninstall deb clean help
 
 all: $(B)/lenet $(B)/lenetd ## build lenet and lenetd (build/release/)
@@ -250,8 +250,11 @@ test-gpu: ## build for this machine's GPU and test its engines within 250 s; end
 bench-gpu: ## the same, and measure them beside PyTorch within 320 s; ends in a table
 	@python3 tests/gpu/bench.py $(GPU_ARGS)
 
-check-layers: ## includes point downwards (docs/design.md)
+check-layers: ## who includes whom (docs/rooms.md)
 	@tests/check-layers
+
+check-format: ## all C is as .clang-format wants it
+	@tests/check-format
 
 # Flags stand in the pages as the programs list them (docs/man/fill.awk).
 MAN := $(patsubst docs/man/%,$(B)/man/%,$(wildcard docs/man/*.[1-9]))

@@ -97,6 +97,7 @@ want_test()
 	want g++ 'the GPU kernels, on the CPU' compiles_cxx
 	want python3 'end-to-end tests' command -v python3
 	want python3-jsonschema 'compares answers with docs/openapi.json' has_module jsonschema
+	want clang-format 'tells whether all C is in the house style' command -v clang-format
 	want curl 'end-to-end tests' command -v curl
 	want nodejs 'browser tests' command -v node
 	# Not every Node.js package leaves npm to another, and some refuse Debian's: npm's turn is after node's.
