@@ -156,7 +156,7 @@ $(FAKE_CUDNN) $(filter $(B)/emulated/kernels/cudnn/%.o $(CUDNN_TESTS:%.c=$(B)/em
 endif
 $(B)/emulated/cudnn/libcudnn.so.9: tests/cudnn/fake_cudnn.c tests/cudnn/fake_compute.c
 	@mkdir -p $(@D) && echo "  link    $@"
-	$(QUIET)$(CC) $(CFLAGS) -O3 -fPIC -shared -MMD -MP -o $@ $^ -lm
+	$(QUIET)$(CC) $(CFLAGS) -O3 -fPIC -shared -MMD -MP -o $@ $(filter %.c,$^) -lm
 
 $(B)/emulated-tests: $(EMULATED) $(LIB) | $(FAKE_CUDNN)
 	@echo "  link    $@"
