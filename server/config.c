@@ -31,7 +31,7 @@ static const struct flag flags[] = {
 	{ "min-right", "N", NUMBER, AT(min_right), .max = 10, .fallback = "7",
 	  .help = "refuse a model that gets fewer than N of ten built-in digits right" },
 	{ "listen", "ADDR:PORT", LISTEN, AT(listen), .fallback = "127.0.0.1:8080",
-	  .help = "answer here; or [v6]:PORT, unix:PATH, systemd; port 0 takes a free one" },
+	  .help = "listen here; also [v6]:PORT, unix:PATH, systemd; 0: a free port" },
 	{ "host", "NAME", HOSTS, AT(hosts), .help = "also accept requests whose Host header is NAME; repeatable" },
 	{ "cors-origin", "ORIGIN", ORIGINS, AT(origins),
 	  .help = "let pages of ORIGIN, as https://example.com, ask from a browser; repeatable" },
