@@ -14,6 +14,7 @@ struct inference {
 	struct service *service; // borrowed
 	struct model *model; // a reference, for as long as the call lives
 	struct job job;
+	float one[LENET5_DIGITS]; // the scores of a single picture
 	int n_pictures; // in the request; job.n of them can be used
 	int deadline_ms;
 	int64_t came_ns, ready_ns; // clock_now_ns when the request was there, and when its pictures were read
