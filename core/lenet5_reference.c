@@ -1,7 +1,7 @@
-// Sections and equations are those of the paper that core/lenet5.h names. Each kind of layer is a function: convolve, pool, full,
-// distances. It computes y from its input x, weights w and biases b; the activation follows. Beside it stands its way back: dx is
-// the derivative of the loss by x, and so on; by the chain rule, dx, dw and db follow from dy. They are added up, because many
-// units see one input, a filter is at many places, and a batch has many pictures.
+// Sections and equations are those of the paper that core/lenet5.h names. A kind of layer is a function: convolve, pool,
+// full, distances. It computes y from the layer's input x, weights w and biases b; the activation follows. The function
+// after it goes backward: dx is the derivative of the loss by x, and so on; by the chain rule, dx, dw and db follow from dy.
+// They are added up, because many units see one input, a filter is used at many places, and a batch has many pictures.
 #include "core/lenet5_reference.h"
 
 #include <math.h>
@@ -76,7 +76,7 @@ static void convolve_backward(int n_in, int n_out, int side, const uint8_t *link
 			}
 }
 
-// §II.B, S2 and S4: y[m][r][c] = w[m]·(the sum of a 2×2 window of x[m]) + b[m]; or, with max-pooling, the window's largest value.
+// §II.B, S2 and S4: y[m][r][c] = w[m]·(the sum of a 2×2 window of x[m]) + b[m]; with max-pooling, its largest value.
 static void pool(enum lenet5_pooling pooling, int maps, int side, const double x[maps][2 * side][2 * side], const double *w,
 		 const double *b, double pooled[maps][side][side], double y[maps][side][side])
 {
@@ -94,7 +94,8 @@ static void pool(enum lenet5_pooling pooling, int maps, int side, const double x
 			}
 }
 
-// All four pixels change a sum. Only the largest changes a largest value; if several are equal, the first counts as that.
+// The derivative by a window's sum is that by each of its four pixels; the one by its largest value goes to the first
+// pixel that has it, and the others have 0.
 static void pool_backward(enum lenet5_pooling pooling, int maps, int side, const double x[maps][2 * side][2 * side],
 			  const double *w, const double pooled[maps][side][side], const double dy[maps][side][side],
 			  double dx[maps][2 * side][2 * side], double *dw, double *db)
@@ -157,7 +158,8 @@ static void distances_backward(const double x[84], const double w[10][84], const
 			dx[i] += dy[u] * 2 * (x[i] - w[u][i]);
 }
 
-// §II.B, eq. 6 and appendix A: f(a) = A·tanh(S·a), A = 1.7159, S = 2/3; or what other networks have in its place. *slope: f'(a).
+// Eq. 6 and appendix A: the squashing function f(a) = A·tanh(S·a), A = 1.7159, S = 2/3, and those that other networks
+// have in its place. *slope: f'(a).
 static double activate(enum lenet5_activation f, double a, double *slope)
 {
 	double y = a;
@@ -254,7 +256,7 @@ void lenet5_reference_backward(enum lenet5_layer top, const struct lenet5 *net, 
 	}
 }
 
-// log Σ_i e^v[i]. Its derivatives are the softmax p[i] = e^v[i] / Σ_k e^v[k]. The largest v is taken out, so that nothing overflows.
+// log Σ_i e^v[i], and in p its derivatives, the softmax e^v[i] / Σ_k e^v[k]. The largest v is taken out lest e^v overflow.
 static double log_sum_exp(int n, const double *v, double *p)
 {
 	double top = v[0], sum = 0;
@@ -267,14 +269,13 @@ static double log_sum_exp(int n, const double *v, double *p)
 	return top + log(sum);
 }
 
-// §II.C, for a picture of the digit D: eq. 8, y_D, and eq. 9, y_D + log(e^−j + Σ_i e^−y_i), of penalties y; and of logits z, which
-// the paper does not have, the cross-entropy log Σ_i e^z_i − Σ_i t_i·z_i, where the target t is 1 for D and 0 for the others, or
-// with label smoothing s, (1 − s)·t + s/10.
+// §II.C, for penalties y and a picture of the digit D: y_D (eq. 8), or y_D + log(e^−j + Σ_i e^−y_i) (eq. 9). For logits z,
+// the cross-entropy log Σ_i e^z_i − Σ_i t_i·z_i, whose target t is 1 for D and 0 for others; smoothed by s, (1−s)·t + s/10.
 double lenet5_reference_loss(const struct engine_training *training, const double *scores, int digit, double *dscores)
 {
 	double v[11], p[11], loss = scores[digit];
 	for (int i = 0; i < 10; i++)
-		dscores[i] = i == digit; // of y_D
+		dscores[i] = i == digit;
 	if (training->loss == ENGINE_MAP) {
 		for (int i = 0; i < 10; i++)
 			v[i] = -scores[i];
@@ -294,13 +295,13 @@ double lenet5_reference_loss(const struct engine_training *training, const doubl
 	return loss;
 }
 
-// v ← momentum_rate·v + g, p ← p − rate·v, where g is the mean gradient and weight_decay·p.
+// v ← momentum_rate·v + weight_decay·p + the mean gradient; p ← p − rate·v.
 double lenet5_reference_step(const struct engine_training *training, const uint8_t *pixels, const uint8_t *labels,
 			     const uint32_t *order, int n, double rate, double *params, double *momentum)
 {
 	const struct lenet5 *net = training->start.net;
-	const bool fixed_centres = net->output == LENET5_PENALTIES; // they are the last tensor
-	const size_t n_trained = fixed_centres ? offset_of(net, LENET5_OUTPUT_WEIGHT) : net->n_params;
+	// the centres are the last tensor, and stay as they are
+	const size_t n_trained = net->output == LENET5_PENALTIES ? offset_of(net, LENET5_OUTPUT_WEIGHT) : net->n_params;
 	double loss = 0;
 	for (size_t k = 0; k < n_trained; k++)
 		momentum[k] = training->momentum_rate * momentum[k] + training->weight_decay * params[k];
