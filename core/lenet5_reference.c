@@ -200,7 +200,7 @@ void lenet5_reference_forward_layer(const struct lenet5 *net, const double *para
 				    struct lenet5_reference_pass *pass)
 {
 	const struct lenet5_shape *in = &lenet5_shapes[layer - 1], *out = &lenet5_shapes[layer];
-	const enum lenet5_parameter weight = 2 * (layer - LENET5_C1), bias = weight + 1; // in their enumeration
+	const enum lenet5_parameter weight = 2 * (layer - LENET5_C1), bias = weight + 1; // two a layer, in the layers' order
 	const void *w = params + offset_of(net, weight), *b = params + offset_of(net, bias);
 	void *x = lenet5_reference_layer(&pass->y, layer - 1), *a = lenet5_reference_layer(&pass->y, layer);
 	double *y = a, *slope = lenet5_reference_layer(&pass->slope, layer);

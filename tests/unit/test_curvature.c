@@ -72,7 +72,7 @@ static double square(double x)
 	return x * x;
 }
 
-// The second derivatives of the loss by F6's outputs, in f6 (84): second differences.
+// Fills f6 (84) with the second derivatives of the loss by F6's outputs, by second differences.
 static void measure(const struct engine_training *training, struct lenet5_reference_pass *pass, int label, double *f6)
 {
 	const double step = 1e-3;
@@ -89,7 +89,7 @@ static void measure(const struct engine_training *training, struct lenet5_refere
 	}
 }
 
-// Adds one picture's part to h. From F6 back it is the way of gradients, in which everything is squared.
+// Adds one picture's part to h. From F6 on, second derivatives go back as gradients do, with weights, outputs and slopes squared.
 static void add_appendix_c(const struct engine_training *training, const float *ink, int label, double *h)
 {
 	static struct lenet5_reference_pass pass;

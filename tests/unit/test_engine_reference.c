@@ -50,7 +50,8 @@ static float params[N_PARAMS], momentum[N_PARAMS];
 static double reference_params[N_PARAMS], reference_momentum[N_PARAMS];
 static uint8_t pixels[N_PICTURES * LENET5_PIXELS], labels[N_PICTURES];
 
-// Pictures, and a network in params and reference_params, whose activations are bent more than those of an untrained one.
+// Makes random pictures, and in params and reference_params a random network. Its weights are up to three times those of an
+// untrained one, so that the activations are far from linear.
 static void make(const struct lenet5 *net, uint64_t seed)
 {
 	struct rng rng;
@@ -89,7 +90,7 @@ static void check_layers(const struct engine *engine, const struct lenet5 *net, 
 			net->activation[layer] == LENET5_RELU && (layer == LENET5_S2 || layer == LENET5_S4); // nothing to round
 		check(engine, net, shape->name, "", exact, got, want, (size_t)n);
 		for (int i = 0; i < n; i++)
-			want[i] = *got++; // of which the engine makes the next layer
+			want[i] = *got++; // the engine's input to its next layer
 	}
 	lenet5_reference_input(net->mean, net->std, ink, &pass);
 	lenet5_reference_forward(net, reference_params, &pass);
