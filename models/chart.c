@@ -20,14 +20,6 @@ static int begin(struct gnuplot *g, const struct chart *c, int width, int height
 	return 0;
 }
 
-static int end(struct gnuplot *g, int status, struct err *e)
-{
-	if (!status)
-		status = gnuplot_end(g, e);
-	gnuplot_fini(g);
-	return status;
-}
-
 // How run k's line looks.
 static void line_style(struct gnuplot *g, int k, int n)
 {
@@ -83,7 +75,7 @@ int chart_loss(const struct chart *chart, const struct curve *curves, int n, uin
 			fprintf(g.script, k + 1 < n ? ", " : "\n");
 		}
 	}
-	return end(&g, status, e);
+	return gnuplot_end(&g, status, e);
 }
 
 // One panel: columns of the epochs against the epoch, dashed[k] and solid[k].
@@ -138,7 +130,7 @@ int chart_epochs(const struct chart *chart, const struct curve *curves, int n, s
 			measured);
 		panel(&g, curves, n, NULL, "(wrong($3))", n > 1);
 	}
-	return end(&g, status, e);
+	return gnuplot_end(&g, status, e);
 }
 
 int chart_confusion(const struct chart *chart, const uint32_t counts[LENET5_DIGITS][LENET5_DIGITS], struct err *e)
@@ -160,7 +152,7 @@ int chart_confusion(const struct chart *chart, const uint32_t counts[LENET5_DIGI
 		fprintf(g.script, "plot $counts using 1:2:($1 == $2 ? NaN : $3) with image pixels, "
 				  "$counts using 1:2:($3 > 0 ? sprintf('%%d', $3) : '') with labels\n");
 	}
-	return end(&g, status, e);
+	return gnuplot_end(&g, status, e);
 }
 
 int chart_kernels(const struct chart *chart, const float *weights, struct err *e)
@@ -190,5 +182,5 @@ int chart_kernels(const struct chart *chart, const float *weights, struct err *e
 		for (int map = 0; map < MAPS; map++)
 			fprintf(g.script, "$map%d using 1:2:3 with image pixels%s", map, map + 1 < MAPS ? ", " : "\n");
 	}
-	return end(&g, status, e);
+	return gnuplot_end(&g, status, e);
 }
