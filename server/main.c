@@ -106,9 +106,9 @@ static void reload(void *arg)
 	reload_run(steps, sizeof steps / sizeof steps[0]);
 }
 
-static int take(void *arg, int fd)
+static int add_connection(void *arg, int fd)
 {
-	return http_take(((struct daemon *)arg)->http, fd);
+	return http_add_connection(((struct daemon *)arg)->http, fd);
 }
 
 static uint64_t count_passes(void *arg)
@@ -128,7 +128,7 @@ static int open_watchdog(struct daemon *d, struct err *e)
 	const struct watchdog_options watching = {
 		.period_us = notify_watchdog_us(),
 		.n_threads = n_threads(d->config),
-		.take = take,
+		.add_connection = add_connection,
 		.n_passes = service_computes_here(d->service) ? NULL : count_passes,
 		.probe = probe,
 		.arg = d,
