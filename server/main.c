@@ -142,7 +142,7 @@ static void say_listening(const struct daemon *d)
 	config_limits(d->config, !service_computes_here(d->service), limits, sizeof limits);
 	log_info("%s", limits);
 	const char *address = http_address(d->http);
-	struct model *model = service_model(d->service, NULL);
+	struct model *model = models_get(service_models(d->service), NULL);
 	log_info("listening on %s, model %s, engine %s", address, model->description, d->engine->name);
 	notify_send("READY=1\nSTATUS=%s, model %s, engine %s", address, model->description, d->engine->name);
 	model_unref(model);
@@ -233,7 +233,7 @@ static const char *await_stop(struct daemon *d, const sigset_t *signals)
 		if (number == SIGHUP) {
 			if (on_terminal && !isatty(STDERR_FILENO))
 				return "SIGHUP, the terminal is gone";
-			service_reload(d->service);
+			loader_reload(service_loader(d->service));
 			continue;
 		}
 		if (number != LEAVE)

@@ -14,7 +14,7 @@ static void write_engine(const struct engine *engine, struct text *t)
 	text_printf(t, ",kernels=\"%s\"} 1\n", engine->kernels);
 }
 
-static struct route_call *start(void *context, const struct route_request *request, struct route_response *response)
+static void answer(void *context, const struct route_request *request, struct route_response *response)
 {
 	const struct metrics_sources *s = context;
 	struct text t = { 0 };
@@ -34,11 +34,9 @@ static struct route_call *start(void *context, const struct route_request *reque
 		prometheus_text_counter(&t, "lenet_access_log_dropped_total", "Lines of the access log that nobody read in time.",
 					access_log_dropped(s->observer->access_log));
 	process_metrics_write(&t);
-	route_answer_json(response, 200, &t);
+	route_answer_uncached(response, &t);
 	if (response->status == 200)
 		response->content_type = PROMETHEUS_TEXT_TYPE;
-	route_header_add(response, "Cache-Control", "no-store");
-	return NULL;
 }
 
-const struct route metrics_route = { .path = "/metrics", .method = "GET", .start = start };
+const struct route metrics_route = { .path = "/metrics", .method = "GET", .answer = answer };
