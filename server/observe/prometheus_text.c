@@ -1,4 +1,4 @@
-// Sums are whole numbers to the end: a double would lose a long sum's nanoseconds.
+// Sums stay integers: a double would lose the nanoseconds of a long sum.
 #include "server/observe/prometheus_text.h"
 
 #include <inttypes.h>

@@ -1,4 +1,4 @@
-// page: the files of web/ and docs/openapi.json, compiled in, and their routes.
+// page: routes of the files of web/ and of docs/openapi.json, which are compiled in.
 #pragma once
 
 #include "server/base/route.h"

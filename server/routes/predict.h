@@ -1,4 +1,4 @@
-// predict: POST /predict: pictures → digits. The context is a struct routes_context.
+// predict: POST /predict, pictures to digits. The context is a struct routes_context.
 #pragma once
 
 #include "server/base/route.h"

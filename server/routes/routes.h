@@ -1,9 +1,9 @@
-// routes: all that the daemon answers but GET /metrics.
+// routes: the tables of all routes but GET /metrics.
 #pragma once
 
 #include "server/base/route.h"
 
-// What the routes are given as their context. Borrowed members; outlives the last call.
+// The routes' context. Members are borrowed; it outlives the last call.
 struct routes_context {
 	struct service *service;
 	const struct limits *limits;

@@ -1,13 +1,13 @@
-// reload: what SIGHUP has the daemon read again, one step after the other. A step that fails is logged, and keeps what there was.
+// reload: reads files again after SIGHUP, one step after the other. A step that fails keeps the old data.
 #pragma once
 
 #include "core/err.h"
 
 struct reload_step {
-	const char *kept; // what the log says of a failure: "the API keys stay as they are"; NULL: the step logs for itself
-	int (*load)(void *arg, struct err *e); // how many failed, or -1
+	const char *kept; // logged after a failure: "the API keys stay as they are"; NULL: load() logs by itself
+	int (*load)(void *arg, struct err *e); // 0, -1, or how many files failed
 	void *arg;
 };
 
-// Does all, and tells the service manager when it begins and how it ended.
+// Runs all steps, and tells the service manager of the beginning and the result.
 void reload_run(const struct reload_step *steps, int n);
