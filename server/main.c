@@ -10,7 +10,6 @@
 #include "server/observe/metrics_route.h"
 #include "server/routes/routes.h"
 #include "server/supervise/notify.h"
-#include "server/supervise/reload.h"
 #include "server/supervise/watchdog.h"
 
 #include <errno.h>
@@ -18,7 +17,6 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
@@ -82,29 +80,15 @@ static void write_service(void *arg, struct text *t)
 	service_write_metrics(arg, t);
 }
 
-static int load_models(void *arg, struct err *e)
-{
-	return service_load_all(((struct daemon *)arg)->service, e);
-}
-
-static int load_keys(void *arg, struct err *e)
-{
-	return http_load_keys(((struct daemon *)arg)->http, e);
-}
-
-static int load_certificate(void *arg, struct err *e)
-{
-	return http_load_certificate(((struct daemon *)arg)->http, e);
-}
-
+// Reads models, keys and certificate again, on the loader's thread.
 static void reload(void *arg)
 {
-	const struct reload_step steps[] = {
-		{ NULL, load_models, arg },
-		{ "the API keys stay as they are", load_keys, arg },
-		{ "the certificate stays as it is", load_certificate, arg },
-	};
-	reload_run(steps, sizeof steps / sizeof steps[0]);
+	struct daemon *d = arg;
+	struct err e;
+	notify_reloading();
+	int n_failed = service_load_all(d->service, &e);
+	n_failed += http_load_all(d->http, &e);
+	notify_reloaded(n_failed, &e);
 }
 
 static int add_connection(void *arg, int fd)

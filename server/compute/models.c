@@ -3,7 +3,6 @@
 #include "server/compute/models.h"
 
 #include "core/builtin.h"
-#include "core/log.h"
 #include "core/weights.h"
 
 #include <math.h>

@@ -9,7 +9,6 @@
 #include "core/err.h"
 
 #include <stdatomic.h>
-#include <stdbool.h>
 
 struct departures;
 

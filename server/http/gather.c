@@ -2,7 +2,6 @@
 #include "server/http/gather.h"
 
 #include <sched.h>
-#include <stddef.h>
 
 static _Thread_local struct gather_entry *gathered;
 

@@ -57,13 +57,19 @@ static int start(struct http *h, struct err *e)
 	return h->daemon ? 0 : err_errno(e, "cannot start the HTTP server with %d threads", o->n_threads);
 }
 
+static int load_certificate(struct http *h, struct err *e)
+{
+	const struct http_options *o = &h->all.options;
+	return o->tls_cert ? tls_load(o->tls_cert, o->tls_key, e) : 0;
+}
+
 // Opens what requests pass before the routes: the certificate, the keys, the listening socket.
 static int open_front(struct http *h, struct err *e)
 {
 	const struct http_options *o = &h->all.options;
 	struct admission *a = &h->all.admission;
 	*a = (struct admission){ .hosts = o->hosts, .origins = o->origins };
-	if ((o->api_keys && keys_open(o->api_keys, &a->keys, e)) || http_load_certificate(h, e) ||
+	if ((o->api_keys && keys_open(o->api_keys, &a->keys, e)) || load_certificate(h, e) ||
 	    listen_open(o->listen, &h->listener, e))
 		return -1;
 	a->loopback = h->listener.loopback;
@@ -101,16 +107,18 @@ const char *http_address(const struct http *h)
 	return h->address;
 }
 
-int http_load_certificate(struct http *h, struct err *e)
+int http_load_all(struct http *h, struct err *e)
 {
-	const struct http_options *o = &h->all.options;
-	return o->tls_cert ? tls_load(o->tls_cert, o->tls_key, e) : 0;
-}
-
-int http_load_keys(struct http *h, struct err *e)
-{
-	struct keys *keys = h->all.admission.keys;
-	return keys ? keys_load(keys, e) : 0;
+	int n_failed = 0;
+	if (h->all.admission.keys && keys_load(h->all.admission.keys, e)) {
+		log_error("SIGHUP: the API keys stay as they are: %s", e->msg);
+		n_failed++;
+	}
+	if (load_certificate(h, e)) {
+		log_error("SIGHUP: the certificate stays as it is: %s", e->msg);
+		n_failed++;
+	}
+	return n_failed;
 }
 
 int http_add_connection(struct http *h, int fd)

@@ -32,9 +32,9 @@ int http_open(const struct http_options *options, struct http **http, struct err
 
 const char *http_address(const struct http *http); // "http://127.0.0.1:8080", "https://…" or "unix:PATH"
 
-// Read the certificate and its key, or the API keys, again. -1: the old ones stay. 0 if there are none. Any thread.
-int http_load_certificate(struct http *http, struct err *e);
-int http_load_keys(struct http *http, struct err *e);
+// Reads the API keys and the certificate again, if there are any. What fails is logged and stays as it was. Returns how many failed; e
+// says why the last one did. Any thread.
+int http_load_all(struct http *http, struct err *e);
 
 // Serves a connected socket as if it had been accepted, by thread fd % n_threads, or by another if that one has no room. -1: none has
 // room. Takes ownership of fd.

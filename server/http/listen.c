@@ -81,9 +81,7 @@ static int open_unix(const char *path, struct listener *l, struct err *e)
 	l->fd = bind_one(&a);
 	if (l->fd < 0 && errno == EADDRINUSE && is_stale(&a, path) && unlink(path) == 0)
 		l->fd = bind_one(&a);
-	int saved = errno;
-	umask(mask);
-	errno = saved;
+	umask(mask); // leaves errno as it is
 	struct stat file;
 	if (l->fd < 0)
 		return err_errno(e, "cannot listen at %.150s (--listen unix:PATH takes another)", path);

@@ -9,7 +9,6 @@
 #include <inttypes.h>
 #include <stdatomic.h>
 #include <stdlib.h>
-#include <string.h>
 
 enum { N_SHARDS = 72, MAX_ROUTES = 64, MAX_STATUSES = 32, CACHE_LINE = 64 };
 
@@ -42,8 +41,8 @@ struct shard {
 };
 
 struct metrics {
-	const struct route_table *tables; // constant from metrics_set_routes on, as n_tables
-	int n_tables;
+	const struct route *routes[MAX_ROUTES + 1]; // constant from metrics_set_routes on, as n_routes; the last is NULL
+	int n_routes;
 	atomic_int statuses[MAX_STATUSES]; // in the order of their first use; 0: free
 	char padding[CACHE_LINE];
 	struct shard shards[N_SHARDS];
@@ -102,23 +101,18 @@ void metrics_free(struct metrics *m)
 
 void metrics_set_routes(struct metrics *m, const struct route_table *tables, int n_tables)
 {
-	int n = 0;
 	for (int i = 0; i < n_tables; i++)
-		n += tables[i].n_routes;
-	assert(n <= MAX_ROUTES);
-	m->tables = tables;
-	m->n_tables = n_tables;
+		for (int r = 0; r < tables[i].n_routes; r++) {
+			assert(m->n_routes < MAX_ROUTES);
+			m->routes[m->n_routes++] = &tables[i].routes[r];
+		}
 }
 
 static int index_of_route(const struct metrics *m, const struct route *route)
 {
-	int before = 0;
-	for (int i = 0; route && i < m->n_tables; i++) {
-		const struct route_table *table = &m->tables[i];
-		if (route >= table->routes && route < table->routes + table->n_routes)
-			return before + (int)(route - table->routes);
-		before += table->n_routes;
-	}
+	for (int i = 0; i < m->n_routes; i++)
+		if (m->routes[i] == route)
+			return i;
 	return MAX_ROUTES;
 }
 
@@ -176,21 +170,10 @@ void metrics_passes(const struct metrics *m, uint64_t *n_passes, uint64_t *n_pic
 	*n_pictures = total(m, &m->shards[0].batched);
 }
 
-// The inverse of index_of_route; NULL: none.
-static const struct route *route_at(const struct metrics *m, int index)
-{
-	for (int i = 0; i < m->n_tables; i++) {
-		if (index < m->tables[i].n_routes)
-			return &m->tables[i].routes[index];
-		index -= m->tables[i].n_routes;
-	}
-	return NULL;
-}
-
 // Paths and methods are constants that need no escaping.
 static void route_labels(const struct metrics *m, int index, char *labels, size_t n)
 {
-	const struct route *route = route_at(m, index);
+	const struct route *route = m->routes[index];
 	snprintf(labels, n, "route=\"%s\",method=\"%s\"", route ? route->path : "none", route ? route->method : "any");
 }
 

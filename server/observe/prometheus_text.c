@@ -2,7 +2,6 @@
 #include "server/observe/prometheus_text.h"
 
 #include <inttypes.h>
-#include <string.h>
 
 void prometheus_text_family(struct text *t, const char *name, const char *type, const char *help)
 {

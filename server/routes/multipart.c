@@ -3,7 +3,6 @@
 #include "server/routes/multipart.h"
 
 #include <ctype.h>
-#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 

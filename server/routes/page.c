@@ -1,6 +1,6 @@
 // The assembler copies the files in; the Makefile knows that this object depends on them. An ETag is a hash of the file's bytes, so a
 // browser that has the page gets 304.
-#include "server/routes/page.h"
+#include "server/routes/routes.h"
 
 #include <nettle/sha2.h>
 #include <pthread.h>

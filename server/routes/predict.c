@@ -1,6 +1,4 @@
 // Unknown query parameters are refused, so that a misspelt one, or one of a later version, is not ignored silently.
-#include "server/routes/predict.h"
-
 #include "server/routes/inference.h"
 #include "server/routes/upload.h"
 

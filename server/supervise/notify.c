@@ -2,7 +2,6 @@
 #include "server/supervise/notify.h"
 
 #include "core/clock.h"
-#include "core/err.h"
 #include "core/log.h"
 
 #include <stdarg.h>
@@ -52,6 +51,14 @@ void notify_send(const char *format, ...)
 void notify_reloading(void)
 {
 	notify_send("RELOADING=1\nMONOTONIC_USEC=%lld", (long long)(clock_now_ns() / 1000));
+}
+
+void notify_reloaded(int n_failed, const struct err *last)
+{
+	if (n_failed)
+		notify_send("READY=1\nSTATUS=reload: %d failed, the last: %s", n_failed, last->msg);
+	else
+		notify_send("READY=1\nSTATUS=everything is loaded again");
 }
 
 int64_t notify_watchdog_us(void)

@@ -1,6 +1,6 @@
 #include "server/http/admission.h"
 
-#include "server/routes/page.h"
+#include "server/routes/routes.h"
 #include "tests/unit/test.h"
 
 #include <stdio.h>

@@ -1,5 +1,5 @@
 // Requests → answers without a socket, over a fake engine whose scores are the picture's first ten bytes.
-#include "server/routes/predict.h"
+#include "server/routes/routes.h"
 
 #include "core/log.h"
 #include "server/base/health.h"
