@@ -1,5 +1,4 @@
-// Data stands in the script itself, as blocks. Colours stay apart for colour-blind eyes; where there are more runs than
-// colours, dashes tell them apart.
+// The script holds the data as blocks. If there are more runs than colours, dashes tell runs of one colour apart.
 #include "models/chart.h"
 
 #include "models/gnuplot.h"
@@ -20,7 +19,7 @@ static int begin(struct gnuplot *g, const struct chart *c, int width, int height
 	return 0;
 }
 
-// How run k's line looks.
+// Writes the style of run k's line.
 static void line_style(struct gnuplot *g, int k, int n)
 {
 	static const int dashes[] = { 1, 2, 4 };
@@ -46,8 +45,7 @@ static int loss_data(struct gnuplot *g, const struct curve *c, int k, uint32_t s
 	fprintf(g->script, "END\n");
 	free(blocks);
 	return n ? 0
-		 : err_set(e, "%s: less than %u pictures of its first epoch are recorded; --smooth takes fewer at a time", c->out,
-			   smooth);
+		 : err_set(e, "%s: fewer than %u pictures of the first epoch are recorded; use a smaller --smooth", c->out, smooth);
 }
 
 int chart_loss(const struct chart *chart, const struct curve *curves, int n, uint32_t smooth, struct err *e)
@@ -78,7 +76,7 @@ int chart_loss(const struct chart *chart, const struct curve *curves, int n, uin
 	return gnuplot_end(&g, status, e);
 }
 
-// One panel: columns of the epochs against the epoch, dashed[k] and solid[k].
+// One panel: the columns `dashed`, unless NULL, and `solid` of all runs against the epoch.
 static void panel(struct gnuplot *g, const struct curve *curves, int n, const char *dashed, const char *solid, bool key)
 {
 	fprintf(g->script, "set key %s\nplot ", key ? "bottom right" : "off");
@@ -116,7 +114,7 @@ int chart_epochs(const struct chart *chart, const struct curve *curves, int n, s
 			fprintf(g.script, " title ");
 			gnuplot_quote(&g, chart->title);
 		}
-		// Logarithms: what tells the runs apart at the end is a hundredth of what they begin with.
+		// Logarithmic: late losses differ by a hundredth of what the first ones do.
 		fprintf(g.script,
 			"\nset xlabel 'epoch'\nset xrange [0.5:*]\nset xtics 1 autofreq\nset logscale y\nset format y '%%g'\n"
 			"set ylabel 'loss (dotted: training, solid: %s)'\n",

@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <spawn.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,12 +27,13 @@ const char *gnuplot_colour(int i)
 int gnuplot_begin(struct gnuplot *g, const char *out, int width, int height, struct err *e)
 {
 	const char *dot = strrchr(out, '.');
-	if (!dot || (strcmp(dot, ".svg") != 0 && strcmp(dot, ".png") != 0))
+	bool svg = dot && strcmp(dot, ".svg") == 0;
+	if (!svg && !(dot && strcmp(dot, ".png") == 0))
 		return err_set(e, "%s: the name has to end in .svg or .png", out);
 	FILE *script = tmpfile();
 	if (!script)
 		return err_errno(e, "a temporary file");
-	if (strcmp(dot, ".svg") == 0)
+	if (svg)
 		fprintf(script, "set terminal svg size %d,%d noenhanced font 'sans-serif,13' background '#ffffff'\n", width,
 			height);
 	else

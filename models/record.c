@@ -78,9 +78,7 @@ int record_begin(struct record *record, const char *measured, uint64_t n_steps, 
 	char head[128];
 	snprintf(head, sizeof head, "epoch,train_loss,%s_accuracy,%s_loss\n", measured, measured);
 	record->steps = open_cut(record->steps_path, RECORD_STEPS_HEAD "\n", n_steps, e);
-	if (!record->steps)
-		return -1;
-	record->epochs = open_cut(record->epochs_path, head, n_epochs, e);
+	record->epochs = record->steps ? open_cut(record->epochs_path, head, n_epochs, e) : NULL;
 	return record->epochs ? 0 : -1;
 }
 

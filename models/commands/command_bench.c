@@ -5,6 +5,7 @@
 #include "models/commands/command.h"
 #include "models/commands/options.h"
 #include "models/progress.h"
+#include "models/sweep_table.h"
 #include "models/work.h"
 
 #include <stdbool.h>
@@ -131,12 +132,6 @@ static int time_calls(struct bench *b, int n, double *seconds, struct err *e)
 	return 0;
 }
 
-static int ascending(const void *a, const void *b)
-{
-	double x = *(const double *)a, y = *(const double *)b;
-	return (x > y) - (x < y);
-}
-
 static int measure(struct bench *b, double *us_per_image, struct err *e)
 {
 	double rounds[N_ROUNDS], seconds = 0;
@@ -148,8 +143,7 @@ static int measure(struct bench *b, double *us_per_image, struct err *e)
 	for (int i = 0; i < N_ROUNDS; i++)
 		if (time_calls(b, n, &rounds[i], e))
 			return -1;
-	qsort(rounds, N_ROUNDS, sizeof *rounds, ascending);
-	*us_per_image = rounds[N_ROUNDS / 2] * 1e6 / n / b->pictures;
+	*us_per_image = summary_of(rounds, N_ROUNDS).median * 1e6 / n / b->pictures;
 	return 0;
 }
 
@@ -160,8 +154,8 @@ static void print(const struct bench *b, bool train, bool json, double us)
 	double share = flop / (us * 1e-6) / peak;
 	if (json) {
 		printf("{\"work\": \"%s\", \"network\": \"%s\", \"engine\": \"%s\", \"batch\": %d, \"threads\": %d, "
-		       "\"us_per_image\": %.6g, "
-		       "\"images_per_s\": %.6g, \"mflop_per_image\": %.6g, \"peak_gflops\": %.6g, \"peak_share\": %.6g}\n",
+		       "\"us_per_image\": %.6g, \"images_per_s\": %.6g, \"mflop_per_image\": %.6g, \"peak_gflops\": %.6g, "
+		       "\"peak_share\": %.6g}\n",
 		       train ? "train" : "forward", b->net->name, b->engine->name, b->batch, b->n_threads, us, 1e6 / us, flop / 1e6,
 		       peak / 1e9, share);
 		return;

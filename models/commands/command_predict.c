@@ -58,12 +58,13 @@ static void print_text(const char *path, const struct lenet5_prediction *p)
 	putchar('\n');
 }
 
+// p NULL: the picture could not be used, for the reason in `wrong`.
 static int print_json(const char *path, const struct lenet5_prediction *p, const struct err *wrong, struct err *e)
 {
 	struct text t = { 0 };
 	text_printf(&t, "{\"file\": ");
 	text_quote(&t, path);
-	if (wrong) {
+	if (!p) {
 		text_printf(&t, ", \"digit\": null, \"error\": ");
 		text_quote(&t, wrong->msg);
 	} else {
@@ -76,29 +77,27 @@ static int print_json(const char *path, const struct lenet5_prediction *p, const
 	return text_print(&t, stdout, e);
 }
 
-// *n_bad: how many pictures could not be used.
+// *n_bad: the number of pictures that could not be used.
 static int predict_all(struct engine_context *context, const struct engine_model *model, const struct usage *usage, bool json,
 		       char **paths, int n, int *n_bad, struct err *e)
 {
 	for (int i = 0; i < n; i++) {
 		uint8_t pixels[LENET5_PIXELS];
 		float scores[LENET5_DIGITS];
+		struct lenet5_prediction p;
 		struct err wrong;
-		if (read_digit(paths[i], pixels, &wrong)) {
-			++*n_bad;
-			if (!json)
-				options_fail(usage, &wrong);
-			else if (print_json(paths[i], NULL, &wrong, e))
-				return -1;
-			continue;
-		}
-		if (engine_forward_pixels(context, model, pixels, 1, scores, e))
+		bool bad = read_digit(paths[i], pixels, &wrong);
+		if (!bad && engine_forward_pixels(context, model, pixels, 1, scores, e))
 			return -1;
-		struct lenet5_prediction p = lenet5_predict(model->net, scores);
-		if (!json)
+		if (!bad)
+			p = lenet5_predict(model->net, scores);
+		*n_bad += bad;
+		if (json && print_json(paths[i], bad ? NULL : &p, &wrong, e))
+			return -1;
+		if (!json && bad)
+			options_fail(usage, &wrong);
+		else if (!json)
 			print_text(paths[i], &p);
-		else if (print_json(paths[i], &p, NULL, e))
-			return -1;
 	}
 	return 0;
 }

@@ -92,19 +92,18 @@ static int prepare(const struct work *w, int run, struct training *t, struct err
 	    sweep_path(&w->sweep, a->dir, run, "train.log", t->log, e) || make_folders(t->recipe, e) ||
 	    file_write(t->recipe, text, strlen(text), e))
 		return -1;
+	const char *threads = a->run ? NULL : "1"; // with --run: all processors
+	const char *const names[] = { "-o", "--device", "--kernels", "--isa", "--data", "--threads" };
+	const char *const values[] = { t->out, a->engine.device, a->engine.kernels, a->engine.isa, a->data, threads };
 	int n = 0;
-	const char *const common[] = { w->program->path, "train", t->recipe, "-o", t->out, "--device", a->engine.device };
-	for (size_t i = 0; i < sizeof common / sizeof common[0]; i++)
-		t->argv[n++] = common[i];
-	const char *const optional[][2] = { { "--kernels", a->engine.kernels },
-					    { "--isa", a->engine.isa },
-					    { "--data", a->data },
-					    { "--threads", a->run ? NULL : "1" } }; // with --run: all processors
-	for (size_t i = 0; i < sizeof optional / sizeof optional[0]; i++) {
-		if (!optional[i][1])
-			continue;
-		t->argv[n++] = optional[i][0];
-		t->argv[n++] = optional[i][1];
+	t->argv[n++] = w->program->path;
+	t->argv[n++] = "train";
+	t->argv[n++] = t->recipe;
+	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+		if (values[i]) {
+			t->argv[n++] = names[i];
+			t->argv[n++] = values[i];
+		}
 	}
 	if (a->engine.tf32)
 		t->argv[n++] = "--tf32";

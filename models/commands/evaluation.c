@@ -5,24 +5,16 @@
 
 #include <stdlib.h>
 
-static int select_pictures(const struct evaluation_choice *choice, struct evaluation *v, struct err *e)
-{
-	uint32_t first = (uint32_t)choice->from, n = (uint32_t)choice->count;
-	v->test = v->all;
-	if (n == 0)
-		return 0;
-	if (first + n > v->all.n)
-		return err_set(e, "%u pictures from number %u on: %s has only %u", n, first, v->dir, v->all.n);
-	v->test = (struct idx){ n, v->all.pixels + (size_t)first * LENET5_PIXELS, v->all.labels + first };
-	return 0;
-}
-
 int evaluation_run(const struct program *program, const struct evaluation_choice *choice, struct evaluation *v, struct err *e)
 {
 	struct engine *engine;
+	uint32_t first = (uint32_t)choice->from, n = (uint32_t)choice->count;
 	if (measure_model(choice->model, choice->network, &v->weights, &v->model, e) ||
-	    measure_data(choice->data, IDX_TEST, &v->all, &v->dir, e) || select_pictures(choice, v, e))
+	    measure_data(choice->data, IDX_TEST, &v->all, &v->dir, e))
 		return -1;
+	if (first + n > v->all.n)
+		return err_set(e, "%u pictures from number %u on: %s has only %u", n, first, v->dir, v->all.n);
+	v->test = (struct idx){ n ? n : v->all.n - first, v->all.pixels + (size_t)first * LENET5_PIXELS, v->all.labels + first };
 	v->predictions = malloc(v->test.n * sizeof *v->predictions);
 	if (!v->predictions)
 		return err_set(e, "out of memory");

@@ -8,7 +8,7 @@ struct evaluation_choice {
 	const char *model, *network, *data; // as measure_model and measure_data take them
 	struct engine_choice engine;
 	int threads;
-	int from, count; // measure `count` pictures, the first of them number `from`; count 0: all pictures
+	int from, count; // measure `count` pictures, the first of them number `from`; count 0: to the end
 };
 
 struct evaluation {
