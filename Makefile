@@ -10,7 +10,7 @@ WITH_CUDA := $(if $(filter release,$(VARIANT)),$(if $(filter auto,$(CUDA)),$(NVC
 B := build/$(VARIANT)$(if $(filter 0,$(CUDA)),$(if $(NVCC),-cpu))
 
 CFLAGS  ?= -O2 -g -ftree-vectorize
-PKGS    := libmicrohttpd gnutls libcjson libpng libdeflate nettle zlib
+PKGS    := libmicrohttpd gnutls libcjson libpng libdeflate libjpeg libwebp nettle zlib
 WARN    := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes $(if $(WERROR),-Werror)
 # The bits do not move: no contraction the code does not ask for, no reordering.
 override CFLAGS += -std=c11 -D_GNU_SOURCE -I. $(CPPFLAGS) $(WARN) -ffp-contract=off -fno-math-errno -pthread \
@@ -52,7 +52,7 @@ NO_CUDNN     := kernels/cudnn/no_cudnn.c
 CUDA_SOURCES := $(filter-out $(NO_CUDA),$(wildcard kernels/cuda/*.c)) \
 	$(if $(CUDNN_H),$(filter-out $(NO_CUDNN),$(wildcard kernels/cudnn/*.c)),$(NO_CUDNN))
 CUDA_KERNELS := $(wildcard kernels/cuda/*.cu) $(if $(CUDNN_H),$(wildcard kernels/cudnn/*.cu))
-SOURCES  := $(filter-out $(ISA_SOURCES),$(wildcard core/*.c kernels/*.c kernels/cpu/*.c models/*.c models/*/*.c server/*.c server/*/*.c)) \
+SOURCES  := $(filter-out $(ISA_SOURCES),$(wildcard core/*.c core/*/*.c kernels/*.c kernels/cpu/*.c models/*.c models/*/*.c server/*.c server/*/*.c)) \
 	$(if $(WITH_CUDA),$(CUDA_SOURCES),$(NO_CUDA))
 MAINS    := models/commands/main.c server/main.c
 LIB_OBJS := $(patsubst %.c,$(B)/%.o,$(filter-out $(MAINS),$(SOURCES))) \

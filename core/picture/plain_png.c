@@ -1,0 +1,145 @@
+// The file is a signature and three chunks (PNG specification, third edition, sections 5 and 10 to 12), each a length, a type,
+// data and the CRC of the two. The inflated rows are a byte for the filter and the filtered samples; they are undone where they
+// stand and close up, so that one piece of memory does.
+#include "core/picture/plain_png.h"
+
+#include <libdeflate.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { SIGNATURE = 8, AROUND = 12, IHDR = 13 };
+
+static uint32_t read_u32(const uint8_t *p)
+{
+	return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
+}
+
+// The data of the chunk at *at, which moves behind it; NULL: there is none, or not of this type, or it is damaged.
+static const uint8_t *read_chunk(const uint8_t **at, const uint8_t *end, const char *type, size_t *n)
+{
+	const uint8_t *chunk = *at;
+	if (end - chunk < AROUND)
+		return NULL;
+	size_t length = read_u32(chunk);
+	if (length > (size_t)(end - chunk) - AROUND || memcmp(chunk + 4, type, 4) != 0 ||
+	    libdeflate_crc32(0, chunk + 4, length + 4) != read_u32(chunk + 8 + length))
+		return NULL;
+	*at = chunk + AROUND + length;
+	*n = length;
+	return chunk + 8;
+}
+
+// A thread keeps its decompressor: a new one would begin with the tables of deflate's fixed codes, which is most of the work for a
+// small picture.
+static pthread_key_t key;
+static bool has_key;
+
+static void free_decompressor(void *d)
+{
+	libdeflate_free_decompressor(d);
+}
+
+static void make_key(void)
+{
+	has_key = pthread_key_create(&key, free_decompressor) == 0;
+}
+
+static struct libdeflate_decompressor *own_decompressor(void)
+{
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+	pthread_once(&once, make_key);
+	struct libdeflate_decompressor *d = has_key ? pthread_getspecific(key) : NULL;
+	if (d || !has_key)
+		return d;
+	d = libdeflate_alloc_decompressor();
+	if (d && pthread_setspecific(key, d)) {
+		libdeflate_free_decompressor(d);
+		return NULL;
+	}
+	return d;
+}
+
+// Whether a zlib stream is all of `in` and has exactly n_out bytes.
+static bool inflate_all(const uint8_t *in, size_t n_in, uint8_t *out, size_t n_out)
+{
+	size_t n_read;
+	struct libdeflate_decompressor *d = own_decompressor();
+	return d && libdeflate_zlib_decompress_ex(d, in, n_in, out, n_out, &n_read, NULL) == LIBDEFLATE_SUCCESS && n_read == n_in;
+}
+
+static uint8_t paeth(int left, int up, int corner)
+{
+	int by_left = abs(up - corner), by_up = abs(left - corner), by_corner = abs(left + up - 2 * corner);
+	return (uint8_t)(by_left <= by_up && by_left <= by_corner ? left : by_up <= by_corner ? up : corner);
+}
+
+// Undoes a row's filter: n bytes from `in` to `out`, which lies before it. up: the row above, or NULL. Section 9.2.
+static bool unfilter(int filter, const uint8_t *in, uint8_t *out, const uint8_t *up, size_t n, size_t pixel)
+{
+	switch (filter) {
+	case 0:
+		memmove(out, in, n);
+		return true;
+	case 1:
+		for (size_t i = 0; i < n; i++)
+			out[i] = (uint8_t)(in[i] + (i < pixel ? 0 : out[i - pixel]));
+		return true;
+	case 2:
+		for (size_t i = 0; i < n; i++)
+			out[i] = (uint8_t)(in[i] + (up ? up[i] : 0));
+		return true;
+	case 3:
+		for (size_t i = 0; i < n; i++)
+			out[i] = (uint8_t)(in[i] + ((i < pixel ? 0 : out[i - pixel]) + (up ? up[i] : 0)) / 2);
+		return true;
+	case 4:
+		for (size_t i = 0; i < n; i++)
+			out[i] = (uint8_t)(in[i] + paeth(i < pixel ? 0 : out[i - pixel], up ? up[i] : 0,
+							 i < pixel || !up ? 0 : up[i - pixel]));
+		return true;
+	}
+	return false;
+}
+
+static bool unfilter_all(uint8_t *samples, size_t height, size_t row, size_t pixel)
+{
+	for (size_t y = 0; y < height; y++) {
+		const uint8_t *in = samples + y * (row + 1);
+		uint8_t *out = samples + y * row;
+		if (!unfilter(in[0], in + 1, out, y ? out - row : NULL, row, pixel))
+			return false;
+	}
+	return true;
+}
+
+bool plain_png_read(const uint8_t *bytes, size_t n, size_t max_pixels, struct plain_png *png)
+{
+	static const int channels_of[] = { [0] = 1, [2] = 3, [4] = 2, [6] = 4 };
+	const uint8_t *at = bytes + SIGNATURE, *end = bytes + n;
+	size_t n_header, n_data, n_end;
+	if (n < SIGNATURE || n > INT32_MAX || memcmp(bytes, "\x89PNG\r\n\x1a\n", SIGNATURE) != 0)
+		return false;
+	const uint8_t *header = read_chunk(&at, end, "IHDR", &n_header);
+	if (!header || n_header != IHDR)
+		return false;
+	uint32_t width = read_u32(header), height = read_u32(header + 4);
+	int type = header[9], channels = type <= 6 ? channels_of[type] : 0;
+	bool plain = header[8] == 8 && channels && header[10] == 0 && header[11] == 0 && header[12] == 0;
+	if (!plain || width == 0 || width > INT32_MAX || height == 0 || height > INT32_MAX || (uint64_t)width * height > max_pixels)
+		return false;
+	const uint8_t *data = read_chunk(&at, end, "IDAT", &n_data);
+	if (!data || !read_chunk(&at, end, "IEND", &n_end) || n_end != 0)
+		return false;
+
+	size_t pixel = (size_t)channels, row = width * pixel, inflated = height * (row + 1);
+	uint8_t *samples = malloc(inflated);
+	if (!samples)
+		return false;
+	if (!inflate_all(data, n_data, samples, inflated) || !unfilter_all(samples, height, row, pixel)) {
+		free(samples);
+		return false;
+	}
+	*png = (struct plain_png){ width, height, channels, samples };
+	return true;
+}

@@ -1,0 +1,17 @@
+// plain_png: the PNGs that most programs write, read quickly: 8 bits, no palette, not interlaced, nothing in the file but IHDR, one
+// IDAT and IEND. libpng inflates row by row, which zlib is slow at where rows are short; here libdeflate does it at once.
+// Everything else, and whatever is wrong with a picture, is left to libpng (image.h), which then says what.
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct plain_png {
+	uint32_t width, height; // at least 1; width·height is at most the limit
+	int channels; // 1 grey, 2 grey and alpha, 3 RGB, 4 RGBA
+	uint8_t *samples; // (height, width, channels), the caller's to free
+};
+
+// False: not plain, damaged, too large, or no memory; *png is untouched. Any bytes will do.
+bool plain_png_read(const uint8_t *bytes, size_t n, size_t max_pixels, struct plain_png *png);
