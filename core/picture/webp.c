@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SLICES = 64, LEAST_SLICE = 256 };
+enum { SLICES = 64, LEAST_SLICE = 256, PADDING = 1 };
 
 static uint32_t read_u32(const uint8_t *p)
 {
@@ -99,6 +99,8 @@ enum picture_result webp_decode(const uint8_t *bytes, size_t n, const struct pic
 		return PICTURE_FAILED;
 	}
 	VP8StatusCode status = WebPGetFeatures(bytes, n, &config.input);
+	if (status == VP8_STATUS_OK && read_u32(bytes + 4) > n - 8 + PADDING) // what is cut off may be the orientation
+		status = VP8_STATUS_NOT_ENOUGH_DATA;
 	if (status != VP8_STATUS_OK)
 		return fail(status, e);
 	int width = config.input.width, height = config.input.height, alpha = config.input.has_alpha;
