@@ -220,9 +220,9 @@ test-aarch64: ## the unit tests on an emulated aarch64
 		CC='aarch64-linux-gnu-gcc --sysroot=$(AARCH64_ROOT)'
 	TEST_SHORT=1 qemu-aarch64 -L $(AARCH64_ROOT) build/aarch64/unit-tests
 
-TARGET  ?= image
+TARGET  ?= png
 SECONDS ?= 60
-fuzz: ## clang's libFuzzer on one target: TARGET=image SECONDS=60; what it finds goes to build/fuzz/
+fuzz: ## clang's libFuzzer on one target: TARGET=png SECONDS=60; what it finds goes to build/fuzz/
 	@$(MAKE) --no-print-directory VARIANT=fuzz CC=clang build/fuzz/fuzz-$(TARGET)
 	@mkdir -p build/fuzz/found/$(TARGET)
 	build/fuzz/fuzz-$(TARGET) -max_total_time=$(SECONDS) -timeout=10 -rss_limit_mb=1024 -max_len=262144 \

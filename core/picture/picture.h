@@ -26,8 +26,8 @@ struct picture_limits {
 };
 
 enum {
-	PICTURE_MAX_PIXELS = 64000000,
-	PICTURE_MAX_WHOLE_PIXELS = 16000000,
+	PICTURE_MAX_PIXELS = 64 << 20,
+	PICTURE_MAX_WHOLE_PIXELS = 16 << 20,
 	PICTURE_MAX_SCANS = 32,
 	PICTURE_LOOKED_AT = 1 << 20,
 	PICTURE_MAX_SIDE = 65535, // JPEG's own limit, for PNG, too: a row is held in memory
