@@ -1,7 +1,7 @@
 // curves: reads what training runs recorded, for charts.
 #pragma once
 
-#include "models/csv.h"
+#include "models/record.h"
 #include "models/recipe.h"
 
 #include <stdbool.h>

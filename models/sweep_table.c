@@ -3,7 +3,6 @@
 
 #include "core/file.h"
 #include "core/text.h"
-#include "models/csv.h"
 #include "models/record.h"
 
 #include <math.h>
