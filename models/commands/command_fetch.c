@@ -3,7 +3,6 @@
 // download is measured ten times a second as the size of its folder. The program's messages go into a file there, whose last line
 // becomes the error if it fails.
 #include "core/file.h"
-#include "models/commands/command.h"
 #include "models/commands/options.h"
 #include "models/progress.h"
 #include "models/stop.h"

@@ -4,7 +4,6 @@
 #include "core/file.h"
 #include "core/image.h"
 #include "core/text.h"
-#include "models/commands/command.h"
 #include "models/measure.h"
 #include "models/commands/options.h"
 

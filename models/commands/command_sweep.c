@@ -4,7 +4,6 @@
 #include "core/file.h"
 #include "core/weights.h"
 #include "models/children.h"
-#include "models/commands/command.h"
 #include "models/measure.h"
 #include "models/commands/options.h"
 #include "models/progress.h"
