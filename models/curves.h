@@ -4,7 +4,6 @@
 #include "models/record.h"
 #include "models/recipe.h"
 
-#include <stdbool.h>
 #include <stdint.h>
 
 enum { CURVES_LABEL = 128 };

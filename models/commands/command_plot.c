@@ -25,13 +25,10 @@ struct arguments {
 
 static int plot_confusion(const struct program *program, const struct arguments *a, struct err *e)
 {
-	uint32_t counts[LENET5_DIGITS][LENET5_DIGITS] = { { 0 } };
 	struct evaluation v = { 0 };
 	int status = evaluation_run(program, &a->evaluation, &v, e);
-	for (uint32_t i = 0; i < v.test.n && !status; i++)
-		counts[v.test.labels[i]][v.predictions[i].digit]++;
 	if (!status)
-		status = chart_confusion(&a->chart, counts, e);
+		status = chart_confusion(&a->chart, v.confusion, e);
 	evaluation_fini(&v);
 	return status;
 }
