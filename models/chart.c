@@ -43,12 +43,12 @@ static void put_title(struct plot *g, const char *title)
 }
 
 // Begins a script for a picture of that size in points; a PNG has two pixels a point.
-static int begin(struct plot *g, const char *out, int width, int height, struct err *e)
+static int begin(struct plot *g, const struct chart *c, int width, int height, struct err *e)
 {
-	const char *dot = strrchr(out, '.');
+	const char *dot = strrchr(c->out, '.');
 	bool svg = dot && strcmp(dot, ".svg") == 0;
 	if (!svg && !(dot && strcmp(dot, ".png") == 0))
-		return err_set(e, "%s: the name has to end in .svg or .png", out);
+		return err_set(e, "%s: the name has to end in .svg or .png", c->out);
 	FILE *script = tmpfile();
 	if (!script)
 		return err_errno(e, "a temporary file");
@@ -60,7 +60,12 @@ static int begin(struct plot *g, const char *out, int width, int height, struct 
 			2 * width, 2 * height);
 	fprintf(script, "set border 3 linecolor '#808080'\nset tics nomirror textcolor '#000000'\n"
 			"set grid linetype 1 linecolor '#dddddd' linewidth 0.5\n");
-	*g = (struct plot){ script, out };
+	*g = (struct plot){ script, c->out };
+	if (c->title) {
+		fprintf(script, "set");
+		put_title(g, c->title);
+		putc('\n', script);
+	}
 	return 0;
 }
 
@@ -136,18 +141,6 @@ static int end(struct plot *g, int status, struct err *e)
 	return status;
 }
 
-static int begin_titled(struct plot *g, const struct chart *c, int width, int height, struct err *e)
-{
-	if (begin(g, c->out, width, height, e))
-		return -1;
-	if (c->title) {
-		fprintf(g->script, "set");
-		put_title(g, c->title);
-		putc('\n', g->script);
-	}
-	return 0;
-}
-
 // Writes the style of run k's line.
 static void line_style(struct plot *g, int k, int n)
 {
@@ -179,7 +172,7 @@ static int loss_data(struct plot *g, const struct curve *c, int k, uint32_t smoo
 int chart_loss(const struct chart *chart, const struct curve *curves, int n, uint32_t smooth, struct err *e)
 {
 	struct plot g = { 0 };
-	int status = begin_titled(&g, chart, n > 1 ? 900 : 760, 440, e);
+	int status = begin(&g, chart, n > 1 ? 900 : 760, 440, e);
 	for (int k = 0; k < n && !status; k++)
 		status = loss_data(&g, &curves[k], k, smooth, e);
 	if (!status) {
@@ -221,7 +214,7 @@ static void panel(struct plot *g, const struct curve *curves, int n, const char 
 int chart_epochs(const struct chart *chart, const struct curve *curves, int n, struct err *e)
 {
 	struct plot g = { 0 };
-	int status = begin(&g, chart->out, 980, 420, e);
+	int status = begin(&g, &(struct chart){ .out = chart->out }, 980, 420, e); // the title is that of both panels, below
 	const char *measured = n && curves[0].recipe.validation ? "validation" : "test";
 	for (int k = 0; k < n && !status; k++) {
 		fprintf(g.script, "$run%d << END\n", k);
@@ -257,7 +250,7 @@ int chart_epochs(const struct chart *chart, const struct curve *curves, int n, s
 int chart_confusion(const struct chart *chart, const uint32_t counts[LENET5_DIGITS][LENET5_DIGITS], struct err *e)
 {
 	struct plot g = { 0 };
-	int status = begin_titled(&g, chart, 560, 500, e);
+	int status = begin(&g, chart, 560, 500, e);
 	if (!status) {
 		fprintf(g.script, "$counts << END\n");
 		for (int label = 0; label < LENET5_DIGITS; label++)
@@ -280,7 +273,7 @@ int chart_kernels(const struct chart *chart, const float *weights, struct err *e
 {
 	enum { MAPS = 6, SIDE = 5 };
 	struct plot g = { 0 };
-	int status = begin_titled(&g, chart, 880, 210, e);
+	int status = begin(&g, chart, 880, 210, e);
 	float most = 0;
 	for (int i = 0; i < MAPS * SIDE * SIDE; i++)
 		most = fmaxf(most, fabsf(weights[i]));

@@ -27,9 +27,9 @@ int measure_data(const char *given, enum idx_set set, struct idx *data, const ch
 	if (!has_files(found, set))
 		found = !given && set == IDX_TEST && has_files("tests/data", set) ? "tests/data" : NULL;
 	if (!found && given)
-		return err_set(e, "%s: no MNIST there; `lenet fetch --data %s` puts it there", given, given);
+		return err_set(e, "%s: holds no MNIST; run `lenet fetch --data %s` to download it", given, given);
 	if (!found)
-		return err_set(e, "no MNIST in data/: `lenet fetch` puts it there, --data DIR looks elsewhere");
+		return err_set(e, "no MNIST in data/: run `lenet fetch` to download it, or name another folder with --data DIR");
 	if (idx_read(found, set, data, e))
 		return -1;
 	if (data->n == 0) {

@@ -29,7 +29,7 @@ int record_init(struct record *record, const char *out, struct err *e)
 	if (n > 4 && strcmp(out + n - 4, ".bin") == 0 && out[n - 5] != '/')
 		n -= 4;
 	if (n > 4096)
-		return err_set(e, "%.40s...: too long a name", out);
+		return err_set(e, "%.40s...: the name is too long", out);
 	if (join(&r.steps_path, out, (int)n, ".steps.csv", e) || join(&r.epochs_path, out, (int)n, ".epochs.csv", e) ||
 	    join(&r.checkpoint_path, out, (int)n, ".checkpoint", e)) {
 		record_fini(&r);

@@ -40,7 +40,7 @@ static int read_epochs(const char *weights, int n_epochs, struct csv *csv, struc
 		return -1;
 	int status = csv_read(record.epochs_path, RECORD_EPOCHS_HEAD, csv, e);
 	if (!status && csv->n_rows != (size_t)n_epochs) {
-		status = err_set(e, "%s: %zu epochs, want %d", record.epochs_path, csv->n_rows, n_epochs);
+		status = err_set(e, "%s: has %zu epochs, want %d", record.epochs_path, csv->n_rows, n_epochs);
 		csv_free(csv);
 	}
 	record_fini(&record);

@@ -62,7 +62,7 @@ static int write_mistakes(const char *dir, const struct evaluation *v, const str
 		struct image image = { LENET5_SIDE, LENET5_SIDE, v->test.pixels + (size_t)i * LENET5_PIXELS };
 		if (snprintf(path, sizeof path, "%s/%05u-is-%d-read-%d.png", dir, i, v->test.labels[i], v->predictions[i].digit) >=
 		    (int)sizeof path)
-			return err_set(e, "%.40s...: too long a name", dir);
+			return err_set(e, "%.40s...: the name is too long", dir);
 		if (image_write_png(&image, &bytes, &n, e))
 			return err_prefix(e, "%s", path);
 		int status = file_write(path, bytes, n, e);

@@ -23,6 +23,8 @@
 #include <unistd.h>
 #include <zlib.h>
 
+extern char **environ;
+
 enum { N_FILES = 4, N_MIRRORS = 2, PATH = 4096 };
 
 static const struct {
@@ -100,8 +102,6 @@ static void install(struct fetch *f, const char *from, int i)
 		printf("%s\n", place);
 	free(bytes);
 }
-
-extern char **environ;
 
 static uint64_t found_bytes; // global, since nftw passes no context to its callback
 
@@ -278,7 +278,7 @@ int command_fetch(const struct program *program, int argc, char **argv)
 	if (status != OPTIONS_OK)
 		return status;
 	if (snprintf(f.tmp, sizeof f.tmp, "%s/.fetch-XXXXXX", f.dir) >= (int)sizeof f.tmp)
-		return options_wrong(&usage, "%.40s...: too long a name", f.dir);
+		return options_wrong(&usage, "%.40s...: the name is too long", f.dir);
 	if (look(&f, &e))
 		return options_fail(&usage, &e);
 	if (!any_missing(&f)) {

@@ -150,7 +150,7 @@ class Sweeping(Lab):
         self.assertIn("an argument is missing; usage: lenet sweep SWEEP.json", self.run_here("sweep", status=2).err)
         self.assertIn("none.json: No such file", self.run_here("sweep", "none.json", status=1).err)
         done = self.run_here("sweep", "s.json", status=1)
-        self.assertIn("`lenet fetch` puts it there", done.err)
+        self.assertIn("run `lenet fetch` to download it", done.err)
         self.assertEqual(done.out, "")
         self.write("s.json", b'{"seeds": [1], "grids": [{"recipe": "r.json", "rate": [1]}]}')
         self.assertIn('s.json: there is no field "rate"', self.sweep(status=1).err)

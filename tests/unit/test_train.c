@@ -411,7 +411,7 @@ TEST(train_resume_refuses)
 
 	f.job.resume = true;
 	f.recipe.lr = 0.2;
-	CHECK(train_run(&f.job, &e) == TRAIN_FAILED && strstr(e.msg, "lr is 0.2 here and 0.1 there"));
+	CHECK(train_run(&f.job, &e) == TRAIN_FAILED && strstr(e.msg, "lr is 0.2 here and 0.1 in the other"));
 	f.recipe.lr = 0.1;
 	f.job.train.n--;
 	CHECK(train_run(&f.job, &e) == TRAIN_FAILED && strstr(e.msg, "trained on 500 pictures, the data here has 499"));
