@@ -203,7 +203,7 @@ class Training(Folder):
     def test_errors_name_file_field_and_what_is_accepted(self):
         bad = self.write("bad.json", b'{"network": "relu", "epochs": 1, "batch": 64, "lr": 0.1, "seed": 1, "dropout": 0.5}')
         for arguments, says in (
-            ([bad], "bad.json: there is no field \"dropout\"; there are: network, "),
+            ([bad], "bad.json: unknown field \"dropout\"; the fields are: network, "),
             (["none.json"], "none.json: No such file"),
             ([RECIPE, "--lr", "-1", "--data", DATA], "lr: want a number from 0 to 100"),
             ([RECIPE, "--schedule", "step", "--data", DATA], 'want one of "constant", "cosine", "published"'),
