@@ -1,4 +1,4 @@
-// Opens what is needed in turn; the engine is closed again before the results are used.
+// The engine is open only while it predicts; the results stay valid after it is closed.
 #include "models/commands/evaluation.h"
 
 #include "models/commands/options.h"
