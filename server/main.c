@@ -69,12 +69,6 @@ static void on_engine_lost(void *arg, const struct engine *engine, const struct 
 		kill(getpid(), GPU_LOST);
 }
 
-static void count_pass(void *arg, int n_pictures)
-{
-	const struct daemon *d = arg;
-	metrics_pass(d->observer.metrics, n_pictures);
-}
-
 static void write_service(void *arg, struct text *t)
 {
 	service_write_metrics(arg, t);
@@ -145,7 +139,7 @@ static int open_service(struct daemon *d, struct err *e)
 	log_info("%s", why);
 	const struct service_options options = {
 		.models = { d->engine, c->models, c->n_models, c->network, c->min_right },
-		.batching = { c->max_batch, c->max_delay_us, c->limits.queue, { count_pass, d } },
+		.batching = { c->max_batch, c->max_delay_us, c->limits.queue, d->observer.metrics },
 		.n_callers = n_threads(c),
 		.gather_on_cpu = c->batch_on_cpu,
 		.reload = reload,

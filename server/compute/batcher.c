@@ -105,7 +105,7 @@ static bool take_batch(struct batcher *b, struct job **dropped)
 static void finish(struct job *job, enum job_result result)
 {
 	job->result = result;
-	job->done(job);
+	job->done(job->done_arg);
 }
 
 // All jobs of a batch are of one model, and so is their pass_count; probes have none.
@@ -149,7 +149,7 @@ static void compute_batch(struct batcher *b)
 	struct err e;
 	bool failed = forward(b, &e) != 0;
 	int64_t finished_ns = clock_now_ns();
-	job_passed(&b->options.observer, b->n_batch);
+	metrics_pass(b->options.metrics, b->n_batch);
 	if (!failed)
 		count_passes(b);
 
@@ -185,7 +185,7 @@ static void *run(void *arg)
 		while (dropped) {
 			struct job *job = dropped;
 			dropped = job->next;
-			job->done(job);
+			job->done(job->done_arg);
 		}
 		if (b->n_pieces)
 			compute_batch(b);

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "server/compute/job.h"
+#include "server/observe/metrics.h"
 
 #include <stdbool.h>
 
@@ -12,7 +13,7 @@ struct batcher_options {
 	int max_batch; // pictures in a forward pass; larger jobs are split
 	int max_delay_us; // how long a picture waits for more of them while the engine is idle
 	int queue; // pictures that may wait
-	struct job_observer observer;
+	struct metrics *metrics; // counts the forward passes; borrowed
 };
 
 // What to do next: a pure function, apart from the thread that acts on it.

@@ -38,7 +38,7 @@ static void load(struct loader *l)
 	job->result = failed ? LOADER_FAILED : LOADER_OK;
 	if (failed)
 		job->error = e;
-	job->done(job);
+	job->done(job->done_arg);
 }
 
 // Waits for a reload or a job, and makes that job the current one. False: stopping.
@@ -125,7 +125,7 @@ static void cancel(struct loader_job *job)
 	while (job) {
 		struct loader_job *next = job->next;
 		job->result = LOADER_STOPPED;
-		job->done(job);
+		job->done(job->done_arg);
 		job = next;
 	}
 }

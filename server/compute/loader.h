@@ -22,7 +22,8 @@ enum loader_result {
 struct loader_job {
 	char name[MODELS_MAX_NAME];
 	// Called once, without locks, on the loader's thread or in loader_stop; the job then belongs to the caller again.
-	void (*done)(struct loader_job *job);
+	void (*done)(void *arg);
+	void *done_arg;
 	enum loader_result result;
 	struct err error;
 	struct loader_job *next; // the loader's own

@@ -28,18 +28,11 @@ static void compute(struct route_call *const *calls, int n)
 	service_compute(service, jobs, n);
 }
 
-static void job_done(struct job *job)
-{
-	struct inference *x = (struct inference *)((char *)job - offsetof(struct inference, job));
-	x->done(x->done_arg);
-}
-
 static void submit(struct route_call *call, void (*done)(void *), void *arg)
 {
 	struct inference *x = inference_of(call);
-	x->done = done;
-	x->done_arg = arg;
-	x->job.done = job_done;
+	x->job.done = done;
+	x->job.done_arg = arg;
 	enum job_result result = service_submit(x->service, &x->job);
 	if (result != JOB_OK) { // done() will not be called
 		x->job.result = result;

@@ -18,8 +18,6 @@ struct inference {
 	int n_pictures; // in the request; job.n of them are usable
 	int deadline_ms;
 	int64_t arrived_ns, ready_ns; // clock_now_ns of the complete request, and after its pictures were decoded
-	void (*done)(void *);
-	void *done_arg;
 };
 
 struct inference_kind {

@@ -222,22 +222,13 @@ struct load_call {
 	struct route_call call;
 	struct loader *loader;
 	struct loader_job job;
-	void (*done)(void *);
-	void *arg;
 };
-
-static void load_done(struct loader_job *job)
-{
-	struct load_call *load = (struct load_call *)((char *)job - offsetof(struct load_call, job));
-	load->done(load->arg);
-}
 
 static void load_submit(struct route_call *call, void (*done)(void *), void *done_arg)
 {
 	struct load_call *load = (struct load_call *)call;
-	load->done = done;
-	load->arg = done_arg;
-	load->job.done = load_done;
+	load->job.done = done;
+	load->job.done_arg = done_arg;
 	enum loader_result result = loader_submit(load->loader, &load->job);
 	if (result != LOADER_OK) { // done() will not be called
 		load->job.result = result;

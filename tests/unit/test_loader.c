@@ -34,9 +34,9 @@ static void await(const int *n, int wanted)
 	pthread_mutex_unlock(&lock);
 }
 
-static void done(struct loader_job *job)
+static void done(void *arg)
 {
-	(void)job;
+	(void)arg;
 	count(&n_done);
 }
 

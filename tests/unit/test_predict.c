@@ -35,9 +35,10 @@ static void start(int queue)
 	fake_engine_init(&fake);
 	fake.engine.quick = true;
 	limits = (struct limits){ .max_body = 1 << 20, .max_pictures = 8, .max_pixels = 10000, .deadline_ms = 600000 };
+	metrics = metrics_new();
 	const struct service_options options = {
 		.models = { &fake.engine, specs, 2, NULL, 0 },
-		.batching = { 8, 0, queue, { NULL, NULL } },
+		.batching = { 8, 0, queue, metrics },
 		.n_callers = 1,
 		.gather_on_cpu = batched,
 	};
@@ -47,7 +48,6 @@ static void start(int queue)
 	health = (struct health){ .open = true };
 	routes = (struct routes_context){ service, &limits, &health };
 	routes_tables(&routes, tables);
-	metrics = metrics_new();
 	metrics_set_routes(metrics, tables, ROUTES_N_TABLES);
 }
 

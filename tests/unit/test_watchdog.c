@@ -61,12 +61,6 @@ static void start_http(void)
 	CHECK_MSG(http_open(&options, &http, &e) == 0, "%s", e.msg);
 }
 
-static void pass(void *arg, int n_pictures)
-{
-	(void)arg;
-	metrics_pass(observer.metrics, n_pictures);
-}
-
 static uint64_t count_passes(void *arg)
 {
 	uint64_t n_passes, n_pictures;
@@ -98,7 +92,7 @@ static void start(bool batched)
 	CHECK(observer_open(ACCESS_LOG_OFF, &observer, &e) == 0);
 	const struct service_options options = {
 		.models = { &fake.engine, &spec, 1, NULL, 0 },
-		.batching = { 4, 0, 100, { pass, NULL } },
+		.batching = { 4, 0, 100, observer.metrics },
 		.n_callers = N_THREADS,
 		.gather_on_cpu = batched,
 	};
