@@ -103,20 +103,21 @@ static bool has_body(const struct route_request *request, struct route_response 
 	return false;
 }
 
-// Reads the body and allocates the scores. False: the response is filled.
-static bool read(struct inference *x, const struct limits *limits, const struct route_request *request,
+// Reads the request and allocates the scores. False: the response is filled.
+static bool read(struct inference *x, const struct routes_context *context, const struct route_request *request,
 		 struct route_response *response)
 {
-	struct err e;
-	int status = x->kind->read(x, request, limits, &e);
+	bool ok = x->kind->read(x, context, request, response);
+	if (!x->model)
+		return false;
 	x->ready_ns = clock_now_ns();
+	x->job.model = x->model->engine_model;
+	x->job.passes = &x->model->statistics->passes;
 	memcpy(response->account.model, x->model->name, sizeof x->model->name);
 	response->account.n_pictures = x->n_pictures;
 	route_account_add(&response->account, ROUTE_DECODE, x->ready_ns - x->arrived_ns);
-	if (status) {
-		route_answer_error(response, status, "%s", e.msg);
+	if (!ok)
 		return false;
-	}
 	if (x->job.n == 0) {
 		x->kind->answer(x, response);
 		return false;
@@ -140,29 +141,23 @@ struct route_call *inference_start(void *routes_context, const struct route_requ
 		route_answer_error(response, 400, "%s", e.msg);
 		return NULL;
 	}
-	struct model *model = kind->model(context, request, response);
-	if (!model)
-		return NULL;
 	struct inference *x = malloc(kind->bytes); // calloc would take the lock of all threads (glibc before 2.41)
 	if (!x) {
 		route_answer_error(response, 500, "no memory for the request; try again later");
-		model_unref(model);
 		return NULL;
 	}
 	memset(x, 0, kind->bytes);
 	x->call.worker = service_computes_here(context->service) ? &here : &batcher;
 	x->kind = kind;
 	x->service = context->service;
-	x->model = model;
 	x->deadline_ms = deadline_ms;
 	x->arrived_ns = arrived_ns;
-	x->job.model = model->engine_model;
-	x->job.passes = &model->statistics->passes;
 	x->job.deadline_us = arrived_ns / 1000 + (int64_t)deadline_ms * 1000;
 	x->job.gone = request->gone;
-	if (read(x, context->limits, request, response))
+	if (read(x, context, request, response))
 		return &x->call;
-	count_failure(x);
+	if (x->model)
+		count_failure(x);
 	inference_discard(&x->call);
 	return NULL;
 }

@@ -12,7 +12,7 @@ struct inference {
 	struct route_call call;
 	const struct inference_kind *kind;
 	struct service *service; // borrowed
-	struct model *model; // a reference, as long as the call lives
+	struct model *model; // a reference, as long as the call lives; NULL: the request names none that is served
 	struct job job;
 	float one[LENET5_DIGITS]; // the scores of a single picture
 	int n_pictures; // in the request; job.n of them are usable
@@ -23,12 +23,9 @@ struct inference {
 struct inference_kind {
 	size_t bytes; // of the route's call
 
-	// Returns a reference to the model that the request names. NULL: the response is filled with the error.
-	struct model *(*model)(const struct routes_context *, const struct route_request *, struct route_response *);
-
-	// Reads the body: sets n_pictures, job.n, and job.pixels or job.ink, which belong to the call. Returns 0, or a status and e for the
-	// sender; n_pictures is set in both cases.
-	int (*read)(struct inference *, const struct route_request *, const struct limits *, struct err *e);
+	// Reads the request: sets `model`, then n_pictures, job.n, and job.pixels or job.ink, which belong to the call. False: the response
+	// is filled with the error.
+	bool (*read)(struct inference *, const struct routes_context *, const struct route_request *, struct route_response *);
 
 	// Writes the answer from job.scores. job.n 0: none of the pictures is usable.
 	void (*answer)(struct inference *, struct route_response *);

@@ -13,21 +13,22 @@ struct infer {
 	char n_json[24]; // the response's Inference-Header-Content-Length
 };
 
-static struct model *find_model(const struct routes_context *context, const struct route_request *request,
-				struct route_response *response)
-{
-	return oip_model(context, &request->parts, response);
-}
-
-static int read(struct inference *x, const struct route_request *http, const struct limits *limits, struct err *e)
+static bool read(struct inference *x, const struct routes_context *context, const struct route_request *http,
+		 struct route_response *response)
 {
 	struct oip_request *request = &((struct infer *)x)->request;
 	const char *n_json = route_header(http, "Inference-Header-Content-Length");
-	int status = oip_request_read(n_json, http->body, http->n_body, limits->max_pictures, request, e);
+	struct err e;
+	x->model = oip_model(context, &http->parts, response);
+	if (!x->model)
+		return false;
+	int status = oip_request_read(n_json, http->body, http->n_body, context->limits->max_pictures, request, &e);
+	if (status)
+		route_answer_error(response, status, "%s", e.msg);
 	x->n_pictures = x->job.n = request->n;
 	x->job.ink = request->ink;
 	x->job.pixels = request->pixels;
-	return status;
+	return status == 0;
 }
 
 static void fini(struct inference *x)
@@ -51,7 +52,7 @@ static void answer(struct inference *x, struct route_response *response)
 	}
 }
 
-static const struct inference_kind kind = { sizeof(struct infer), find_model, read, answer, fini };
+static const struct inference_kind kind = { sizeof(struct infer), read, answer, fini };
 const struct route oip_infer_routes[OIP_N_INFER] = {
 	INFERENCE_ROUTE("/v2/models/*/infer", &kind),
 	INFERENCE_ROUTE("/v2/models/*/versions/*/infer", &kind),

@@ -304,21 +304,16 @@ TEST(api_a_job_that_was_not_computed)
 	stop();
 }
 
-static int read_slowly(struct inference *x, const struct route_request *request, const struct limits *l, struct err *e)
+static bool read_slowly(struct inference *x, const struct routes_context *context, const struct route_request *request,
+			struct route_response *r)
 {
 	static const uint8_t pixels[LENET5_PIXELS];
-	(void)request, (void)l, (void)e;
+	(void)request;
+	x->model = inference_model(context, NULL, r);
 	nanosleep(&(struct timespec){ .tv_nsec = 20000000 }, NULL);
 	x->n_pictures = x->job.n = 1;
 	x->job.pixels = pixels;
-	return 0;
-}
-
-static struct model *first_model(const struct routes_context *context, const struct route_request *request,
-				 struct route_response *r)
-{
-	(void)request;
-	return inference_model(context, NULL, r);
+	return true;
 }
 
 static void answer_nothing(struct inference *x, struct route_response *r)
@@ -334,8 +329,7 @@ static void fini_nothing(struct inference *x)
 
 TEST(api_decoding_counts_towards_the_deadline)
 {
-	static const struct inference_kind slow = { sizeof(struct inference), first_model, read_slowly, answer_nothing,
-						    fini_nothing };
+	static const struct inference_kind slow = { sizeof(struct inference), read_slowly, answer_nothing, fini_nothing };
 	const struct route route = INFERENCE_ROUTE("/slow", &slow);
 	struct route_request request = { .find_header = find_header, .body = "" };
 	batched = false;
