@@ -25,6 +25,7 @@ enum { GPU_LOST = SIGUSR1, N_TABLES = ROUTES_N_TABLES + 1 };
 
 struct daemon {
 	const struct config *config;
+	time_t started;
 	struct health health;
 	struct engine *engine;
 	struct service *service;
@@ -152,8 +153,8 @@ static void set_routes(struct daemon *d)
 {
 	const struct limits *limits = &d->config->limits;
 	d->routes = (struct routes_context){ d->service, limits, &d->health };
-	d->sources =
-		(struct metrics_sources){ &d->observer, &d->health, d->engine, limits->max_connections, write_service, d->service };
+	d->sources = (struct metrics_sources){ &d->observer, &d->health,    d->engine, limits->max_connections,
+					       d->started,   write_service, d->service };
 	routes_tables(&d->routes, d->tables);
 	d->tables[ROUTES_N_TABLES] = (struct route_table){ &metrics_route, 1, &d->sources };
 	metrics_set_routes(d->observer.metrics, d->tables, N_TABLES);
@@ -249,7 +250,7 @@ static int serve(const struct config *config)
 	signal(SIGPIPE, SIG_IGN);
 
 	struct err e;
-	struct daemon d = { .config = config, .health.on_loss = config->on_loss };
+	struct daemon d = { .config = config, .started = time(NULL), .health.on_loss = config->on_loss };
 	int failed = open_all(&d, &e);
 	if (failed) {
 		log_error("%s", e.msg);

@@ -6,12 +6,15 @@
 #include "server/base/route.h"
 #include "server/observe/observer.h"
 
+#include <time.h>
+
 // The route's context. Members are borrowed; it outlives the last call.
 struct metrics_sources {
 	const struct observer *observer;
 	struct health *health;
 	const struct engine *engine;
 	int max_connections;
+	time_t started; // the process
 	void (*write)(void *arg, struct text *t); // writes the metrics of other parts
 	void *arg;
 };

@@ -20,17 +20,6 @@ void prometheus_text_gauge(struct text *t, const char *name, const char *help, d
 	text_printf(t, "%s %.17g\n", name, value);
 }
 
-void prometheus_text_quote(struct text *t, const char *value)
-{
-	text_append(t, "\"");
-	for (const char *c = value; *c; c++)
-		if (*c == '\n')
-			text_append(t, "\\n");
-		else
-			text_printf(t, *c == '"' || *c == '\\' ? "\\%c" : "%c", *c);
-	text_append(t, "\"");
-}
-
 void prometheus_text_histogram(struct text *t, const char *name, const char *labels, const struct prometheus_text_bound *bounds,
 			       int n, const uint64_t *counts, uint64_t sum, uint64_t per_unit)
 {

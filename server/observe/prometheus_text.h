@@ -14,8 +14,6 @@ void prometheus_text_family(struct text *t, const char *name, const char *type, 
 void prometheus_text_counter(struct text *t, const char *name, const char *help, uint64_t value);
 void prometheus_text_gauge(struct text *t, const char *name, const char *help, double value);
 
-void prometheus_text_quote(struct text *t, const char *value); // a label's value
-
 // An upper bound in the unit that is counted (nanoseconds, pictures), and as a label (seconds, pictures).
 struct prometheus_text_bound {
 	uint64_t max;
