@@ -29,14 +29,15 @@ static const struct flag flags[] = {
 	{ "network", "NAME", TEXT, AT(network), .help = "the network of a model file that does not name one" },
 	{ "min-right", "N", NUMBER, AT(min_right), .max = 10, .fallback = "7",
 	  .help = "refuse a model that gets fewer than N of ten built-in digits right" },
-	{ "listen", "ADDR:PORT", LISTEN, AT(listen), .fallback = "127.0.0.1:8080",
+	{ "listen", "ADDR:PORT", LISTEN, AT(http.listen), .fallback = "127.0.0.1:8080",
 	  .help = "listen here; also [v6]:PORT, unix:PATH, systemd; 0: a free port" },
-	{ "host", "NAME", HOSTS, AT(hosts), .help = "also accept requests whose Host header is NAME; repeatable" },
-	{ "cors-origin", "ORIGIN", ORIGINS, AT(origins),
+	{ "host", "NAME", HOSTS, AT(http.hosts), .help = "also accept requests whose Host header is NAME; repeatable" },
+	{ "cors-origin", "ORIGIN", ORIGINS, AT(http.origins),
 	  .help = "let pages of ORIGIN, as https://example.com, ask from a browser; repeatable" },
-	{ "api-keys", "FILE", TEXT, AT(api_keys), .help = "require one of these keys, a line each, but for the page and probes" },
-	{ "tls-cert", "FILE", TEXT, AT(tls_cert), .help = "serve HTTPS with this certificate and its chain (PEM)" },
-	{ "tls-key", "FILE", TEXT, AT(tls_key), .help = "the certificate's private key (PEM)" },
+	{ "api-keys", "FILE", TEXT, AT(http.api_keys),
+	  .help = "require one of these keys, a line each, but for the page and probes" },
+	{ "tls-cert", "FILE", TEXT, AT(http.tls_cert), .help = "serve HTTPS with this certificate and its chain (PEM)" },
+	{ "tls-key", "FILE", TEXT, AT(http.tls_key), .help = "the certificate's private key (PEM)" },
 	{ "device", "DEVICE", DEVICE, AT(engine.device), .fallback = "auto", .help = "compute on auto, cpu, cuda or cuda:N" },
 	{ "cudnn", NULL, CUDNN, AT(engine.kernels), .help = "the old name of --kernels cudnn" },
 	{ "kernels", "KERNELS", WORD, AT(engine.kernels), .words = { "auto", "cudnn", "own" }, .fallback = "auto",
@@ -76,7 +77,7 @@ static const struct flag flags[] = {
 	  .help = "keep at most N connections of an address; 0 is no limit" },
 	{ "drain-delay", "MS", NUMBER, AT(drain_delay_ms), .max = 3600000, .fallback = "0",
 	  .help = "after SIGTERM, answer but be unready for MS milliseconds" },
-	{ "http-threads", "N", NUMBER, AT(http_threads), .min = 2, .max = 64,
+	{ "http-threads", "N", NUMBER, AT(http.n_threads), .min = 2, .max = 64,
 	  .help = "answer HTTP with N threads; without it one a processor, at least 2" },
 	{ "log-level", "LEVEL", CHOICE, AT(log_level), .words = { "debug", "info", "warning", "error" }, .fallback = "info",
 	  .help = "log debug, info, warning or error, and what is worse" },
@@ -279,9 +280,12 @@ static int set(const struct flag *flag, const char *value, struct config *config
 	return -1;
 }
 
-static bool is_repeatable(const struct flag *flag)
+// The length of a repeatable flag's list; NULL if the flag has one value.
+static int *list_length(const struct flag *flag, struct config *config)
 {
-	return flag->kind == MODEL || flag->kind == HOSTS || flag->kind == ORIGINS;
+	return flag->kind == MODEL                            ? &config->n_models
+	       : flag->kind == HOSTS || flag->kind == ORIGINS ? &((struct admission_names *)((char *)config + flag->offset))->n
+							      : NULL;
 }
 
 // The variable of a repeatable flag lists its values, separated by blanks, which are overwritten here.
@@ -289,7 +293,7 @@ static int set_variable(const struct flag *flag, char *value, struct config *con
 {
 	char *rest, *word;
 	int failed;
-	if (!is_repeatable(flag))
+	if (!list_length(flag, config))
 		return set(flag, value, config, e);
 	word = strtok_r(value, " \t\n", &rest);
 	do
@@ -311,8 +315,10 @@ static int set_from_environment(char *const *environ, struct config *config, str
 	return 0;
 }
 
+// A list replaces that of the environment.
 static int set_from_arguments(int argc, char *const *argv, struct config *config, struct err *e)
 {
+	bool seen[N_FLAGS] = { false };
 	for (int i = 1; i < argc; i++) {
 		const char *word = argv[i];
 		if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0) {
@@ -334,6 +340,10 @@ static int set_from_arguments(int argc, char *const *argv, struct config *config
 		const char *value = word[n] ? word + n + 1 : !flag->value ? "1" : i + 1 < argc ? argv[++i] : NULL;
 		if (!value)
 			return err_set(e, "--%s needs a value: --%s %s", flag->name, flag->name, flag->value);
+		int *n_listed = list_length(flag, config);
+		if (n_listed && !seen[flag - flags])
+			*n_listed = 0;
+		seen[flag - flags] = true;
 		if (set(flag, value, config, e))
 			return err_prefix(e, "--%s", flag->name);
 	}
@@ -352,10 +362,10 @@ static int check_together(const struct config *c, struct err *e)
 	if (c->max_delay_us / 1000 >= c->limits.deadline_ms)
 		return err_set(e, "--max-delay-us %d is not less than --deadline-ms %d: every picture would be late",
 			       c->max_delay_us, c->limits.deadline_ms);
-	if (!c->tls_cert != !c->tls_key)
+	if (!c->http.tls_cert != !c->http.tls_key)
 		return err_set(e, "--tls-cert and --tls-key belong together: give both");
-	for (int i = 0; i < c->origins.n; i++)
-		if (c->api_keys && strcmp(c->origins.names[i], "*") == 0)
+	for (int i = 0; i < c->http.origins.n; i++)
+		if (c->http.api_keys && strcmp(c->http.origins.names[i], "*") == 0)
 			return err_set(
 				e, "--cors-origin * is not accepted with --api-keys: name the origins whose pages may use a key");
 	return 0;
@@ -367,24 +377,14 @@ int config_parse(int argc, char *const *argv, char *const *environ, struct confi
 	for (int i = 0; i < N_FLAGS; i++)
 		if (flags[i].fallback && set(&flags[i], flags[i].fallback, &c, e))
 			assert(!"a default that its own flag refuses");
-	// The command line is parsed first, for --help to work whatever the environment holds, and again after it, to override it.
+	// An error in the environment is reported last, so that --help works whatever the environment holds.
+	struct err environment_error;
+	int environment_failed = set_from_environment(environ, &c, &environment_error);
 	if (set_from_arguments(argc, argv, &c, e))
 		return -1;
 	if (!c.help && !c.version) {
-		c.n_models = c.hosts.n = c.origins.n = 0;
-		if (set_from_environment(environ, &c, e))
-			return -1;
-		// Lists of the command line replace those of the environment.
-		int n_models = c.n_models, n_hosts = c.hosts.n, n_origins = c.origins.n;
-		c.n_models = c.hosts.n = c.origins.n = 0;
-		if (set_from_arguments(argc, argv, &c, e))
-			return -1;
-		if (c.n_models == 0)
-			c.n_models = n_models;
-		if (c.hosts.n == 0)
-			c.hosts.n = n_hosts;
-		if (c.origins.n == 0)
-			c.origins.n = n_origins;
+		if (environment_failed)
+			return err_set(e, "%s", environment_error.msg);
 		if (c.n_models == 0)
 			c.models[c.n_models++] = (struct models_spec){ "relu", NULL };
 		c.engine.max_batch = c.max_batch;

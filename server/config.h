@@ -7,8 +7,7 @@
 #include "server/base/health.h"
 #include "server/base/limits.h"
 #include "server/compute/models.h"
-#include "server/http/admission.h"
-#include "server/http/listen.h"
+#include "server/http/http.h"
 #include "server/observe/access_log.h"
 
 #include <stdbool.h>
@@ -23,15 +22,11 @@ struct config {
 	struct engine_choice engine;
 	bool old_cudnn; // the old --cudnn was given instead of --kernels
 	enum health_on_loss on_loss;
-	struct listen_spec listen;
-	struct admission_names hosts, origins; // strings are borrowed as above
-	const char *api_keys; // a file, or NULL
-	const char *tls_cert, *tls_key; // files, or both NULL
+	struct http_options http; // n_threads 0: one for each processor, at least 2; main sets limits, tables and observer
 	int drain_delay_ms; // from unready to the end of accepting connections
 	bool batch_on_cpu; // use the batcher on the CPU, too
 	int max_batch; // pictures in a forward pass
 	int max_delay_us; // how long a picture waits for more of them while the engine is idle
-	int http_threads; // 0: one for each processor, at least 2
 	enum log_level log_level;
 	enum access_log_form access_log;
 	struct limits limits;

@@ -58,7 +58,7 @@ static int raise_descriptor_limit(int n_connections, struct err *e)
 
 static int n_threads(const struct config *config)
 {
-	long n = config->http_threads ? config->http_threads : sysconf(_SC_NPROCESSORS_ONLN);
+	long n = config->http.n_threads ? config->http.n_threads : sysconf(_SC_NPROCESSORS_ONLN);
 	return n < 2 ? 2 : n > 64 ? 64 : (int)n;
 }
 
@@ -168,19 +168,12 @@ static int open_all(struct daemon *d, struct err *e)
 		return -1;
 	set_routes(d);
 	atomic_store(&d->health.open, true);
-	const struct http_options serving = {
-		.listen = &c->listen,
-		.tls_cert = c->tls_cert,
-		.tls_key = c->tls_key,
-		.api_keys = c->api_keys,
-		.hosts = &c->hosts,
-		.origins = &c->origins,
-		.n_threads = n_threads(c),
-		.limits = &c->limits,
-		.tables = d->tables,
-		.n_tables = N_TABLES,
-		.observer = &d->observer,
-	};
+	struct http_options serving = c->http;
+	serving.n_threads = n_threads(c);
+	serving.limits = &c->limits;
+	serving.tables = d->tables;
+	serving.n_tables = N_TABLES;
+	serving.observer = &d->observer;
 	if (http_open(&serving, &d->http, e) || open_watchdog(d, e))
 		return -1;
 	report_listening(d);

@@ -68,9 +68,9 @@ static int open_front(struct http *h, struct err *e)
 {
 	const struct http_options *o = &h->all.options;
 	struct admission *a = &h->all.admission;
-	*a = (struct admission){ .hosts = o->hosts, .origins = o->origins };
+	*a = (struct admission){ .hosts = &o->hosts, .origins = &o->origins };
 	if ((o->api_keys && keys_open(o->api_keys, &a->keys, e)) || load_certificate(h, e) ||
-	    listen_open(o->listen, &h->listener, e))
+	    listen_open(&o->listen, &h->listener, e))
 		return -1;
 	a->loopback = h->listener.loopback;
 	const char *scheme = strncmp(h->listener.address, "unix:", 5) == 0 ? "" : o->tls_cert ? "https://" : "http://";

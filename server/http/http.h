@@ -14,12 +14,12 @@ struct route_table;
 // Connections accepted beyond limits->max_connections, for probes (admission's public paths). Other requests on them get 503.
 enum { HTTP_RESERVE = 32 };
 
-// Everything is borrowed and outlives the server.
+// Pointers are borrowed and outlive the server.
 struct http_options {
-	const struct listen_spec *listen;
+	struct listen_spec listen;
 	const char *tls_cert, *tls_key; // PEM files, or both NULL: no TLS
 	const char *api_keys; // a file of keys (keys.h), or NULL: no key is needed
-	const struct admission_names *hosts, *origins; // see admission.h
+	struct admission_names hosts, origins; // see admission.h
 	int n_threads; // at least 2
 	const struct limits *limits;
 	const struct route_table *tables;
