@@ -215,8 +215,3 @@ void inference_finish(struct route_call *call, struct route_response *response)
 	x->kind->answer(x, response);
 	count_success(x);
 }
-
-void inference_count_seen(struct route_response *response, int digit)
-{
-	response->account.seen[digit]++;
-}

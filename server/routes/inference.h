@@ -27,7 +27,7 @@ struct inference_kind {
 	// is filled with the error.
 	bool (*read)(struct inference *, const struct routes_context *, const struct route_request *, struct route_response *);
 
-	// Writes the answer from job.scores. job.n 0: none of the pictures is usable.
+	// Writes the answer from job.scores, and counts each picture's result in response->account.seen. job.n 0: no picture is usable.
 	void (*answer)(struct inference *, struct route_response *);
 
 	void (*fini)(struct inference *); // frees what read() has allocated
@@ -45,6 +45,3 @@ void inference_discard(struct route_call *call); // NULL is fine
 
 // A reference to the model of that name, NULL for the default. Returns NULL and fills the response with 404 if there is none.
 struct model *inference_model(const struct routes_context *context, const char *name, struct route_response *response);
-
-// Counts a picture's result in the response's account: a digit, ROUTE_REFUSED or ROUTE_UNREADABLE.
-void inference_count_seen(struct route_response *response, int digit);

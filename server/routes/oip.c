@@ -39,25 +39,6 @@ static void answer_server(void *context, const struct route_request *request, st
 	route_answer_uncached(response, &t);
 }
 
-static void answer_live(void *context, const struct route_request *request, struct route_response *response)
-{
-	(void)context, (void)request;
-	struct text t = { 0 };
-	text_append(&t, "{\"live\": true}\n");
-	route_answer_uncached(response, &t);
-}
-
-static void answer_ready(void *context, const struct route_request *request, struct route_response *response)
-{
-	(void)request;
-	const struct routes_context *c = context;
-	struct text t = { 0 };
-	if (health_route_is_ready(c->health, response)) {
-		text_append(&t, "{\"live\": true, \"ready\": true}\n");
-		route_answer_uncached(response, &t);
-	}
-}
-
 static void answer_model_ready(void *context, const struct route_request *request, struct route_response *response)
 {
 	const struct routes_context *c = context;
@@ -303,8 +284,6 @@ static void answer_unload(void *context, const struct route_request *request, st
 const struct route oip_routes[] = {
 	{ .path = "/v2", .method = "GET", .answer = answer_server },
 	{ .path = "/v2/", .method = "GET", .answer = answer_server },
-	{ .path = "/v2/health/live", .method = "GET", .answer = answer_live },
-	{ .path = "/v2/health/ready", .method = "GET", .answer = answer_ready },
 	{ .path = "/v2/models/stats", .method = "GET", .answer = answer_all_stats },
 	{ .path = "/v2/models/*", .method = "GET", .answer = answer_model },
 	{ .path = "/v2/models/*/versions/*", .method = "GET", .answer = answer_model },

@@ -100,14 +100,14 @@ static void answer(struct inference *x, struct route_response *response)
 			struct lenet5_prediction prediction =
 				lenet5_predict(x->job.model->net, x->job.scores + usable * LENET5_DIGITS);
 			write_prediction(&t, &prediction);
-			inference_count_seen(response, prediction.digit);
+			response->account.seen[prediction.digit]++;
 			if (p->explain)
 				write_input(&t, upload->pixels + usable * LENET5_PIXELS);
 			usable++;
 		} else {
 			text_printf(&t, "{\"digit\": null, \"%s\": ", picture->refused ? "reason" : "error");
 			text_quote(&t, picture->error.msg);
-			inference_count_seen(response, picture->refused ? ROUTE_REFUSED : ROUTE_UNREADABLE);
+			response->account.seen[picture->refused ? ROUTE_REFUSED : ROUTE_UNREADABLE]++;
 		}
 		text_append(&t, "}");
 	}

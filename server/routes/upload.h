@@ -21,6 +21,7 @@ struct upload {
 	struct upload_picture *pictures; // [n]
 	int n_usable;
 	uint8_t *pixels; // (n_usable, 28, 28): the usable ones, in order
+	const struct limits *limits; // borrowed
 	int capacity;
 	uint64_t n_decoded; // pixels of all PNGs that are larger than a digit
 };
