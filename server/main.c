@@ -1,6 +1,6 @@
 // lenetd: wires the rooms. Opens from the bottom up (engine, models, batcher, HTTP), waits for a signal, and closes from the top down,
-// so that requests in flight are still answered. When the GPU is lost and the daemon has to exit, the thread that sees it wakes the main
-// thread by the signal GPU_LOST, since that waits for signals only. The signal is ignored if it comes from outside.
+// so that requests in flight are still answered. The main thread waits for signals only. If the GPU is lost and the daemon has to exit,
+// the thread that notices it sends the signal GPU_LOST to the main thread. A GPU_LOST from outside is ignored.
 #include "core/log.h"
 #include "core/version.h"
 #include "kernels/engines.h"
@@ -37,7 +37,7 @@ struct daemon {
 	struct watchdog *watchdog; // or NULL
 };
 
-// Each connection needs a descriptor; threads, files and libraries need some more.
+// Each connection needs a descriptor; threads, files and libraries need about 256 more.
 static int raise_descriptor_limit(int n_connections, struct err *e)
 {
 	rlim_t needed = (rlim_t)n_connections + HTTP_RESERVE + 256;
@@ -180,7 +180,7 @@ static int open_all(struct daemon *d, struct err *e)
 	return 0;
 }
 
-// False: a file is still being read, and what the reading thread uses is left open.
+// False: the loader is still reading a file, and everything that it uses is left open.
 static bool close_all(struct daemon *d)
 {
 	watchdog_close(d->watchdog);
@@ -216,14 +216,14 @@ static const char *await_stop(struct daemon *d, const sigset_t *signals)
 	}
 }
 
-// Turns unready and goes on answering for delay_ms, so that load balancers that watch /readyz send requests elsewhere.
+// Makes the daemon unready and goes on answering for delay_ms, so that load balancers see it in /readyz and send requests elsewhere.
 static void wait_drain_delay(struct daemon *d, const char *reason, int delay_ms)
 {
 	struct timespec left = { delay_ms / 1000, delay_ms % 1000 * 1000000L };
 	atomic_store(&d->health.open, false);
 	http_close_after_answers(d->http);
 	if (delay_ms) {
-		log_info("%s: unready, answering for %d ms more", reason, delay_ms);
+		log_info("%s: unready; still answering for %d ms", reason, delay_ms);
 		while (nanosleep(&left, &left) && errno == EINTR)
 			;
 	}
@@ -231,7 +231,7 @@ static void wait_drain_delay(struct daemon *d, const char *reason, int delay_ms)
 
 static int serve(const struct config *config)
 {
-	// Blocked before any thread starts, so that all threads inherit it and the signals wait for sigwait.
+	// Block the signals before any thread starts: all threads inherit the mask, and sigwait receives the signals.
 	sigset_t stop, all;
 	sigemptyset(&stop);
 	sigaddset(&stop, SIGTERM);
@@ -265,7 +265,7 @@ static int serve(const struct config *config)
 	int status = failed || health_must_exit(&d.health) ? EXIT_FAILURE : EXIT_SUCCESS;
 	if (!closed) {
 		log_warning("exiting: a file is still being read and did not finish in time");
-		_exit(status); // the reading thread still uses what would be freed
+		_exit(status); // the loader still uses what would be freed
 	}
 	observer_close(&d.observer);
 	return status;
@@ -290,8 +290,8 @@ int main(int argc, char **argv)
 		return EXIT_SUCCESS;
 	}
 	log_set_level(config.log_level);
-	// Limit fragmentation by an arena for each thread and by a growing mmap threshold: with glibc's defaults the daemon grew by 8 % in
-	// 1,000 loads of a model under load (tests/system/soak).
+	// One arena and a fixed mmap threshold limit fragmentation: with glibc's defaults, an arena for each thread and a threshold that
+	// grows, the daemon grew by 8 % in 1,000 loads of a model under load (tests/system/soak).
 	mallopt(M_ARENA_MAX, 1);
 	mallopt(M_MMAP_THRESHOLD, 128 << 10);
 	return serve(&config);

@@ -1,5 +1,5 @@
-// route: HTTP as a handler sees it: a request, the response that it fills, and the table that leads to it. Knows no sockets:
-// http/exchange.c brings requests and sends responses, and a test may do the same.
+// route: HTTP as a handler sees it: the request, the response that the handler fills, and the table of routes. Knows no sockets:
+// http/exchange.c passes requests in and sends the responses, and so may a test.
 #pragma once
 
 #include "core/text.h"
@@ -11,7 +11,7 @@
 
 enum { ROUTE_MAX_ARGUMENTS = 16, ROUTE_MAX_HEADERS = 20, ROUTE_MAX_CALLS = 64, ROUTE_MAX_PARTS = 2, ROUTE_MAX_PART = 64 };
 
-enum { ROUTE_CLIENT_GONE = 499 }; // the client has disconnected: a status that is neither sent nor counted
+enum { ROUTE_CLIENT_GONE = 499 }; // the client has disconnected: this status is neither sent nor counted
 
 struct route_argument {
 	const char *name, *value; // of the query; value is "" where the URL has none
@@ -45,7 +45,7 @@ struct route_header {
 // The stages of a request with pictures.
 enum route_stage { ROUTE_DECODE, ROUTE_QUEUE, ROUTE_COMPUTE, ROUTE_N_STAGES };
 
-// Why the daemon refuses a request that it might answer at another time or from another client.
+// Why the daemon rejects a request that it would accept at another time or from another client.
 enum route_rejection {
 	ROUTE_NOT_REJECTED,
 	ROUTE_QUEUE_FULL,
@@ -62,7 +62,7 @@ enum route_rejection {
 // The result for a picture, beside the digits 0 to 9.
 enum { ROUTE_REFUSED = 10, ROUTE_UNREADABLE, ROUTE_N_SEEN };
 
-// What a route reports of a request beside the answer, for metrics, the header Server-Timing and the access log.
+// What a route reports about a request, for metrics, the header Server-Timing and the access log.
 struct route_account {
 	char model[64]; // its name, or ""
 	int n_pictures; // in the request
@@ -82,7 +82,7 @@ struct route_response {
 	size_t n_body; // under 304 the size that 200 would send (RFC 9110 section 8.6); no body is sent then
 	char *owned; // freed with the response: the body, or NULL if that is constant
 	int n_headers;
-	struct route_header headers[ROUTE_MAX_HEADERS]; // strings are constant or the call's, which outlives its response
+	struct route_header headers[ROUTE_MAX_HEADERS]; // strings are constants, or belong to the call, which outlives its response
 	struct route_account account;
 };
 

@@ -1,6 +1,6 @@
-// The queue is a linked list of jobs in their requests' memory, so nothing is allocated after batcher_open. Pictures are taken from
-// its head until a batch is full: small jobs share a batch, and a big one is split over several. Only the head can be partly taken.
-// A batch is a list of pieces of jobs; its pictures and scores have buffers of their own.
+// The queue is a linked list of jobs in their requests' memory, so nothing is allocated after batcher_open. The thread takes pictures
+// from its head until a batch is full: small jobs share a batch, and a large job is split over several. Only the head can be partly
+// taken. A batch is a list of pieces of jobs; its pictures and scores are copied to and from the batcher's buffers.
 #include "server/compute/batcher.h"
 
 #include "core/clock.h"
@@ -52,7 +52,7 @@ static struct job *pop(struct batcher *b)
 	return job;
 }
 
-// Whether a job that has not begun is not to be computed; its result then says why.
+// Whether to drop a job that has not begun. Sets its result to the reason.
 static bool is_dropped(struct job *job, int64_t now)
 {
 	if (job->n_taken)
@@ -61,7 +61,7 @@ static bool is_dropped(struct job *job, int64_t now)
 	return job->result != JOB_OK;
 }
 
-// Waits for the next batch and takes it off the queue. Jobs that need no computing go to the list *dropped.
+// Waits for the next batch and takes it off the queue. Moves jobs that are late or gone to the list *dropped.
 // False: stopping, and the queue is empty.
 static bool take_batch(struct batcher *b, struct job **dropped)
 {
@@ -108,7 +108,7 @@ static void finish(struct job *job, enum job_result result)
 	job->done(job->done_arg);
 }
 
-// All jobs of a batch are of one model, and so is their pass_count; probes have none.
+// All jobs of a batch have one model, so they have one pass_count; probes have none.
 static void count_passes(const struct batcher *b)
 {
 	struct pass_count *passes = NULL;

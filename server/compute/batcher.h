@@ -1,5 +1,5 @@
-// batcher: gathers pictures of many requests into forward passes. One thread owns an engine context, with a bounded queue in front
-// of it. An idle engine computes what is queued at once; while it is busy, the next batch gathers.
+// batcher: gathers pictures of many requests into forward passes. One thread owns an engine context and takes jobs from a bounded
+// queue. It computes queued pictures as soon as the engine is idle; while the engine is busy, the next batch gathers.
 #pragma once
 
 #include "server/compute/job.h"
@@ -16,9 +16,9 @@ struct batcher_options {
 	struct metrics *metrics; // counts the forward passes; borrowed
 };
 
-// What to do next: a pure function, apart from the thread that acts on it.
+// Decides what to do next. Pure; the thread acts on it.
 struct batcher_plan {
-	int launch; // so many pictures now, or 0
+	int launch; // pictures to compute now, or 0
 	int64_t wait_us; // if launch is 0: plan again after this time or when something changes; -1: only when something changes
 };
 struct batcher_plan batcher_plan(const struct batcher_options *options, int n_queued, int64_t oldest_wait_us, bool stopping);

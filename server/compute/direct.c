@@ -1,4 +1,4 @@
-// The idle contexts are a stack: the memory of the one used last is still in a cache.
+// The idle contexts are a stack, since the memory of the last used one is still in a cache.
 #include "server/compute/direct.h"
 
 #include "core/clock.h"
@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { PASS = 16 }; // pictures; more would not be faster, and take more memory a caller
+enum { PASS = 16 }; // pictures; more would not be faster, and would take more memory for each caller
 
 struct direct {
 	struct metrics *metrics;

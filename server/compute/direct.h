@@ -1,4 +1,4 @@
-// direct: forward passes on the calling threads, for an engine that is quick (core/engine.h). On a CPU, handing a picture to the
+// direct: runs forward passes on the calling threads, for an engine that is quick (core/engine.h). On a CPU, handing a picture to the
 // batcher and waking up for its scores costs about as much as computing it (docs/bench.md). There is no queue.
 #pragma once
 

@@ -1,5 +1,5 @@
-// job: some pictures of one request on their way through an engine. Routes turn bytes into jobs and jobs' results into answers; the
-// batcher (batcher.h) or the calling thread (direct.h) computes them. Jobs of any routes share forward passes.
+// job: pictures of one request that an engine computes. Routes decode requests into jobs and write answers from their results. The
+// batcher (batcher.h) or the calling thread (direct.h) computes the jobs of all routes, which share forward passes.
 #pragma once
 
 #include "core/engine.h"

@@ -1,5 +1,5 @@
-// loader_stop may hand back the current job while its model is being read. So the thread keeps a copy of the name, and checks
-// afterwards whether the job is still there.
+// loader_stop may complete the current job while its model is still being read. So the thread keeps a copy of the name, and checks after
+// the read whether the job is still its own.
 #include "server/compute/loader.h"
 
 #include "core/clock.h"
@@ -15,7 +15,7 @@ struct loader {
 	struct loader_job *head, **tail;
 	int n_waiting;
 	bool reload, busy;
-	struct loader_job *current; // being loaded, and not handed back yet
+	struct loader_job *current; // being loaded; NULL: none, or loader_stop has completed it
 
 	char name[MODELS_MAX_NAME]; // the thread's own: the name in the current job
 };
@@ -119,7 +119,7 @@ void loader_reload(struct loader *l)
 	pthread_mutex_unlock(&l->thread.lock);
 }
 
-// Hands back a list of jobs that will not be loaded.
+// Completes a list of jobs that will not be loaded.
 static void cancel(struct loader_job *job)
 {
 	while (job) {

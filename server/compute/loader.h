@@ -1,5 +1,5 @@
-// loader: a thread of its own that loads models, one after the other, and whatever else SIGHUP has the daemon read again. Files may
-// lie on storage that stalls, and a read cannot be cancelled, so no other thread waits for one.
+// loader: a thread that loads models one after another, and reads all files again after SIGHUP. Files may lie on storage that stalls,
+// and a read cannot be cancelled, so only this thread reads files while the daemon serves.
 #pragma once
 
 #include "core/err.h"
@@ -40,11 +40,11 @@ int loader_open(const struct loader_options *options, struct loader **loader, st
 // LOADER_OK: done will be called, maybe before this returns. Otherwise it will not. Any thread.
 enum loader_result loader_submit(struct loader *loader, struct loader_job *job);
 
-// Has reload() called on the loader's thread before the next job. Several calls before it begins count as one. Any thread.
+// Requests a call of reload() on the loader's thread before the next job. Several requests before it begins count as one. Any thread.
 void loader_reload(struct loader *loader);
 
-// Ends the thread. Waiting jobs are done with LOADER_STOPPED at once, the current one after timeout_ms. False: the thread is still
-// reading, and whatever it uses, the loader included, must stay until the process ends. NULL: true.
+// Ends the thread. Waiting jobs are done with LOADER_STOPPED at once, and the current one if it is not done after timeout_ms. False: the
+// thread is still reading, so everything that it uses, and the loader, must stay until the process ends. NULL: true.
 bool loader_stop(struct loader *loader, int timeout_ms);
 
 void loader_close(struct loader *loader); // after loader_stop returned true; NULL is fine

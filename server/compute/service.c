@@ -1,4 +1,4 @@
-// The watchdog's probe is a job of a built-in digit for the first model. There is one, so it lives in the service.
+// The watchdog's probe is a job of one built-in digit for the default model. Only one runs at a time, so its memory is in the service.
 #include "server/compute/service.h"
 
 #include "core/builtin.h"

@@ -1,5 +1,5 @@
-// http: the HTTP server. With exchange.h the only user of libmicrohttpd: brings requests to routes, sends their responses, enforces
-// the limits.
+// http: the HTTP server: passes requests to routes, sends their responses, and enforces the limits. Only this module and exchange.c use
+// libmicrohttpd.
 #pragma once
 
 #include "core/err.h"
@@ -36,11 +36,11 @@ const char *http_address(const struct http *http); // "http://127.0.0.1:8080", "
 // says why the last one did. Any thread.
 int http_load_all(struct http *http, struct err *e);
 
-// Serves a connected socket as if it had been accepted, by thread fd % n_threads, or by another if that one has no room. -1: none has
-// room. Takes ownership of fd.
+// Serves a connected socket as if it had been accepted: on thread fd % n_threads, or on another if that thread has no room. -1: no thread
+// has room. Takes ownership of fd.
 int http_add_connection(struct http *http, int fd);
 
-// From now on every answer closes its connection, so that clients reconnect, maybe to another daemon.
+// Makes every answer from now on close its connection, so that clients reconnect, perhaps to another daemon.
 void http_close_after_answers(struct http *http);
 
 // Stops accepting connections, and returns when all requests are answered, including those of connections in the backlog. Deadlines

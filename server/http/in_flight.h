@@ -1,5 +1,4 @@
-// in_flight: counts connections against their limit, and requests that are not answered yet, so that a draining server knows when
-// it is done. Any thread.
+// in_flight: counts connections against their limit, and requests in flight, so that a draining server knows when it is done. Any thread.
 #pragma once
 
 #include <pthread.h>
@@ -26,7 +25,7 @@ struct in_flight_connection {
 void in_flight_init(struct in_flight *in_flight, int max_connections);
 void in_flight_fini(struct in_flight *in_flight);
 
-// The caller has accepted a connection, which another thread will begin; or, after all, will not.
+// Count a connection that the caller has accepted and another thread will begin, or that will not begin after all.
 void in_flight_accept(struct in_flight *in_flight);
 void in_flight_cancel_accept(struct in_flight *in_flight);
 

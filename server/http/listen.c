@@ -1,7 +1,7 @@
 // A name may have several addresses; the first that can be bound is used.
 //
-// SO_REUSEPORT is not offered: each listener would have a backlog of its own, which is reset when its daemon ends. A socket that a
-// supervisor holds has one backlog, which the next daemon accepts from.
+// There is no option for SO_REUSEPORT: each listener would have its own backlog, which the kernel resets when the daemon ends. A socket
+// that a supervisor holds has one backlog, from which the next daemon accepts.
 #include "server/http/listen.h"
 
 #include <errno.h>

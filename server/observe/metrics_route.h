@@ -1,4 +1,4 @@
-// metrics_route: GET /metrics: the counters of metrics.h, and the state of the daemon's parts.
+// metrics_route: GET /metrics: the counters of metrics.h, the state of the daemon's parts, and the resources of its process.
 #pragma once
 
 #include "core/engine.h"

@@ -1,4 +1,4 @@
-// Sums stay integers: a double would lose the nanoseconds of a long sum.
+// Sums stay integers: a double would lose the nanoseconds of a large sum.
 #include "server/observe/prometheus_text.h"
 
 #include <inttypes.h>

@@ -1,5 +1,5 @@
-// start() reads the body and decodes its pictures into the call's job. The service computes it, on this thread together with the jobs
-// of other calls or on the batcher's. finish() writes the answer.
+// start() reads the request and decodes its pictures into the call's job. The service computes the job, on this thread together with the
+// jobs of other calls, or on the batcher's. finish() writes the answer.
 #include "server/routes/inference.h"
 
 #include "core/clock.h"

@@ -1,5 +1,5 @@
-// inference: what the routes that compute pictures have in common: a call (base/route.h) with one job, from the request to the answer.
-// A struct inference_kind holds the differences: how to read the body and how to write the answer.
+// inference: the common part of the routes that compute pictures: a call (base/route.h) with one job, from the request to the answer.
+// A struct inference_kind holds their differences: how to read a request and how to write its answer.
 #pragma once
 
 #include "server/base/limits.h"

@@ -1,4 +1,4 @@
-// Requests and answers carry tensors. Pixels are taken as ink without any preparation: clients of this protocol do that themselves.
+// Requests and answers carry tensors. Pixels are used as ink as they are: clients of this protocol prepare their pictures themselves.
 #include "server/routes/oip.h"
 
 #include "server/routes/inference.h"

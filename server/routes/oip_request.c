@@ -1,5 +1,5 @@
-// A message begins with the field's path in the JSON, so that a person finds its place in a program's request. Functions return 0, or
-// the status and a message for the sender.
+// A message begins with the path of the field in the JSON, so that a developer finds it in the request. Functions return 0, or a status
+// and a message for the sender.
 #include "server/routes/oip_request.h"
 
 #include "server/routes/json.h"
@@ -30,7 +30,7 @@ void oip_request_free(struct oip_request *request)
 	*request = (struct oip_request){ 0 };
 }
 
-// null counts as missing: some clients write every field that they know.
+// A null counts as missing: some clients write every field that they know.
 static const cJSON *member(const cJSON *object, const char *name)
 {
 	const cJSON *item = cJSON_GetObjectItemCaseSensitive(object, name);
@@ -177,7 +177,7 @@ static int read_datatype(const cJSON *input, struct input *in, struct err *e)
 	return 0;
 }
 
-// Finds the data: in the JSON, or all n bytes behind it.
+// Finds the data of the input: in the JSON, or in the n bytes behind it.
 static int read_place(const cJSON *input, const uint8_t *binary, size_t n, struct input *in, struct err *e)
 {
 	const cJSON *parameters;
@@ -202,7 +202,7 @@ static int read_place(const cJSON *input, const uint8_t *binary, size_t n, struc
 	return 0;
 }
 
-// Larger values make sums overflow, and a network's scores for infinity or NaN look like an answer.
+// Larger values make sums overflow, and the scores for infinity or NaN would look like an answer.
 #define NO_INK "no number from -1e6 to 1e6; ink goes from 0, the ground, to 1"
 static bool is_ink(float value)
 {

@@ -1,4 +1,4 @@
-// Unknown query parameters are refused, so that a misspelt one, or one of a later version, is not ignored silently.
+// Unknown query parameters are errors, so that a misspelt one, or one of a later version, is not ignored silently.
 #include "server/routes/inference.h"
 #include "server/routes/upload.h"
 
@@ -78,7 +78,7 @@ static void write_input(struct text *t, const uint8_t *pixels)
 	text_append(t, "]");
 }
 
-// The answer begins with `error` if none of the pictures could be used.
+// The answer begins with `error` if no picture is usable.
 static void answer(struct inference *x, struct route_response *response)
 {
 	const struct predict *p = (const struct predict *)x;

@@ -1,5 +1,5 @@
-// Every format ends in read_png() or read_pixels(), so a picture gives the same digit in all of them. A bad picture gets its own error;
-// only a body that cannot be parsed, or exceeds a limit, is an error of the request. Functions return 0 or the request's status.
+// Every format ends in read_png() or read_pixels(), so a picture gives the same digit in all formats. A bad picture has its own error; the
+// request fails only if its body cannot be parsed or exceeds a limit. Functions return 0, or the request's status and e.
 #include "server/routes/upload.h"
 
 #include "core/digit.h"
@@ -74,7 +74,7 @@ static const char *name_format(const uint8_t *bytes, size_t n)
 	return NULL;
 }
 
-// Checks the pixels of all PNGs so far with this one. A PNG that is too large by itself will not be decoded, so it does not count.
+// Checks the sum of the pixels of all PNGs up to this one. A PNG that is too large by itself is not decoded, so it does not count.
 static int count_pixels(struct upload *u, const uint8_t *bytes, size_t n, struct err *e)
 {
 	uint64_t n_pixels = image_n_pixels(bytes, n), max = (uint64_t)u->limits->max_pixels;

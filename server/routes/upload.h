@@ -10,7 +10,7 @@
 
 // One picture of the request, or its error.
 struct upload_picture {
-	int status; // 0: usable; else what a request with this picture alone would get: 400, 413, 415, 422
+	int status; // 0: usable; else the status of a request with this picture alone: 400, 413, 415, 422, 500
 	bool refused; // it was read but has no digit; false: it could not be read
 	struct err error; // for the sender, if status is not 0
 };

@@ -174,10 +174,10 @@ TEST(config_says_what_is_wrong)
 	static const struct {
 		const char *flags, *variables, *message;
 	} cases[] = {
-		{ "--nonsense", "", "\"--nonsense\" is no flag of lenetd" },
-		{ "model.bin", "", "\"model.bin\" is no flag of lenetd" },
-		{ "--max", "", "\"--max\" is no flag of lenetd" },
-		{ "--", "", "\"--\" is no flag of lenetd" },
+		{ "--nonsense", "", "\"--nonsense\" is not a flag of lenetd" },
+		{ "model.bin", "", "\"model.bin\" is not a flag of lenetd" },
+		{ "--max", "", "\"--max\" is not a flag of lenetd" },
+		{ "--", "", "\"--\" is not a flag of lenetd" },
 		{ "--model", "", "--model needs a value: --model [NAME=]FILE" },
 		{ "--model=", "", "--model: has an empty value" },
 		{ "--max-batch 0", "", "--max-batch: \"0\" is not accepted: give a whole number from 1 to 4096" },
@@ -197,7 +197,7 @@ TEST(config_says_what_is_wrong)
 		{ "--device cuda:", "", "give auto, cpu, cuda or cuda:N" },
 		{ "--isa sse2", "", "--isa: \"sse2\" is not accepted: give avx512, avx2 or portable" },
 		{ "", "LENETD_ISA=AVX2", "environment variable LENETD_ISA: \"AVX2\" is not accepted" },
-		{ "--cudnn 1", "", "\"1\" is no flag of lenetd" },
+		{ "--cudnn 1", "", "\"1\" is not a flag of lenetd" },
 		{ "--kernels ours", "", "--kernels: \"ours\" is not accepted: give auto, cudnn or own" },
 		{ "--cudnn=yes", "", "--cudnn: \"yes\" is not accepted: give 1 or 0" },
 		{ "--tf32=10", "", "--tf32: \"10\" is not accepted: give 1 or 0" },

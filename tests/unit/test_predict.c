@@ -411,7 +411,8 @@ TEST(api_ready_after_a_loss)
 	} cases[] = {
 		{ HEALTH_LOSS_CPU, 200, false, "" },
 		{ HEALTH_LOSS_UNREADY, 503, false, "not ready: lost cuda (a card): it fell off; the CPU goes on" },
-		{ HEALTH_LOSS_EXIT, 503, true, "not ready: lost cuda (a card): it fell off; the CPU answers what is in flight" },
+		{ HEALTH_LOSS_EXIT, 503, true,
+		  "not ready: lost cuda (a card): it fell off; the CPU answers the requests in flight" },
 	};
 	const struct err why = { "it fell off" };
 	log_set_level(LOG_ERROR + 1); // what is logged here is no error of the tests
