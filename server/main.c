@@ -13,6 +13,7 @@
 #include "server/supervise/watchdog.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
@@ -260,7 +261,7 @@ static int serve(const struct config *config)
 	if (!failed) {
 		uint64_t n_passes, n_pictures;
 		metrics_passes(d.observer.metrics, &n_passes, &n_pictures);
-		log_info("done: %llu pictures in %llu passes", (unsigned long long)n_pictures, (unsigned long long)n_passes);
+		log_info("done: %" PRIu64 " pictures in %" PRIu64 " passes", n_pictures, n_passes);
 	}
 	int status = failed || health_must_exit(&d.health) ? EXIT_FAILURE : EXIT_SUCCESS;
 	if (!closed) {

@@ -10,8 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { N_PIXELS = LENET5_PIXELS, N_SCORES = LENET5_DIGITS };
-
 // Pictures first..first+n-1 of a job.
 struct piece {
 	struct job *job;
@@ -134,10 +132,10 @@ static int forward(struct batcher *b, struct err *e)
 	size_t at = 0;
 	for (const struct piece *p = b->pieces; p < b->pieces + b->n_pieces; p++) {
 		if (pixels)
-			memcpy(pixels + at, p->job->pixels + (size_t)p->first * N_PIXELS, (size_t)p->n * N_PIXELS);
+			memcpy(pixels + at, p->job->pixels + (size_t)p->first * LENET5_PIXELS, (size_t)p->n * LENET5_PIXELS);
 		else
 			job_ink(p->job, p->first, p->n, ink + at);
-		at += (size_t)p->n * N_PIXELS;
+		at += (size_t)p->n * LENET5_PIXELS;
 	}
 	return pixels ? engine_forward_pixels(b->context, model, pixels, b->n_batch, b->scores, e)
 		      : engine_forward(b->context, model, ink, b->n_batch, b->scores, e);
@@ -157,8 +155,8 @@ static void compute_batch(struct batcher *b)
 	for (int i = 0; i < b->n_pieces; i++) {
 		const struct piece *p = &b->pieces[i];
 		struct job *job = p->job;
-		memcpy(job->scores + (size_t)p->first * N_SCORES, scores, (size_t)p->n * N_SCORES * sizeof *scores);
-		scores += p->n * N_SCORES;
+		memcpy(job->scores + (size_t)p->first * LENET5_DIGITS, scores, (size_t)p->n * LENET5_DIGITS * sizeof *scores);
+		scores += p->n * LENET5_DIGITS;
 		job->n_scored += p->n;
 		if (!job->started_ns)
 			job->started_ns = started_ns;
@@ -210,7 +208,7 @@ int batcher_open(struct engine *engine, const struct batcher_options *options, s
 	b->tail = &b->head;
 
 	size_t n = (size_t)options->max_batch;
-	b->scores = calloc(n * N_SCORES, sizeof *b->scores);
+	b->scores = calloc(n * LENET5_DIGITS, sizeof *b->scores);
 	b->pieces = malloc(n * sizeof *b->pieces);
 	if (!b->scores || !b->pieces) {
 		err_set(e, "no memory for batches of %d pictures", options->max_batch);
@@ -236,9 +234,9 @@ enum job_result batcher_submit(struct batcher *b, struct job *job)
 	pthread_mutex_lock(&b->thread.lock);
 	enum job_result result = JOB_OK;
 	if (b->thread.stopping) {
-		result = JOB_STOPPED;
+		result = job->result = JOB_STOPPED;
 	} else if (job->n > b->options.queue - b->n_queued) {
-		result = JOB_FULL;
+		result = job->result = JOB_FULL;
 	} else {
 		*b->tail = job;
 		b->tail = &job->next;

@@ -26,7 +26,7 @@ struct batcher_plan batcher_plan(const struct batcher_options *options, int n_qu
 // Opens a context of `engine`, which has to outlive the batcher, and starts the thread.
 int batcher_open(struct engine *engine, const struct batcher_options *options, struct batcher **batcher, struct err *e);
 
-// JOB_OK: done will be called, maybe before this returns. JOB_FULL, JOB_STOPPED: it will not. Any thread.
+// JOB_OK: done will be called, perhaps before this returns. JOB_FULL, JOB_STOPPED: it will not, and job->result is the same. Any thread.
 enum job_result batcher_submit(struct batcher *batcher, struct job *job);
 
 int batcher_depth(struct batcher *batcher); // pictures that are waiting; any thread

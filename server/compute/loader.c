@@ -98,9 +98,9 @@ enum loader_result loader_submit(struct loader *l, struct loader_job *job)
 	job->next = NULL;
 	pthread_mutex_lock(&l->thread.lock);
 	if (l->thread.stopping) {
-		result = LOADER_STOPPED;
+		result = job->result = LOADER_STOPPED;
 	} else if (l->n_waiting == LOADER_MAX_WAITING) {
-		result = LOADER_FULL;
+		result = job->result = LOADER_FULL;
 	} else {
 		*l->tail = job;
 		l->tail = &job->next;

@@ -37,7 +37,7 @@ struct loader_options {
 
 int loader_open(const struct loader_options *options, struct loader **loader, struct err *e);
 
-// LOADER_OK: done will be called, maybe before this returns. Otherwise it will not. Any thread.
+// LOADER_OK: done will be called, perhaps before this returns. Otherwise it will not, and job->result is the same. Any thread.
 enum loader_result loader_submit(struct loader *loader, struct loader_job *job);
 
 // Requests a call of reload() on the loader's thread before the next job. Several requests before it begins count as one. Any thread.

@@ -10,6 +10,7 @@
 #include <arpa/inet.h>
 #include <assert.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <limits.h>
 #include <netinet/in.h>
 #include <poll.h>
@@ -60,8 +61,7 @@ static void format_text(const struct request_record *r, const char *client, cons
 	char status[16] = "-";
 	if (r->status)
 		snprintf(status, sizeof status, "%d", r->status);
-	put(line, n, "%s %s %s %s %s in=%llu out=%llu", time, client, r->method, r->path, status, (unsigned long long)r->n_in,
-	    (unsigned long long)r->n_out);
+	put(line, n, "%s %s %s %s %s in=%" PRIu64 " out=%" PRIu64, time, client, r->method, r->path, status, r->n_in, r->n_out);
 	if (r->status)
 		put(line, n, " ms=%.3f", ms(r->took_ns));
 	for (int i = 0; i < ROUTE_N_STAGES; i++)
@@ -82,7 +82,7 @@ static void format_json(const struct request_record *r, const char *client, cons
 		put(line, n, "%d, \"duration_ms\": %.3f", r->status, ms(r->took_ns));
 	else
 		put(line, n, "null");
-	put(line, n, ", \"bytes_in\": %llu, \"bytes_out\": %llu", (unsigned long long)r->n_in, (unsigned long long)r->n_out);
+	put(line, n, ", \"bytes_in\": %" PRIu64 ", \"bytes_out\": %" PRIu64, r->n_in, r->n_out);
 	for (int i = 0; i < ROUTE_N_STAGES; i++)
 		if (a->stages & 1u << i)
 			put(line, n, ", \"%s_ms\": %.3f", request_record_stages[i], ms(a->ns[i]));
@@ -196,8 +196,8 @@ static uint64_t write_lines(struct access_log *a, const char *bytes, size_t n, b
 static void report(struct access_log *a, uint64_t n_dropped)
 {
 	if (n_dropped > a->n_reported)
-		log_warning("access log: %llu lines dropped: the reader of standard output is slow or gone",
-			    (unsigned long long)(n_dropped - a->n_reported));
+		log_warning("access log: %" PRIu64 " lines dropped: the reader of standard output is slow or gone",
+			    n_dropped - a->n_reported);
 	a->n_reported = n_dropped;
 }
 

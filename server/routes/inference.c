@@ -33,11 +33,8 @@ static void submit(struct route_call *call, void (*done)(void *), void *arg)
 	struct inference *x = inference_of(call);
 	x->job.done = done;
 	x->job.done_arg = arg;
-	enum job_result result = service_submit(x->service, &x->job);
-	if (result != JOB_OK) { // done() will not be called
-		x->job.result = result;
+	if (service_submit(x->service, &x->job) != JOB_OK)
 		done(arg);
-	}
 }
 
 static const struct route_worker here = { .compute = compute }, batcher = { .submit = submit };

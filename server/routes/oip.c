@@ -8,6 +8,7 @@
 #include "server/routes/json.h"
 #include "server/routes/oip_response.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -104,7 +105,7 @@ static void answer_config(void *context, const struct route_request *request, st
 
 static void write_duration(struct text *t, const char *name, uint64_t n, uint64_t ns)
 {
-	text_printf(t, "\"%s\": {\"count\": %llu, \"ns\": %llu}, ", name, (unsigned long long)n, (unsigned long long)ns);
+	text_printf(t, "\"%s\": {\"count\": %" PRIu64 ", \"ns\": %" PRIu64 "}, ", name, n, ns);
 }
 
 static void write_statistics(struct text *t, const struct model *model)
@@ -112,10 +113,10 @@ static void write_statistics(struct text *t, const struct model *model)
 	const struct models_statistics *s = model->statistics;
 	uint64_t n = s->n_success;
 	text_printf(t,
-		    "{\"name\": \"%s\", \"version\": \"" OIP_VERSION "\", \"last_inference\": %llu, \"inference_count\": %llu, "
-		    "\"execution_count\": %llu, \"inference_stats\": {",
-		    model->name, (unsigned long long)s->last_ms, (unsigned long long)s->passes.pictures,
-		    (unsigned long long)s->passes.passes);
+		    "{\"name\": \"%s\", \"version\": \"" OIP_VERSION "\", \"last_inference\": %" PRIu64
+		    ", \"inference_count\": %" PRIu64 ", "
+		    "\"execution_count\": %" PRIu64 ", \"inference_stats\": {",
+		    model->name, s->last_ms, s->passes.pictures, s->passes.passes);
 	write_duration(t, "success", n, s->success_ns);
 	write_duration(t, "fail", s->n_fail, s->fail_ns);
 	write_duration(t, "queue", n, s->queue_ns);
@@ -210,11 +211,8 @@ static void load_submit(struct route_call *call, void (*done)(void *), void *don
 	struct load_call *load = (struct load_call *)call;
 	load->job.done = done;
 	load->job.done_arg = done_arg;
-	enum loader_result result = loader_submit(load->loader, &load->job);
-	if (result != LOADER_OK) { // done() will not be called
-		load->job.result = result;
+	if (loader_submit(load->loader, &load->job) != LOADER_OK)
 		done(done_arg);
-	}
 }
 
 static struct route_call *load_start(void *context, const struct route_request *request, struct route_response *response)

@@ -4,6 +4,7 @@
 
 #include "core/digit.h"
 #include "core/image.h"
+#include "core/lenet5.h"
 #include "server/routes/json.h"
 #include "server/routes/multipart.h"
 
@@ -11,8 +12,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-
-enum { SIDE = 28, N_PIXELS = SIDE * SIDE };
 
 void upload_free(struct upload *upload)
 {
@@ -38,7 +37,7 @@ static int add(struct upload *u, struct upload_picture **picture, struct err *e)
 		if (!pictures)
 			return no_memory(e);
 		u->pictures = pictures;
-		void *pixels = realloc(u->pixels, (size_t)capacity * N_PIXELS);
+		void *pixels = realloc(u->pixels, (size_t)capacity * LENET5_PIXELS);
 		if (!pixels)
 			return no_memory(e);
 		u->pixels = pixels;
@@ -51,7 +50,7 @@ static int add(struct upload *u, struct upload_picture **picture, struct err *e)
 
 static void normalise(struct upload *u, const struct image *image, struct upload_picture *p)
 {
-	switch (digit_from_image(image, u->pixels + (size_t)u->n_usable * N_PIXELS, &p->error)) {
+	switch (digit_from_image(image, u->pixels + (size_t)u->n_usable * LENET5_PIXELS, &p->error)) {
 	case DIGIT_OK:
 		u->n_usable++;
 		return;
@@ -78,7 +77,7 @@ static const char *name_format(const uint8_t *bytes, size_t n)
 static int count_pixels(struct upload *u, const uint8_t *bytes, size_t n, struct err *e)
 {
 	uint64_t n_pixels = image_n_pixels(bytes, n), max = (uint64_t)u->limits->max_pixels;
-	if (n_pixels <= N_PIXELS || n_pixels > max)
+	if (n_pixels <= LENET5_PIXELS || n_pixels > max)
 		return 0;
 	u->n_decoded += n_pixels;
 	if (u->n_decoded <= max)
@@ -172,22 +171,22 @@ static int read_base64(struct upload *u, const cJSON *item, struct upload_pictur
 
 static void read_pixels(struct upload *u, const cJSON *item, struct upload_picture *p)
 {
-	uint8_t pixels[N_PIXELS];
+	uint8_t pixels[LENET5_PIXELS];
 	int n = 0;
 	const cJSON *number;
 	cJSON_ArrayForEach(number, item)
 	{
 		double v = cJSON_GetNumberValue(number); // NaN if it is none
-		if (n == N_PIXELS || !cJSON_IsArray(item) || !(v >= 0 && v <= 255))
+		if (n == LENET5_PIXELS || !cJSON_IsArray(item) || !(v >= 0 && v <= 255))
 			break;
 		pixels[n++] = (uint8_t)(v + 0.5);
 	}
-	if (number || n != N_PIXELS) {
+	if (number || n != LENET5_PIXELS) {
 		p->status =
 			err_status(&p->error, 400, "each of \"pixels\" must be an array of 784 numbers from 0 to 255, row by row");
 		return;
 	}
-	normalise(u, &(struct image){ SIDE, SIDE, pixels }, p);
+	normalise(u, &(struct image){ LENET5_SIDE, LENET5_SIDE, pixels }, p);
 }
 
 static int read_json_items(const cJSON *root, struct upload *u, struct err *e)
