@@ -113,15 +113,6 @@ static int read_switch(const char *value, bool *on, struct err *e)
 	return 0;
 }
 
-static int read_path(const char *path, struct listen_spec *listen, struct err *e)
-{
-	if (!*path || strlen(path) >= sizeof listen->host)
-		return err_set(e, "\"unix:%.60s\" is not accepted: give unix:PATH, as in unix:/run/lenetd.sock", path);
-	listen->kind = LISTEN_UNIX;
-	strcpy(listen->host, path);
-	return 0;
-}
-
 static int read_listen(const char *value, struct listen_spec *listen, struct err *e)
 {
 	const char *colon = strrchr(value, ':');
@@ -132,8 +123,13 @@ static int read_listen(const char *value, struct listen_spec *listen, struct err
 		listen->kind = LISTEN_SYSTEMD;
 		return 0;
 	}
-	if (strncmp(value, "unix:", 5) == 0)
-		return read_path(value + 5, listen, e);
+	if (strncmp(value, "unix:", 5) == 0) {
+		if (!value[5] || strlen(value + 5) >= sizeof listen->host)
+			return err_set(e, "\"%.60s\" is not accepted: give unix:PATH, as in unix:/run/lenetd.sock", value);
+		listen->kind = LISTEN_UNIX;
+		strcpy(listen->host, value + 5);
+		return 0;
+	}
 	if (bracketed) {
 		host++;
 		n -= 2;

@@ -19,13 +19,10 @@ static struct inference *inference_of(struct route_call *call)
 static void compute(struct route_call *const *calls, int n)
 {
 	struct job *jobs[ROUTE_MAX_CALLS];
-	struct service *service = inference_of(calls[0])->service;
 	assert(n > 0 && n <= ROUTE_MAX_CALLS);
-	for (int i = 0; i < n; i++) {
+	for (int i = 0; i < n; i++)
 		jobs[i] = &inference_of(calls[i])->job;
-		assert(inference_of(calls[i])->service == service); // there is one service
-	}
-	service_compute(service, jobs, n);
+	service_compute(inference_of(calls[0])->service, jobs, n); // there is one service
 }
 
 static void submit(struct route_call *call, void (*done)(void *), void *arg)

@@ -136,7 +136,7 @@ class LostGpu(unittest.TestCase):
         with self.daemon(LOST_GPU_PASS='1') as d:  # in the warm-up
             self.check_ready(d, 1)
             self.check_answer(d, 7)
-            self.check_log(d, 1, 'the CPU goes on')
+            self.check_log(d, 1, 'the CPU has taken over')
             self.assertEqual(d.stop(), 0)
         with self.daemon('--on-gpu-loss', 'exit', LOST_GPU_PASS='1') as d:
             self.assertEqual(d.process.wait(PATIENCE), 1, d.text())

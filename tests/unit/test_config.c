@@ -186,7 +186,7 @@ TEST(config_says_what_is_wrong)
 		{ "--max-batch 0x10", "", "from 1 to 4096" },
 		{ "--queue -1", "", "--queue: " },
 		{ "--model a/x.bin --model b/x.bin", "", "a second model is called \"x\"" },
-		{ "--model x=", "", "no file behind" },
+		{ "--model x=", "", "give a file after" },
 		{ "--model stats=x.bin", "", "no model may be called \"stats\"" },
 		{ "--model a/stats.bin", "", "no model may be called \"stats\"" },
 		{ "--model .=x.bin", "", "no model may be called \".\"" },
@@ -220,7 +220,7 @@ TEST(config_says_what_is_wrong)
 		{ "--max-delay-us 2000 --deadline-ms 2", "", "every picture would be late" },
 	};
 	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-		struct config c = { .listen.port = -7 };
+		struct config c = { .http.listen.port = -7 };
 		struct err e;
 		CHECK_MSG(parse(cases[i].flags, cases[i].variables, &c, &e) == -1, "\"%s\" was accepted", cases[i].flags);
 		CHECK_MSG(strstr(e.msg, cases[i].message), "\"%s\": %s", cases[i].flags, e.msg);

@@ -410,7 +410,7 @@ TEST(api_ready_after_a_loss)
 		const char *words;
 	} cases[] = {
 		{ HEALTH_LOSS_CPU, 200, false, "" },
-		{ HEALTH_LOSS_UNREADY, 503, false, "not ready: lost cuda (a card): it fell off; the CPU goes on" },
+		{ HEALTH_LOSS_UNREADY, 503, false, "not ready: lost cuda (a card): it fell off; the CPU has taken over" },
 		{ HEALTH_LOSS_EXIT, 503, true,
 		  "not ready: lost cuda (a card): it fell off; the CPU answers the requests in flight" },
 	};
