@@ -60,7 +60,7 @@ static const struct flag flags[] = {
 	{ "header-timeout-ms", "MS", NUMBER, AT(limits.header_timeout_ms), .min = 1, .max = 600000, .fallback = "10000",
 	  .help = "close a connection whose headers take longer than MS milliseconds" },
 	{ "body-timeout-ms", "MS", NUMBER, AT(limits.body_timeout_ms), .min = 1, .max = 3600000, .fallback = "30000",
-	  .help = "close a connection whose body or answer takes longer than MS milliseconds" },
+	  .help = "close a connection whose body or answer takes more than MS ms" },
 	{ "idle-timeout", "S", NUMBER, AT(limits.idle_timeout_s), .min = 1, .max = 86400, .fallback = "60",
 	  .help = "close a connection that sends no request for S seconds" },
 	{ "max-body", "BYTES", NUMBER, AT(limits.max_body), .min = 1, .max = 1 << 30, .fallback = "8388608",

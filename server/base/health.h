@@ -16,7 +16,7 @@ enum health_on_loss {
 // Zero-initialise, but for on_loss.
 struct health {
 	enum health_on_loss on_loss; // constant
-	atomic_bool open; // from the end of start-up until the daemon goes down
+	atomic_bool open; // true from the end of start-up until the daemon shuts down
 	atomic_int n_losses; // of engines; a daemon has one to lose
 	struct err loss; // the reason; written before n_losses
 };

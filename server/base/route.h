@@ -93,14 +93,14 @@ struct route_call {
 
 // Does the work of calls in one of two ways; the other function is NULL.
 struct route_worker {
-	// Hands a call to another thread and returns at once. done(arg) is called once, on any thread, maybe before submit() returns.
+	// Passes a call to another thread and returns at once. done(arg) is called once, on any thread, perhaps before submit() returns.
 	void (*submit)(struct route_call *call, void (*done)(void *arg), void *arg);
 	// Does the work of n calls, 1..ROUTE_MAX_CALLS, of any routes that have this worker.
 	void (*compute)(struct route_call *const *calls, int n);
 };
 
-// A path and its handler; a '*' stands for one part of the path, not empty, as in /v2/models/*. GET includes HEAD. Only a POST's body
-// is kept for the handler.
+// A path and its handler. A '*' matches one part of the path that is not empty, as in /v2/models/*. GET includes HEAD. Only the body of
+// a POST is kept for the handler.
 //
 // A route either has answer(), which fills the response, or the other three: start() fills the response and returns NULL, or returns a
 // call; when its worker is done, finish() fills the response. discard() frees the call, finished or not.
@@ -137,7 +137,7 @@ void route_answer_json(struct route_response *response, int status, struct text 
 // The same with status 200 and Cache-Control: no-store, for state that changes.
 void route_answer_uncached(struct route_response *response, struct text *text);
 
-// {"error": "…"}, not cached. 503 comes with Retry-After.
+// Answers {"error": "…"} with Cache-Control: no-store, and 503 with Retry-After, too.
 void route_answer_error(struct route_response *response, int status, const char *format, ...) __attribute__((format(printf, 3, 4)));
 
 // The same, and counts the rejection.

@@ -12,8 +12,8 @@ struct direct;
 // Opens n_callers contexts of `engine`, and counts forward passes in `metrics`. Both are borrowed and have to outlive `direct`.
 int direct_open(struct engine *engine, int n_callers, struct metrics *metrics, struct direct **direct, struct err *e);
 
-// Computes jobs and returns when all have their scores, times and result, and error if that is JOB_FAILED; does not call done(). A
-// job whose deadline has passed when its turn comes is not computed. Any thread, at most n_callers at a time.
+// Computes jobs and sets their scores, times and result, and error if that is JOB_FAILED. Does not call done(). Does not compute a job
+// whose deadline has passed when it would begin. Any thread, at most n_callers at a time.
 void direct_compute(struct direct *direct, struct job *const *jobs, int n);
 
 void direct_close(struct direct *direct); // no thread may be computing; NULL is fine

@@ -96,7 +96,7 @@ static int load(const struct models *models, const struct models_spec *spec, str
 	return 0;
 }
 
-// The entry of a name; name NULL: the first. NULL if there is no such name.
+// Returns the entry of a name; name NULL: the first entry. NULL: there is no such name.
 static struct entry *find(struct models *models, const char *name)
 {
 	for (int i = 0; i < models->options.n_specs; i++)

@@ -1,11 +1,11 @@
 // An exchange is one request: its head (begin), its body (receive), and its end (end), which starts the route. A route fills the
 // response at once or returns a call.
 //
-// A call that another thread computes: the connection is suspended BEFORE the call is submitted, since done() may come at once. done()
-// resumes it, whereupon libmicrohttpd calls exchange_handle again, which queues the response.
+// For a call that another thread computes, the connection is suspended BEFORE the call is submitted, since done() may run at once.
+// done() resumes the connection; then libmicrohttpd calls exchange_handle again, which queues the response.
 //
-// A call that this thread computes is gathered (gather.h): libmicrohttpd calls exchange_handle again in its next turn, without a wait
-// and after the requests that have arrived by then (MHD_AccessHandlerCallback).
+// A call that this thread computes is gathered (gather.h). libmicrohttpd calls exchange_handle again in the next turn of its event loop,
+// without waiting, and after it has read the other requests that have arrived (MHD_AccessHandlerCallback).
 //
 // libmicrohttpd 0.9.75 cannot answer in the middle of an upload. If the answer comes before the upload, it closes the connection, which
 // a sending client sees as a reset. So the body of a refused request is read and dropped, up to DISCARD_FACTOR times the limit;

@@ -32,7 +32,7 @@ int http_open(const struct http_options *options, struct http **http, struct err
 
 const char *http_address(const struct http *http); // "http://127.0.0.1:8080", "https://…" or "unix:PATH"
 
-// Reads the API keys and the certificate again, if there are any. What fails is logged and stays as it was. Returns how many failed; e
+// Reads the API keys and the certificate again, if there are any. Logs failures, and keeps what could not be read. Returns how many failed; e
 // says why the last one did. Any thread.
 int http_load_all(struct http *http, struct err *e);
 

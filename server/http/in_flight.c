@@ -1,4 +1,4 @@
-// Accepted connections are not told apart: one that begins counts off any of them, since only the sums matter.
+// Accepted connections are not told apart: one that begins decrements n_accepted, whichever it is, since only the sums matter.
 #include "server/http/in_flight.h"
 
 #include "core/clock.h"

@@ -31,7 +31,7 @@ void in_flight_cancel_accept(struct in_flight *in_flight);
 
 // Whether one more connection may be accepted.
 bool in_flight_has_room(struct in_flight *in_flight);
-// Waits for that, and until all accepted connections have begun. False: until_ns (clock_now_ns) has come.
+// Waits for that, and until all accepted connections have begun. False: it is until_ns (clock_now_ns), and there is no room.
 bool in_flight_await_room(struct in_flight *in_flight, int64_t until_ns);
 
 void in_flight_begin_connection(struct in_flight *in_flight, struct in_flight_connection *connection);

@@ -108,7 +108,7 @@ void timeouts_remove(struct timeouts *t, struct timeouts_entry *entry)
 	timeouts_set(t, entry, TIMEOUTS_NONE);
 }
 
-// Whether bytes have come that libmicrohttpd has not read.
+// Whether the socket has bytes that libmicrohttpd has not read.
 static bool has_unread(int fd)
 {
 	char byte;

@@ -278,7 +278,7 @@ static void answer_unload(void *context, const struct route_request *request, st
 	model_unref(model);
 }
 
-// The first match counts: /v2/models/stats is no model.
+// The first match is used: /v2/models/stats is not a model.
 const struct route oip_routes[] = {
 	{ .path = "/v2", .method = "GET", .answer = answer_server },
 	{ .path = "/v2/", .method = "GET", .answer = answer_server },

@@ -206,7 +206,7 @@ static int read_place(const cJSON *input, const uint8_t *binary, size_t n, struc
 }
 
 // Larger values make sums overflow, and the scores for infinity or NaN would look like an answer.
-#define NO_INK "no number from -1e6 to 1e6; ink goes from 0, the ground, to 1"
+#define NO_INK "not a number from -1e6 to 1e6; ink is 0 for the ground to 1 for a full stroke"
 static bool is_ink(float value)
 {
 	return fabsf(value) <= 1e6f;
@@ -234,7 +234,7 @@ static int read_element(const struct input *in, const cJSON *item, size_t at, st
 	if (in->is_bytes) {
 		int value = whole_number(item, 255);
 		if (value < 0)
-			return err_status(e, 400, "inputs[0].data: element %zu is no UINT8, a whole number from 0 to 255", at);
+			return err_status(e, 400, "inputs[0].data: element %zu is not a UINT8, a whole number from 0 to 255", at);
 		r->pixels[at] = (uint8_t)value;
 		return 0;
 	}
