@@ -10,7 +10,7 @@
 
 // One picture of the request, or its error.
 struct upload_picture {
-	int status; // 0: usable; else what a request with this picture alone would get: 400, 413, 415, 422
+	int status; // 0: usable; else the status of a request with this picture alone: 400, 413, 415, 422, 500
 	bool refused; // it was read but has no digit; false: it could not be read
 	struct err error; // for the sender, if status is not 0
 };
@@ -21,6 +21,7 @@ struct upload {
 	struct upload_picture *pictures; // [n]
 	int n_usable;
 	uint8_t *pixels; // (n_usable, 28, 28): the usable ones, in order
+	const struct limits *limits; // borrowed
 	int capacity;
 	uint64_t n_decoded; // pixels of all PNGs that are larger than a digit
 };
