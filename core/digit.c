@@ -7,6 +7,7 @@
 // twice or half their values do, too.
 #include "core/digit.h"
 
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 

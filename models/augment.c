@@ -1,7 +1,8 @@
 // Each pixel of the new picture is taken from a point in the old one: a matrix around the centre, a shift and a smooth random field
-// give the point. The value there is bilinear; outside the picture is background. The field is that of Simard, Steinkraus and Platt, "Best Practices for Convolutional Neural Networks", ICDAR 2003:
-// uniform noise under a Gaussian. The Gaussian is separable: one pass smooths down the columns and writes its result
-// transposed, so that two passes smooth both ways, and its inner loop runs along whole rows, which vectorises.
+// give the point. The value there is interpolated bilinearly; outside the picture is background. The field is that of Simard,
+// Steinkraus and Platt, "Best Practices for Convolutional Neural Networks", ICDAR 2003: uniform noise, smoothed by a Gaussian. The
+// Gaussian is separable: one pass smooths down the columns and writes its result transposed, so two passes smooth both ways. The inner
+// loop runs along whole rows, so the compiler vectorises it.
 #include "models/augment.h"
 
 #include "core/lenet5.h"

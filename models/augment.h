@@ -1,8 +1,6 @@
 // augment: distorts the training pictures, differently in every epoch. Pure functions; any thread may call.
 #pragma once
 
-#include "core/err.h"
-
 #include <stdbool.h>
 #include <stdint.h>
 

@@ -1,10 +1,9 @@
 // curves: reads what training runs recorded, for charts.
 #pragma once
 
-#include "models/csv.h"
+#include "models/record.h"
 #include "models/recipe.h"
 
-#include <stdbool.h>
 #include <stdint.h>
 
 enum { CURVES_LABEL = 128 };

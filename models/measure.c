@@ -27,9 +27,9 @@ int measure_data(const char *given, enum idx_set set, struct idx *data, const ch
 	if (!has_files(found, set))
 		found = !given && set == IDX_TEST && has_files("tests/data", set) ? "tests/data" : NULL;
 	if (!found && given)
-		return err_set(e, "%s: no MNIST there; `lenet fetch --data %s` puts it there", given, given);
+		return err_set(e, "%s: holds no MNIST; run `lenet fetch --data %s` to download it", given, given);
 	if (!found)
-		return err_set(e, "no MNIST in data/: `lenet fetch` puts it there, --data DIR looks elsewhere");
+		return err_set(e, "no MNIST in data/: run `lenet fetch` to download it, or name another folder with --data DIR");
 	if (idx_read(found, set, data, e))
 		return -1;
 	if (data->n == 0) {
@@ -60,8 +60,8 @@ static void add(struct measure *m, const struct lenet5_prediction *p, int label)
 	m->loss -= log(probability < FLT_MIN ? (double)FLT_MIN : (double)probability);
 }
 
-int measure_in(struct engine_context *context, const struct engine_network *network, const struct idx *data,
-	       struct lenet5_prediction *predictions, struct measure *measure, struct err *e)
+int measure_network(struct engine_context *context, const struct engine_network *network, const struct idx *data,
+		    struct lenet5_prediction *predictions, struct measure *measure, struct err *e)
 {
 	struct engine_model *model = NULL;
 	struct measure m = { 0 };
@@ -91,16 +91,5 @@ int measure_in(struct engine_context *context, const struct engine_network *netw
 out:
 	engine_model_unref(model);
 	free(scores);
-	return status;
-}
-
-int measure_network(struct engine *engine, const struct engine_network *network, const struct idx *data, int n_threads,
-		    struct lenet5_prediction *predictions, struct measure *measure, struct err *e)
-{
-	struct engine_context *context;
-	if (engine_context_open(engine, MEASURE_BATCH, n_threads, &context, e))
-		return -1;
-	int status = measure_in(context, network, data, predictions, measure, e);
-	engine_context_close(context);
 	return status;
 }

@@ -151,7 +151,7 @@ static int unknown_field(const char *name, const char *field, struct err *e)
 		size_t used = strlen(names);
 		snprintf(names + used, sizeof names - used, "%s%s", i ? ", " : "", fields[i].name);
 	}
-	return err_set(e, "%s: there is no field \"%.40s\"; there are: %s", name, field, names);
+	return err_set(e, "%s: unknown field \"%.40s\"; the fields are: %s", name, field, names);
 }
 
 static int set_object(const cJSON *object, const char *name, struct recipe *r, bool given[], struct err *e)
@@ -183,7 +183,7 @@ static int refuse_idle(const struct recipe *r, const char *file, const char *nam
 {
 	for (int i = 0; i < RECIPE_N_FIELDS; i++)
 		if (strcmp(fields[i].name, name) == 0 && !is_default(&fields[i], r))
-			return err_set(e, "%s: %s is of no use with %s", file, name, why);
+			return err_set(e, "%s: %s has no effect with %s", file, name, why);
 	return 0;
 }
 
@@ -195,7 +195,7 @@ static int check_together(const struct recipe *r, const char *file, struct err *
 		return err_set(e, "%s: loss: network %s is trained with %s", file, net->name,
 			       penalties ? "\"mse\" or \"map\"" : "\"cross_entropy\"");
 	if (r->optimiser == RECIPE_SDLM && !penalties)
-		return err_set(e, "%s: optimiser: the curvature that \"sdlm\" needs is known of network 1998 alone", file);
+		return err_set(e, "%s: optimiser: \"sdlm\" needs the curvature, which only network 1998 has", file);
 	if (penalties && refuse_idle(r, file, "label_smoothing", "a loss of penalties", e))
 		return -1;
 	if (r->loss != ENGINE_MAP && refuse_idle(r, file, "j", "any loss but \"map\"", e))
@@ -264,7 +264,7 @@ int recipe_read_text(const char *path, char **text, struct err *e)
 		return -1;
 	*text = memchr(bytes, '\0', n) ? NULL : strndup((const char *)bytes, n);
 	free(bytes);
-	return *text ? 0 : err_set(e, "%s: not a text", path);
+	return *text ? 0 : err_set(e, "%s: not a text file", path);
 }
 
 int recipe_read(const char *path, const char *const overrides[RECIPE_N_FIELDS], struct recipe *recipe, struct err *e)
@@ -313,7 +313,7 @@ bool recipe_equal(const struct recipe *a, const struct recipe *b, struct err *e)
 		recipe_value(a, i, left);
 		recipe_value(b, i, right);
 		if (strcmp(left, right) != 0) {
-			err_set(e, "%s is %s here and %s there", fields[i].name, left, right);
+			err_set(e, "%s is %s here and %s in the other", fields[i].name, left, right);
 			return false;
 		}
 	}

@@ -48,8 +48,8 @@ int recipe_parse(const char *text, const char *name, const char *const overrides
 		 struct err *e);
 int recipe_read(const char *path, const char *const overrides[RECIPE_N_FIELDS], struct recipe *recipe, struct err *e);
 
-// The text of a file of at most 64 KiB, which the caller frees; and the JSON object in a text, which the caller deletes: NULL, with e
-// set, if it is none. `example` shows in the message what is wanted.
+// recipe_read_text reads a text file of at most 64 KiB; the caller frees *text. recipe_read_object parses a JSON object, which the
+// caller deletes; it returns NULL, with e set, if the text is not one. The message shows `example`.
 int recipe_read_text(const char *path, char **text, struct err *e);
 struct cJSON *recipe_read_object(const char *text, const char *name, const char *example, struct err *e);
 

@@ -1,9 +1,11 @@
 // A checkpoint says how many steps and epochs are done. Resuming keeps so many lines and drops later ones, so the finished files are
-// the same as without a break. Lines are written to the disk before the checkpoint that counts them.
+// the same as without a break. Lines are written to the disk before the checkpoint that counts them. Reading a table checks every line
+// and reports the first wrong one: a run may have been cut off, and a disk may be damaged.
 #include "models/record.h"
 
 #include "core/weights.h"
 
+#include <fnmatch.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -27,7 +29,7 @@ int record_init(struct record *record, const char *out, struct err *e)
 	if (n > 4 && strcmp(out + n - 4, ".bin") == 0 && out[n - 5] != '/')
 		n -= 4;
 	if (n > 4096)
-		return err_set(e, "%.40s...: too long a name", out);
+		return err_set(e, "%.40s...: the name is too long", out);
 	if (join(&r.steps_path, out, (int)n, ".steps.csv", e) || join(&r.epochs_path, out, (int)n, ".epochs.csv", e) ||
 	    join(&r.checkpoint_path, out, (int)n, ".checkpoint", e)) {
 		record_fini(&r);
@@ -104,6 +106,77 @@ int record_flush(struct record *record, bool to_disk, struct err *e)
 	if (fflush(record->epochs) || (to_disk && fsync(fileno(record->epochs))))
 		return err_errno(e, "%s", record->epochs_path);
 	return 0;
+}
+
+enum { LINE_BYTES = 512, MAX_ROWS = 1 << 26 };
+
+static int read_line(const char *path, size_t number, const char *line, int n_columns, double *cells, struct err *e)
+{
+	for (int i = 0; i < n_columns; i++) {
+		char *end;
+		cells[i] = strtod(line, &end);
+		if (end == line || *end != (i + 1 < n_columns ? ',' : '\n'))
+			return err_set(e, "%s: line %zu: want %d numbers with commas between them", path, number, n_columns);
+		line = end + 1;
+	}
+	return 0;
+}
+
+static int grow(struct csv *c, size_t *capacity, struct err *e)
+{
+	if (c->n_rows < *capacity)
+		return 0;
+	size_t larger = *capacity ? 2 * *capacity : 64;
+	double *cells = larger <= MAX_ROWS ? realloc(c->cells, larger * (size_t)c->n_columns * sizeof *cells) : NULL;
+	if (!cells)
+		return err_set(e, "no memory for %zu lines", larger);
+	c->cells = cells;
+	*capacity = larger;
+	return 0;
+}
+
+static int read_all(FILE *f, const char *path, const char *head, struct csv *c, struct err *e)
+{
+	char line[LINE_BYTES] = "";
+	size_t capacity = 0;
+	bool whole = fgets(line, sizeof line, f) && strchr(line, '\n');
+	line[strcspn(line, "\n")] = '\0';
+	if (!whole || fnmatch(head, line, 0) != 0)
+		return err_set(e, "%s: want a first line %s", path, head);
+	c->n_columns = 1;
+	for (const char *s = head; *s; s++)
+		c->n_columns += *s == ',';
+	while (fgets(line, sizeof line, f) && strchr(line, '\n')) {
+		if (grow(c, &capacity, e))
+			return err_prefix(e, "%s", path);
+		if (read_line(path, c->n_rows + 2, line, c->n_columns, c->cells + c->n_rows * (size_t)c->n_columns, e))
+			return -1;
+		c->n_rows++;
+	}
+	return 0;
+}
+
+int csv_read(const char *path, const char *head, struct csv *csv, struct err *e)
+{
+	struct csv c = { 0 };
+	FILE *f = fopen(path, "re");
+	if (!f)
+		return err_errno(e, "%s", path);
+	int status = read_all(f, path, head, &c, e);
+	if (!status && ferror(f))
+		status = err_errno(e, "%s", path);
+	fclose(f);
+	if (status)
+		csv_free(&c);
+	else
+		*csv = c;
+	return status;
+}
+
+void csv_free(struct csv *csv)
+{
+	free(csv->cells);
+	*csv = (struct csv){ 0 };
 }
 
 int record_recipe(const char *weights, struct recipe *recipe, struct err *e)

@@ -38,5 +38,17 @@ int record_epoch(struct record *record, uint32_t epoch, double loss, const struc
 // Writes buffered lines to the files, and with `to_disk` the files to the disk.
 int record_flush(struct record *record, bool to_disk, struct err *e);
 
+// A table of numbers. Owned; csv_free frees.
+struct csv {
+	int n_columns;
+	size_t n_rows;
+	double *cells; // (n_rows, n_columns)
+};
+
+// Reads a file whose first line matches the pattern `head`, in which "*" stands for any text, and whose other lines hold as many
+// numbers. Leaves out a last line without a newline: the run is still writing it. Any thread may call.
+int csv_read(const char *path, const char *head, struct csv *csv, struct err *e);
+void csv_free(struct csv *csv);
+
 // Reads the recipe in the metadata of a weights file or checkpoint.
 int record_recipe(const char *weights, struct recipe *recipe, struct err *e);

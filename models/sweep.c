@@ -50,15 +50,16 @@ static int parse_seeds(const cJSON *list, const char *path, struct sweep *s, str
 static int find_recipe(struct grid *g, const cJSON *recipe, struct err *e)
 {
 	if (!cJSON_IsString(recipe))
-		return err_set(e, "%s: each grid says which recipe it varies: {\"recipe\": \"lab.json\", ...}", g->path);
+		return err_set(e, "%s: each grid needs the file of the recipe that it varies: {\"recipe\": \"lab.json\", ...}",
+			       g->path);
 	const char *file = recipe->valuestring, *slash = strrchr(g->path, '/');
 	int n_folder = slash && *file != '/' ? (int)(slash - g->path) + 1 : 0;
 	if (snprintf(g->recipe_path, SWEEP_PATH, "%.*s%s", n_folder, g->path, file) >= SWEEP_PATH)
-		return err_set(e, "%s: recipe: too long a name", g->path);
+		return err_set(e, "%s: recipe: the name is too long", g->path);
 	const char *name = strrchr(file, '/') ? strrchr(file, '/') + 1 : file, *dot = strrchr(name, '.');
 	size_t n = dot && dot > name ? (size_t)(dot - name) : strlen(name);
 	if (n > 60)
-		return err_set(e, "%s: recipe: %.40s...: too long a name for a folder", g->path, name);
+		return err_set(e, "%s: recipe: %.40s...: the name is too long for a folder", g->path, name);
 	snprintf(g->stem, sizeof g->stem, "%.*s", (int)n, name);
 	return 0;
 }
@@ -104,7 +105,8 @@ static int name_point(const struct grid *g, struct sweep_point *p, struct err *e
 			continue;
 		n += (size_t)snprintf(p->name + n, SWEEP_NAME - n, "-%s=%s", field, here);
 		if (n >= SWEEP_NAME)
-			return err_set(e, "%s: a point differs from %s in too much for a folder's name", g->path, g->recipe_path);
+			return err_set(e, "%s: a point differs from %s in too many fields for the name of a folder", g->path,
+				       g->recipe_path);
 	}
 	return 0;
 }
@@ -117,7 +119,7 @@ static int add_point(struct sweep *s, const struct sweep_point *p, const char *p
 		if (same)
 			return 0;
 		if (strcmp(s->points[i].name, p->name) == 0)
-			return err_set(e, "%s: two points would be called %s: %s", path, p->name, difference.msg);
+			return err_set(e, "%s: two points would have the name %s: %s", path, p->name, difference.msg);
 	}
 	if ((s->n_points + 1) * s->n_seeds > SWEEP_MAX_RUNS)
 		return err_set(e, "%s: more than %d runs", path, SWEEP_MAX_RUNS);
@@ -171,7 +173,7 @@ static int parse(const cJSON *object, const char *path, struct sweep *s, struct 
 {
 	for (const cJSON *item = object->child; item; item = item->next) {
 		if (strcmp(item->string, "seeds") != 0 && strcmp(item->string, "grids") != 0)
-			return err_set(e, "%s: there is no \"%.40s\" here; there are: seeds, grids", path, item->string);
+			return err_set(e, "%s: unknown field \"%.40s\"; the fields are: seeds, grids", path, item->string);
 		if (cJSON_GetObjectItemCaseSensitive(object, item->string) != item)
 			return err_set(e, "%s: %s is given twice", path, item->string);
 	}
@@ -231,5 +233,5 @@ int sweep_path(const struct sweep *sweep, const char *dir, int run, const char *
 	if (snprintf(path, SWEEP_PATH, "%s/%s/seed=%u/%s", dir, sweep->points[run / sweep->n_seeds].name,
 		     sweep->seeds[run % sweep->n_seeds], file) < SWEEP_PATH)
 		return 0;
-	return err_set(e, "%.40s...: too long a name", dir);
+	return err_set(e, "%.40s...: the name is too long", dir);
 }

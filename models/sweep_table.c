@@ -3,7 +3,6 @@
 
 #include "core/file.h"
 #include "core/text.h"
-#include "models/csv.h"
 #include "models/record.h"
 
 #include <math.h>
@@ -41,16 +40,15 @@ static int read_epochs(const char *weights, int n_epochs, struct csv *csv, struc
 		return -1;
 	int status = csv_read(record.epochs_path, RECORD_EPOCHS_HEAD, csv, e);
 	if (!status && csv->n_rows != (size_t)n_epochs) {
-		status = err_set(e, "%s: %zu epochs, want %d", record.epochs_path, csv->n_rows, n_epochs);
+		status = err_set(e, "%s: has %zu epochs, want %d", record.epochs_path, csv->n_rows, n_epochs);
 		csv_free(csv);
 	}
 	record_fini(&record);
 	return status;
 }
 
-// accuracy: (n_epochs, n_seeds), finished runs first. best: (n_seeds).
-static int read_runs(const struct sweep *s, const char *dir, int point, struct sweep_row *row, double *accuracy, double *best,
-		     struct err *e)
+// accuracy: (n_epochs + 1, n_seeds), zeros, for finished runs first; its last line is the best epoch of each run.
+static int read_runs(const struct sweep *s, const char *dir, int point, struct sweep_row *row, double *accuracy, struct err *e)
 {
 	for (int seed = 0; seed < s->n_seeds; seed++) {
 		char path[SWEEP_PATH];
@@ -61,11 +59,11 @@ static int read_runs(const struct sweep *s, const char *dir, int point, struct s
 			continue;
 		if (read_epochs(path, row->n_epochs, &csv, e))
 			return -1;
-		best[row->n_runs] = 0;
+		double *best = accuracy + row->n_epochs * s->n_seeds + row->n_runs;
 		for (int k = 0; k < row->n_epochs; k++) {
 			double x = csv.cells[k * csv.n_columns + RECORD_EPOCHS_ACCURACY];
 			accuracy[(size_t)k * (size_t)s->n_seeds + (size_t)row->n_runs] = x;
-			best[row->n_runs] = fmax(best[row->n_runs], x);
+			*best = fmax(*best, x);
 		}
 		row->n_runs++;
 		csv_free(&csv);
@@ -76,18 +74,16 @@ static int read_runs(const struct sweep *s, const char *dir, int point, struct s
 static int read_row(const struct sweep *s, const char *dir, int point, struct sweep_row *row, struct err *e)
 {
 	size_t n_epochs = s->points[point].recipe.epochs, n_seeds = (size_t)s->n_seeds;
-	double best[SWEEP_MAX_SEEDS], *accuracy = calloc(n_epochs * n_seeds, sizeof *accuracy);
+	double *accuracy = calloc((n_epochs + 1) * n_seeds, sizeof *accuracy);
 	int status = -1;
 	row->n_epochs = (int)n_epochs;
-	row->accuracy = calloc(n_epochs, sizeof *row->accuracy);
+	row->accuracy = calloc(n_epochs + 1, sizeof *row->accuracy);
 	if (!accuracy || !row->accuracy)
 		err_set(e, "out of memory");
 	else
-		status = read_runs(s, dir, point, row, accuracy, best, e);
-	for (size_t k = 0; k < n_epochs && !status; k++)
+		status = read_runs(s, dir, point, row, accuracy, e);
+	for (size_t k = 0; k <= n_epochs && !status; k++)
 		row->accuracy[k] = summary_of(accuracy + k * n_seeds, row->n_runs);
-	if (!status)
-		row->best = summary_of(best, row->n_runs);
 	free(accuracy);
 	return status;
 }
@@ -131,7 +127,7 @@ void sweep_table_print(const struct sweep_table *table, FILE *to)
 		if (row->n_runs) {
 			print_summary(&row->accuracy[0], to);
 			print_summary(&row->accuracy[row->n_epochs - 1], to);
-			print_summary(&row->best, to);
+			print_summary(&row->accuracy[row->n_epochs], to);
 		}
 		putc('\n', to);
 	}
@@ -144,7 +140,7 @@ int sweep_table_write_csv(const struct sweep_table *table, const char *path, str
 	for (int i = 0; i < table->sweep->n_points; i++) {
 		const struct sweep_row *row = &table->rows[i];
 		for (int k = 0; k <= row->n_epochs && row->n_runs; k++) {
-			const struct summary *s = k < row->n_epochs ? &row->accuracy[k] : &row->best;
+			const struct summary *s = &row->accuracy[k];
 			text_printf(&t, "%s,", table->sweep->points[i].name);
 			text_printf(&t, k < row->n_epochs ? "%d," : "best,", k + 1);
 			text_printf(&t, "%d,%.9g,%.9g,%.9g,%.9g,%.9g\n", s->n, s->median, s->mean, s->deviation, s->low, s->high);
@@ -180,7 +176,7 @@ int sweep_table_print_json(const struct sweep_table *table, FILE *to, struct err
 		text_printf(&t, "]");
 		if (row->n_runs) {
 			text_printf(&t, ", \"best\": {");
-			json_summary(&t, &row->best);
+			json_summary(&t, &row->accuracy[row->n_epochs]);
 		}
 		text_printf(&t, "}");
 	}

@@ -14,8 +14,7 @@ struct summary summary_of(double *numbers, int n); // sorts the numbers; all 0 i
 struct sweep_row {
 	int n_runs; // finished runs; if 0, so is the rest
 	int n_epochs;
-	struct summary *accuracy; // [n_epochs], 0..1
-	struct summary best; // over the best epoch of each run
+	struct summary *accuracy; // [n_epochs + 1], 0..1: of each epoch, then of the best epoch of each run
 };
 
 // Owned; sweep_table_free frees. The sweep is borrowed.

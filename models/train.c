@@ -54,11 +54,6 @@ int train_split(const struct recipe *recipe, const struct idx *all, struct idx *
 	return 0;
 }
 
-static uint32_t epoch_of(const struct run *r, uint64_t step)
-{
-	return (uint32_t)(step / r->steps_per_epoch) + 1;
-}
-
 // Removes the checkpoint: resuming from it would only diverge again.
 static int diverged(struct run *r, struct err *e)
 {
@@ -330,7 +325,7 @@ static int finish_epoch(struct run *r, uint32_t epoch, double seconds, struct er
 	if (read_params(r, e))
 		return -1;
 	struct engine_network network = { r->net, r->net->mean, r->net->std, r->params };
-	if (measure_in(r->context, &network, &job->measured, NULL, &r->measure, e) ||
+	if (measure_network(r->context, &network, &job->measured, NULL, &r->measure, e) ||
 	    record_epoch(&r->record, epoch, loss, &r->measure, e))
 		return -1;
 	progress_clear(&r->progress);
@@ -345,7 +340,7 @@ static int finish_epoch(struct run *r, uint32_t epoch, double seconds, struct er
 
 static enum train_result train_epoch(struct run *r, struct err *e)
 {
-	uint32_t epoch = epoch_of(r, r->step);
+	uint32_t epoch = (uint32_t)(r->step / r->steps_per_epoch) + 1;
 	uint64_t end = epoch * r->steps_per_epoch, seen = seen_after(r, r->step);
 	double start = progress_now();
 	if (prepare_epoch(r, epoch, e))

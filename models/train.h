@@ -15,7 +15,7 @@ struct train_job {
 	int n_threads;
 	struct idx train, measured; // from train_split
 	const char *measured_as; // "test" or "validation", in names of columns and metadata
-	const char *measured_on; // describes the measured pictures, for the metadata
+	char measured_on[64]; // describes the measured pictures, for the metadata
 	const char *out; // the weights file; models/record.h lists the files beside it
 	bool resume; // continue from the checkpoint; otherwise an existing checkpoint is an error
 	int (*stopped)(void); // called about 20 times a second; not 0: save a checkpoint and stop

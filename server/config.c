@@ -29,29 +29,30 @@ static const struct flag flags[] = {
 	{ "network", "NAME", TEXT, AT(network), .help = "the network of a model file that does not name one" },
 	{ "min-right", "N", NUMBER, AT(min_right), .max = 10, .fallback = "7",
 	  .help = "refuse a model that gets fewer than N of ten built-in digits right" },
-	{ "listen", "ADDR:PORT", LISTEN, AT(listen), .fallback = "127.0.0.1:8080",
+	{ "listen", "ADDR:PORT", LISTEN, AT(http.listen), .fallback = "127.0.0.1:8080",
 	  .help = "listen here; also [v6]:PORT, unix:PATH, systemd; 0: a free port" },
-	{ "host", "NAME", HOSTS, AT(hosts), .help = "also accept requests whose Host header is NAME; repeatable" },
-	{ "cors-origin", "ORIGIN", ORIGINS, AT(origins),
-	  .help = "let pages of ORIGIN, as https://example.com, ask from a browser; repeatable" },
-	{ "api-keys", "FILE", TEXT, AT(api_keys), .help = "require one of these keys, a line each, but for the page and probes" },
-	{ "tls-cert", "FILE", TEXT, AT(tls_cert), .help = "serve HTTPS with this certificate and its chain (PEM)" },
-	{ "tls-key", "FILE", TEXT, AT(tls_key), .help = "the certificate's private key (PEM)" },
+	{ "host", "NAME", HOSTS, AT(http.hosts), .help = "also accept requests whose Host header is NAME; repeatable" },
+	{ "cors-origin", "ORIGIN", ORIGINS, AT(http.origins),
+	  .help = "accept requests from pages of ORIGIN, as https://example.com; repeatable" },
+	{ "api-keys", "FILE", TEXT, AT(http.api_keys),
+	  .help = "require an API key of this file, one a line, except for the page and probes" },
+	{ "tls-cert", "FILE", TEXT, AT(http.tls_cert),
+	  .help = "serve HTTPS with the certificate and its chain from this PEM file" },
+	{ "tls-key", "FILE", TEXT, AT(http.tls_key), .help = "the PEM file of the certificate's private key" },
 	{ "device", "DEVICE", DEVICE, AT(engine.device), .fallback = "auto", .help = "compute on auto, cpu, cuda or cuda:N" },
 	{ "cudnn", NULL, CUDNN, AT(engine.kernels), .help = "the old name of --kernels cudnn" },
 	{ "kernels", "KERNELS", WORD, AT(engine.kernels), .words = { "auto", "cudnn", "own" }, .fallback = "auto",
 	  .help = "on a GPU, compute by cudnn, own, or auto: cuDNN where it works, else own" },
 	{ "tf32", NULL, SWITCH, AT(engine.tf32), .help = "with --kernels cudnn: use tensor cores, faster and less exact" },
 	{ "isa", "ISA", WORD, AT(engine.isa), .words = { "avx512", "avx2", "portable" },
-	  .help = "on the CPU, use avx512, avx2 or portable; without it the best there is" },
+	  .help = "on the CPU, use avx512, avx2 or portable; without it the best that the CPU has" },
 	{ "on-gpu-loss", "WHAT", CHOICE, AT(on_loss), .words = { "cpu", "unready", "exit" }, .fallback = "cpu",
-	  .help = "when the GPU is lost, the CPU takes over: then cpu (stay), unready or exit" },
-	{ "batch-on-cpu", NULL, SWITCH, AT(batch_on_cpu),
-	  .help = "gather pictures in a thread of its own on the CPU, too; slower" },
+	  .help = "when the CPU has replaced a lost GPU: cpu (go on), unready or exit" },
+	{ "batch-on-cpu", NULL, SWITCH, AT(batch_on_cpu), .help = "on the CPU, too, batch pictures in a separate thread; slower" },
 	{ "max-batch", "N", NUMBER, AT(max_batch), .min = 1, .max = 4096, .fallback = "64",
-	  .help = "on a GPU, compute at most N pictures at once" },
+	  .help = "on a GPU, compute at most N pictures in one pass" },
 	{ "max-delay-us", "US", NUMBER, AT(max_delay_us), .max = 1000000, .fallback = "0",
-	  .help = "on a GPU that is idle, let a picture wait for others for US microseconds" },
+	  .help = "on an idle GPU, let a picture wait up to US microseconds for others" },
 	{ "queue", "N", NUMBER, AT(limits.queue), .min = 1, .max = 1 << 20, .fallback = "4096",
 	  .help = "on a GPU, answer 503 when more than N pictures would wait" },
 	{ "deadline-ms", "MS", NUMBER, AT(limits.deadline_ms), .min = 1, .max = 600000, .fallback = "5000",
@@ -59,29 +60,33 @@ static const struct flag flags[] = {
 	{ "header-timeout-ms", "MS", NUMBER, AT(limits.header_timeout_ms), .min = 1, .max = 600000, .fallback = "10000",
 	  .help = "close a connection whose headers take longer than MS milliseconds" },
 	{ "body-timeout-ms", "MS", NUMBER, AT(limits.body_timeout_ms), .min = 1, .max = 3600000, .fallback = "30000",
-	  .help = "the same for a body that comes in, or an answer that goes out" },
+	  .help = "close a connection whose body or answer takes more than MS ms" },
 	{ "idle-timeout", "S", NUMBER, AT(limits.idle_timeout_s), .min = 1, .max = 86400, .fallback = "60",
 	  .help = "close a connection that sends no request for S seconds" },
-	{ "max-body", "BYTES", NUMBER, AT(limits.max_body), .min = 1, .max = 1 << 30, .fallback = "8388608",
-	  .help = "answer 413 to a larger body" },
+	{ "max-body", "BYTES", NUMBER, AT(limits.max_body), .min = 1, .max = 1 << 30, .fallback = "33554432",
+	  .help = "answer 413 to a body of more than BYTES" },
 	{ "max-buffer", "BYTES", NUMBER, AT(limits.max_buffer), .min = 1, .max = INT32_MAX, .fallback = "268435456",
-	  .help = "answer 503 when all bodies that are coming in take more" },
+	  .help = "answer 503 when all bodies being received take more than BYTES" },
 	{ "max-pictures", "N", NUMBER, AT(limits.max_pictures), .min = 1, .max = 65536, .fallback = "256",
-	  .help = "answer 413 to a request with more pictures" },
-	{ "max-pixels", "N", NUMBER, AT(limits.max_pixels), .min = 784, .max = 1 << 28, .fallback = "16777216",
-	  .help = "refuse a picture, or the pictures of a request, of more pixels" },
+	  .help = "answer 413 to a request with more than N pictures" },
+	{ "max-pixels", "N", NUMBER, AT(limits.max_pixels), .min = 784, .max = 1 << 28, .fallback = "67108864",
+	  .help = "refuse a picture, or all pictures of a request, of more than N pixels" },
+	{ "max-whole-pixels", "N", NUMBER, AT(limits.max_whole_pixels), .min = 784, .max = 1 << 28, .fallback = "16777216",
+	  .help = "refuse a WebP or a progressive JPEG of more than N pixels" },
+	{ "max-scans", "N", NUMBER, AT(limits.max_scans), .min = 1, .max = 1000, .fallback = "32",
+	  .help = "refuse a progressive JPEG of more than N scans" },
 	{ "max-connections", "N", NUMBER, AT(limits.max_connections), .min = 2, .max = 65536, .fallback = "1024",
-	  .help = "keep at most N connections, and a few more for probes" },
+	  .help = "accept at most N connections at once, and a few more for probes" },
 	{ "max-connections-per-address", "N", NUMBER, AT(limits.max_connections_per_address), .max = 65536, .fallback = "0",
-	  .help = "keep at most N connections of an address; 0 is no limit" },
+	  .help = "accept at most N connections from one address; 0: no limit" },
 	{ "drain-delay", "MS", NUMBER, AT(drain_delay_ms), .max = 3600000, .fallback = "0",
-	  .help = "after SIGTERM, answer but be unready for MS milliseconds" },
-	{ "http-threads", "N", NUMBER, AT(http_threads), .min = 2, .max = 64,
-	  .help = "answer HTTP with N threads; without it one a processor, at least 2" },
+	  .help = "after SIGTERM, be unready but answer for MS milliseconds, then drain" },
+	{ "http-threads", "N", NUMBER, AT(http.n_threads), .min = 2, .max = 64,
+	  .help = "answer HTTP with N threads; without it one for each processor, at least 2" },
 	{ "log-level", "LEVEL", CHOICE, AT(log_level), .words = { "debug", "info", "warning", "error" }, .fallback = "info",
-	  .help = "log debug, info, warning or error, and what is worse" },
+	  .help = "log messages of this level and above: debug, info, warning or error" },
 	{ "access-log", "FORM", CHOICE, AT(access_log), .words = { "off", "text", "json" }, .fallback = "off",
-	  .help = "write a line for each request to standard output: off, text or json" },
+	  .help = "log each request to standard output: off, text or json" },
 };
 enum { N_FLAGS = sizeof flags / sizeof flags[0] };
 
@@ -112,15 +117,6 @@ static int read_switch(const char *value, bool *on, struct err *e)
 	return 0;
 }
 
-static int read_path(const char *path, struct listen_spec *listen, struct err *e)
-{
-	if (!*path || strlen(path) >= sizeof listen->host)
-		return err_set(e, "\"unix:%.60s\" is not accepted: give unix:PATH, as in unix:/run/lenetd.sock", path);
-	listen->kind = LISTEN_UNIX;
-	strcpy(listen->host, path);
-	return 0;
-}
-
 static int read_listen(const char *value, struct listen_spec *listen, struct err *e)
 {
 	const char *colon = strrchr(value, ':');
@@ -131,8 +127,13 @@ static int read_listen(const char *value, struct listen_spec *listen, struct err
 		listen->kind = LISTEN_SYSTEMD;
 		return 0;
 	}
-	if (strncmp(value, "unix:", 5) == 0)
-		return read_path(value + 5, listen, e);
+	if (strncmp(value, "unix:", 5) == 0) {
+		if (!value[5] || strlen(value + 5) >= sizeof listen->host)
+			return err_set(e, "\"%.60s\" is not accepted: give unix:PATH, as in unix:/run/lenetd.sock", value);
+		listen->kind = LISTEN_UNIX;
+		strcpy(listen->host, value + 5);
+		return 0;
+	}
 	if (bracketed) {
 		host++;
 		n -= 2;
@@ -195,18 +196,19 @@ static int read_model(const char *value, struct config *config, struct err *e)
 		models_name_of(value, spec.name);
 	}
 	if (!*spec.file)
-		return err_set(e, "\"%.60s\" has no file behind the '='", value);
+		return err_set(e, "\"%.60s\" is not accepted: give a file after the '='", value);
 	if (index_in(spec.name, reserved) >= 0)
-		return err_set(e,
-			       "no model may be called \"%s\", which means something else in a URL: give it another name, as in "
-			       "--model NAME=%.60s",
-			       spec.name, spec.file);
+		return err_set(
+			e,
+			"no model may be called \"%s\", since that has another meaning in a URL: give it another name, as in "
+			"--model NAME=%.60s",
+			spec.name, spec.file);
 	for (int i = 0; i < config->n_models; i++)
 		if (strcmp(config->models[i].name, spec.name) == 0)
 			return err_set(e, "a second model is called \"%s\": give it another name, as in --model NAME=%.60s",
 				       spec.name, spec.file);
 	if (config->n_models == MODELS_MAX)
-		return err_set(e, "more than %d models; leave some out", MODELS_MAX);
+		return err_set(e, "more than %d models: give fewer", MODELS_MAX);
 	config->models[config->n_models++] = spec;
 	return 0;
 }
@@ -227,7 +229,7 @@ static int read_word(const struct flag *flag, const char *value, struct err *e)
 	return err_set(e, "\"%.60s\" is not accepted: give %s", value, list);
 }
 
-// --cudnn and LENETD_CUDNN, the switch that --kernels has replaced.
+// --cudnn and LENETD_CUDNN, the old switch that --kernels replaces.
 static int read_cudnn(const char *value, struct config *config, struct err *e)
 {
 	bool on = false;
@@ -279,9 +281,12 @@ static int set(const struct flag *flag, const char *value, struct config *config
 	return -1;
 }
 
-static bool is_repeatable(const struct flag *flag)
+// The length of a repeatable flag's list; NULL if the flag has one value.
+static int *list_length(const struct flag *flag, struct config *config)
 {
-	return flag->kind == MODEL || flag->kind == HOSTS || flag->kind == ORIGINS;
+	return flag->kind == MODEL                            ? &config->n_models
+	       : flag->kind == HOSTS || flag->kind == ORIGINS ? &((struct admission_names *)((char *)config + flag->offset))->n
+							      : NULL;
 }
 
 // The variable of a repeatable flag lists its values, separated by blanks, which are overwritten here.
@@ -289,7 +294,7 @@ static int set_variable(const struct flag *flag, char *value, struct config *con
 {
 	char *rest, *word;
 	int failed;
-	if (!is_repeatable(flag))
+	if (!list_length(flag, config))
 		return set(flag, value, config, e);
 	word = strtok_r(value, " \t\n", &rest);
 	do
@@ -311,8 +316,10 @@ static int set_from_environment(char *const *environ, struct config *config, str
 	return 0;
 }
 
+// A list replaces that of the environment.
 static int set_from_arguments(int argc, char *const *argv, struct config *config, struct err *e)
 {
+	bool seen[N_FLAGS] = { false };
 	for (int i = 1; i < argc; i++) {
 		const char *word = argv[i];
 		if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0) {
@@ -330,10 +337,14 @@ static int set_from_arguments(int argc, char *const *argv, struct config *config
 			    strncmp(word + 2, flags[f].name, n - 2) == 0)
 				flag = &flags[f];
 		if (!flag)
-			return err_set(e, "\"%.60s\" is no flag of lenetd; lenetd --help lists them", word);
+			return err_set(e, "\"%.60s\" is not a flag of lenetd; lenetd --help lists them", word);
 		const char *value = word[n] ? word + n + 1 : !flag->value ? "1" : i + 1 < argc ? argv[++i] : NULL;
 		if (!value)
 			return err_set(e, "--%s needs a value: --%s %s", flag->name, flag->name, flag->value);
+		int *n_listed = list_length(flag, config);
+		if (n_listed && !seen[flag - flags])
+			*n_listed = 0;
+		seen[flag - flags] = true;
 		if (set(flag, value, config, e))
 			return err_prefix(e, "--%s", flag->name);
 	}
@@ -352,10 +363,10 @@ static int check_together(const struct config *c, struct err *e)
 	if (c->max_delay_us / 1000 >= c->limits.deadline_ms)
 		return err_set(e, "--max-delay-us %d is not less than --deadline-ms %d: every picture would be late",
 			       c->max_delay_us, c->limits.deadline_ms);
-	if (!c->tls_cert != !c->tls_key)
-		return err_set(e, "--tls-cert and --tls-key belong together: give both");
-	for (int i = 0; i < c->origins.n; i++)
-		if (c->api_keys && strcmp(c->origins.names[i], "*") == 0)
+	if (!c->http.tls_cert != !c->http.tls_key)
+		return err_set(e, "only one of --tls-cert and --tls-key is given: give both");
+	for (int i = 0; i < c->http.origins.n; i++)
+		if (c->http.api_keys && strcmp(c->http.origins.names[i], "*") == 0)
 			return err_set(
 				e, "--cors-origin * is not accepted with --api-keys: name the origins whose pages may use a key");
 	return 0;
@@ -367,24 +378,14 @@ int config_parse(int argc, char *const *argv, char *const *environ, struct confi
 	for (int i = 0; i < N_FLAGS; i++)
 		if (flags[i].fallback && set(&flags[i], flags[i].fallback, &c, e))
 			assert(!"a default that its own flag refuses");
-	// The command line is parsed first, for --help to work whatever the environment holds, and again after it, to override it.
+	// An error in the environment is reported last, so that --help works whatever the environment holds.
+	struct err environment_error;
+	int environment_failed = set_from_environment(environ, &c, &environment_error);
 	if (set_from_arguments(argc, argv, &c, e))
 		return -1;
 	if (!c.help && !c.version) {
-		c.n_models = c.hosts.n = c.origins.n = 0;
-		if (set_from_environment(environ, &c, e))
-			return -1;
-		// Lists of the command line replace those of the environment.
-		int n_models = c.n_models, n_hosts = c.hosts.n, n_origins = c.origins.n;
-		c.n_models = c.hosts.n = c.origins.n = 0;
-		if (set_from_arguments(argc, argv, &c, e))
-			return -1;
-		if (c.n_models == 0)
-			c.n_models = n_models;
-		if (c.hosts.n == 0)
-			c.hosts.n = n_hosts;
-		if (c.origins.n == 0)
-			c.origins.n = n_origins;
+		if (environment_failed)
+			return err_set(e, "%s", environment_error.msg);
 		if (c.n_models == 0)
 			c.models[c.n_models++] = (struct models_spec){ "relu", NULL };
 		c.engine.max_batch = c.max_batch;
@@ -427,9 +428,10 @@ void config_limits(const struct config *config, bool batched, char *line, size_t
 		snprintf(gathering, sizeof gathering, "queue %d, batch %d, delay %d us, ", l->queue, config->max_batch,
 			 config->max_delay_us);
 	snprintf(line, n_line,
-		 "limits: body %d bytes (%d in all), %d pictures a request, %d pixels a picture, %d connections%s, %sdeadline %d "
+		 "limits: body %d bytes (%d in all), %d pictures a request, %d pixels a picture (%d of a WebP or progressive JPEG, "
+		 "of at most %d scans), %d connections%s, %sdeadline %d "
 		 "ms, "
 		 "headers %d ms, body %d ms, idle %d s",
-		 l->max_body, l->max_buffer, l->max_pictures, l->max_pixels, l->max_connections, per_address, gathering,
-		 l->deadline_ms, l->header_timeout_ms, l->body_timeout_ms, l->idle_timeout_s);
+		 l->max_body, l->max_buffer, l->max_pictures, l->max_pixels, l->max_whole_pixels, l->max_scans, l->max_connections,
+		 per_address, gathering, l->deadline_ms, l->header_timeout_ms, l->body_timeout_ms, l->idle_timeout_s);
 }

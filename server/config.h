@@ -1,4 +1,4 @@
-// config: parses flags and environment variables into a struct config. Pure.
+// config: parses flags and environment variables into a struct config. Pure, except that it splits variables in place.
 #pragma once
 
 #include "core/engine.h"
@@ -7,8 +7,7 @@
 #include "server/base/health.h"
 #include "server/base/limits.h"
 #include "server/compute/models.h"
-#include "server/http/admission.h"
-#include "server/http/listen.h"
+#include "server/http/http.h"
 #include "server/observe/access_log.h"
 
 #include <stdbool.h>
@@ -19,27 +18,23 @@ struct config {
 	struct models_spec models[MODELS_MAX]; // n_models, at least 1; strings are borrowed from argv and environ
 	int n_models;
 	const char *network; // of a file that does not name one, or NULL
-	int min_right; // of the ten built-in digits; a model that reads fewer is refused
+	int min_right; // refuse a model that gets fewer of the ten built-in digits right
 	struct engine_choice engine;
 	bool old_cudnn; // the old --cudnn was given instead of --kernels
 	enum health_on_loss on_loss;
-	struct listen_spec listen;
-	struct admission_names hosts, origins; // strings are borrowed as above
-	const char *api_keys; // a file, or NULL
-	const char *tls_cert, *tls_key; // files, or both NULL
-	int drain_delay_ms; // from unready to the end of accepting connections
+	struct http_options http; // n_threads 0: one for each processor, at least 2; main sets limits, tables and observer
+	int drain_delay_ms; // how long to answer while unready before draining
 	bool batch_on_cpu; // use the batcher on the CPU, too
 	int max_batch; // pictures in a forward pass
 	int max_delay_us; // how long a picture waits for more of them while the engine is idle
-	int http_threads; // 0: one for each processor, at least 2
 	enum log_level log_level;
 	enum access_log_form access_log;
 	struct limits limits;
 };
 
-// A flag (--max-body) overrides its variable (LENETD_MAX_BODY), a variable the default. The variable of a repeatable flag (LENETD_MODEL)
-// is split in place. Unknown variables are ignored, since a cluster may set such as LENETD_PORT. The message of -1 names the flag, the
-// value and what is accepted.
+// A flag (--max-body) overrides its variable (LENETD_MAX_BODY), and a variable overrides the default. The variable of a repeatable flag
+// (LENETD_MODEL) is split in place. Unknown variables are ignored, since a cluster sets some of that prefix, such as LENETD_PORT. -1: e
+// names the flag, the value and what is accepted.
 int config_parse(int argc, char *const *argv, char *const *environ, struct config *config, struct err *e);
 
 // Writes the text of --help: every flag with its default.

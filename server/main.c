@@ -1,6 +1,6 @@
 // lenetd: wires the rooms. Opens from the bottom up (engine, models, batcher, HTTP), waits for a signal, and closes from the top down,
-// so that requests in flight are still answered. When the GPU is lost and the daemon has to exit, the thread that sees it wakes the main
-// thread by the signal GPU_LOST, since that waits for signals only. The signal is ignored if it comes from outside.
+// so that requests in flight are still answered. The main thread waits for signals only. If the GPU is lost and the daemon has to exit,
+// the thread that notices it sends the signal GPU_LOST to the main thread. A GPU_LOST from outside is ignored.
 #include "core/log.h"
 #include "core/version.h"
 #include "kernels/engines.h"
@@ -13,6 +13,7 @@
 #include "server/supervise/watchdog.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
@@ -25,6 +26,7 @@ enum { GPU_LOST = SIGUSR1, N_TABLES = ROUTES_N_TABLES + 1 };
 
 struct daemon {
 	const struct config *config;
+	time_t started;
 	struct health health;
 	struct engine *engine;
 	struct service *service;
@@ -36,7 +38,7 @@ struct daemon {
 	struct watchdog *watchdog; // or NULL
 };
 
-// Each connection needs a descriptor; threads, files and libraries need some more.
+// Each connection needs a descriptor; threads, files and libraries need about 256 more.
 static int raise_descriptor_limit(int n_connections, struct err *e)
 {
 	rlim_t needed = (rlim_t)n_connections + HTTP_RESERVE + 256;
@@ -57,7 +59,7 @@ static int raise_descriptor_limit(int n_connections, struct err *e)
 
 static int n_threads(const struct config *config)
 {
-	long n = config->http_threads ? config->http_threads : sysconf(_SC_NPROCESSORS_ONLN);
+	long n = config->http.n_threads ? config->http.n_threads : sysconf(_SC_NPROCESSORS_ONLN);
 	return n < 2 ? 2 : n > 64 ? 64 : (int)n;
 }
 
@@ -67,12 +69,6 @@ static void on_engine_lost(void *arg, const struct engine *engine, const struct 
 	health_engine_lost(&d->health, engine->name, why);
 	if (health_must_exit(&d->health))
 		kill(getpid(), GPU_LOST);
-}
-
-static void count_pass(void *arg, int n_pictures)
-{
-	const struct daemon *d = arg;
-	metrics_pass(d->observer.metrics, n_pictures);
 }
 
 static void write_service(void *arg, struct text *t)
@@ -145,7 +141,7 @@ static int open_service(struct daemon *d, struct err *e)
 	log_info("%s", why);
 	const struct service_options options = {
 		.models = { d->engine, c->models, c->n_models, c->network, c->min_right },
-		.batching = { c->max_batch, c->max_delay_us, c->limits.queue, { count_pass, d } },
+		.batching = { c->max_batch, c->max_delay_us, c->limits.queue, d->observer.metrics },
 		.n_callers = n_threads(c),
 		.gather_on_cpu = c->batch_on_cpu,
 		.reload = reload,
@@ -158,8 +154,8 @@ static void set_routes(struct daemon *d)
 {
 	const struct limits *limits = &d->config->limits;
 	d->routes = (struct routes_context){ d->service, limits, &d->health };
-	d->sources =
-		(struct metrics_sources){ &d->observer, &d->health, d->engine, limits->max_connections, write_service, d->service };
+	d->sources = (struct metrics_sources){ &d->observer, &d->health,    d->engine, limits->max_connections,
+					       d->started,   write_service, d->service };
 	routes_tables(&d->routes, d->tables);
 	d->tables[ROUTES_N_TABLES] = (struct route_table){ &metrics_route, 1, &d->sources };
 	metrics_set_routes(d->observer.metrics, d->tables, N_TABLES);
@@ -173,26 +169,19 @@ static int open_all(struct daemon *d, struct err *e)
 		return -1;
 	set_routes(d);
 	atomic_store(&d->health.open, true);
-	const struct http_options serving = {
-		.listen = &c->listen,
-		.tls_cert = c->tls_cert,
-		.tls_key = c->tls_key,
-		.api_keys = c->api_keys,
-		.hosts = &c->hosts,
-		.origins = &c->origins,
-		.n_threads = n_threads(c),
-		.limits = &c->limits,
-		.tables = d->tables,
-		.n_tables = N_TABLES,
-		.observer = &d->observer,
-	};
+	struct http_options serving = c->http;
+	serving.n_threads = n_threads(c);
+	serving.limits = &c->limits;
+	serving.tables = d->tables;
+	serving.n_tables = N_TABLES;
+	serving.observer = &d->observer;
 	if (http_open(&serving, &d->http, e) || open_watchdog(d, e))
 		return -1;
 	report_listening(d);
 	return 0;
 }
 
-// False: a file is still being read, and what the reading thread uses is left open.
+// False: the loader is still reading a file, and everything that it uses is left open.
 static bool close_all(struct daemon *d)
 {
 	watchdog_close(d->watchdog);
@@ -228,14 +217,14 @@ static const char *await_stop(struct daemon *d, const sigset_t *signals)
 	}
 }
 
-// Turns unready and goes on answering for delay_ms, so that load balancers that watch /readyz send requests elsewhere.
+// Makes the daemon unready and goes on answering for delay_ms, so that load balancers see it in /readyz and send requests elsewhere.
 static void wait_drain_delay(struct daemon *d, const char *reason, int delay_ms)
 {
 	struct timespec left = { delay_ms / 1000, delay_ms % 1000 * 1000000L };
 	atomic_store(&d->health.open, false);
 	http_close_after_answers(d->http);
 	if (delay_ms) {
-		log_info("%s: unready, answering for %d ms more", reason, delay_ms);
+		log_info("%s: unready; still answering for %d ms", reason, delay_ms);
 		while (nanosleep(&left, &left) && errno == EINTR)
 			;
 	}
@@ -243,7 +232,7 @@ static void wait_drain_delay(struct daemon *d, const char *reason, int delay_ms)
 
 static int serve(const struct config *config)
 {
-	// Blocked before any thread starts, so that all threads inherit it and the signals wait for sigwait.
+	// Block the signals before any thread starts: all threads inherit the mask, and sigwait receives the signals.
 	sigset_t stop, all;
 	sigemptyset(&stop);
 	sigaddset(&stop, SIGTERM);
@@ -255,7 +244,7 @@ static int serve(const struct config *config)
 	signal(SIGPIPE, SIG_IGN);
 
 	struct err e;
-	struct daemon d = { .config = config, .health.on_loss = config->on_loss };
+	struct daemon d = { .config = config, .started = time(NULL), .health.on_loss = config->on_loss };
 	int failed = open_all(&d, &e);
 	if (failed) {
 		log_error("%s", e.msg);
@@ -272,12 +261,12 @@ static int serve(const struct config *config)
 	if (!failed) {
 		uint64_t n_passes, n_pictures;
 		metrics_passes(d.observer.metrics, &n_passes, &n_pictures);
-		log_info("done: %llu pictures in %llu passes", (unsigned long long)n_pictures, (unsigned long long)n_passes);
+		log_info("done: %" PRIu64 " pictures in %" PRIu64 " passes", n_pictures, n_passes);
 	}
 	int status = failed || health_must_exit(&d.health) ? EXIT_FAILURE : EXIT_SUCCESS;
 	if (!closed) {
 		log_warning("exiting: a file is still being read and did not finish in time");
-		_exit(status); // the reading thread still uses what would be freed
+		_exit(status); // the loader still uses what would be freed
 	}
 	observer_close(&d.observer);
 	return status;
@@ -302,8 +291,8 @@ int main(int argc, char **argv)
 		return EXIT_SUCCESS;
 	}
 	log_set_level(config.log_level);
-	// Limit fragmentation by an arena for each thread and by a growing mmap threshold: with glibc's defaults the daemon grew by 8 % in
-	// 1,000 loads of a model under load (tests/system/soak).
+	// One arena and a fixed mmap threshold limit fragmentation: with glibc's defaults, an arena for each thread and a threshold that
+	// grows, the daemon grew by 8 % in 1,000 loads of a model under load (tests/system/soak).
 	mallopt(M_ARENA_MAX, 1);
 	mallopt(M_MMAP_THRESHOLD, 128 << 10);
 	return serve(&config);

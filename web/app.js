@@ -1,12 +1,12 @@
-// The page: a pad to draw a digit on, and what the network says of it while one draws.
+// The page: a pad to draw a digit on, and the network's answer while the user draws.
 //
-// A sheet is what lies on the pad: strokes, or a picture from outside. Sheets are never changed but for the stroke that is
-// being drawn, so the history that Undo goes back through is a list of them. At most one request is in flight; when its
-// answer comes and the sheet has changed, the next goes out with what is there then. An answer to a sheet that was undone,
-// cleared or replaced meanwhile is dropped. Positions are in units of the picture that is sent, SIDE × SIDE.
+// A sheet is the content of the pad: strokes, or a picture that the user opened. Only the stroke being drawn changes; a
+// sheet does not change otherwise, so Undo's history is a list of sheets. At most one request is in flight. If the sheet has
+// changed when the answer arrives, the current sheet is sent next. The answer to a sheet that has been undone, cleared or
+// replaced is dropped. Positions are in units of the picture that is sent, SIDE × SIDE.
 
 const SIDE = 280;
-const PEN = 22; // 2 to 3 of MNIST's pixels for a digit of usual size, once the server has scaled it into 20×20
+const PEN = 22; // 2 to 3 of MNIST's pixels for a digit of usual size, after the server has scaled it to 20×20
 const MAX_PICTURE_SIDE = 1000; // of a picture that is sent: far more than the 28×28 pixels that the network sees
 const MAX_PICTURE_BYTES = 2 ** 20; // of a PNG that is sent as it is
 const TIMEOUT_MS = 10000; // of an answer
@@ -21,7 +21,7 @@ const pad = find('pad'), drawing = find('drawing'), result = find('result');
 const EMPTY = { strokes: [], picture: null };
 let sheets = [EMPTY];
 let version = 0; // counts every change
-let replaced = 0; // counts those after which an answer to what was there before is wrong
+let replaced = 0; // counts the changes that make the answers to earlier sheets wrong
 
 const sheet = () => sheets.at(-1);
 const isEmpty = () => !sheet().strokes.length && !sheet().picture;
@@ -63,8 +63,8 @@ function clear() {
 
 // ---- Drawing
 
-let stroke = null; // the points of the one in progress
-let pointer = null; // whose it is
+let stroke = null; // the points of the stroke being drawn
+let pointer = null; // the id of the pointer that draws it
 
 function pointOf(event) {
 	const box = drawing.getBoundingClientRect();
@@ -97,7 +97,7 @@ for (const type of ['pointerup', 'pointercancel'])
 			stroke = null;
 	});
 
-// A curve through the middles between the points: a fast hand leaves few of them, and corners would show.
+// Draws a curve through the midpoints: fast movements give few points, and straight lines between them would show corners.
 function trace(context, points) {
 	const [first, ...rest] = points;
 	let [x, y] = first;
@@ -107,11 +107,11 @@ function trace(context, points) {
 		context.quadraticCurveTo(x, y, (x + nextX) / 2, (y + nextY) / 2);
 		[x, y] = [nextX, nextY];
 	}
-	context.lineTo(x + 0.01, y); // a line of no length would not be drawn, and a tap is a dot
+	context.lineTo(x + 0.01, y); // for a tap to draw a dot: a line of no length is not drawn
 	context.stroke();
 }
 
-// Onto a square of `side` pixels.
+// Paints the sheet onto a square of `side` pixels.
 function paint(context, side, colour) {
 	const { strokes, picture } = sheet();
 	context.save();
@@ -169,12 +169,12 @@ async function decode(file) {
 	return image;
 }
 
-// A PNG of usual size goes to the server as it is; what else the browser can read becomes one.
+// Returns a small PNG as it is, and any other picture converted to a small PNG.
 async function pngOf(file, image) {
 	const { naturalWidth: width, naturalHeight: height } = image;
 	const scale = Math.min(1, MAX_PICTURE_SIDE / Math.max(width, height));
 	if (scale === 1 && file.size <= MAX_PICTURE_BYTES && await file.slice(1, 4).text() === 'PNG')
-		return new Blob([await file.arrayBuffer()]); // the file itself may go
+		return new Blob([await file.arrayBuffer()]); // a copy, since the file may be removed
 	const canvas = make('canvas', {
 		width: Math.max(1, Math.round(width * scale)), height: Math.max(1, Math.round(height * scale)),
 	});
@@ -189,7 +189,7 @@ async function take(file) {
 	try {
 		const image = await decode(file);
 		const png = await pngOf(file, image);
-		if (version === before) // else something newer has been put there
+		if (version === before) // otherwise the user has changed the sheet
 			put({ strokes: [], picture: { image, png } });
 	} catch {
 		clear();
@@ -230,12 +230,12 @@ addEventListener('drop', event => {
 // ---- Asking
 
 let asking = false;
-let answered = 0; // the version that needs no more asking
-let request = null; // stops the one in flight
+let answered = 0; // the latest version that needs no request
+let request = null; // the AbortController of the request in flight
 
 const pause = ms => new Promise(resolve => setTimeout(resolve, ms));
 
-// What is sent of the sheet.
+// Returns the sheet as a PNG.
 function photograph() {
 	if (sheet().picture)
 		return sheet().picture.png;
@@ -247,7 +247,7 @@ function photograph() {
 	return toPng(canvas);
 }
 
-// The one loop that talks to the server. It ends when the last version has its answer.
+// Sends requests until the latest version has its answer. Only one such loop runs.
 async function keepAsking() {
 	if (asking)
 		return;
@@ -274,19 +274,19 @@ async function keepAsking() {
 	}
 }
 
-let key = ''; // an API key, where the daemon wants one; kept until the page is closed
+let key = ''; // the API key, if the daemon requires one; kept until the page is closed
 let mayAskForKey = true;
 
-// Whether the user has given one.
+// Returns whether the user has given a key.
 function askForKey() {
-	stroke = null; // its end is lost to the dialogue
-	const given = mayAskForKey ? prompt('The daemon wants an API key:', key) : null;
+	stroke = null; // the dialogue hides its pointerup
+	const given = mayAskForKey ? prompt('The server requires an API key:', key) : null;
 	mayAskForKey = given !== null;
 	key = (given ?? '').replace(/[^\w.~+/=-]/g, '');
 	return key !== '';
 }
 
-// The prediction and its model, or the problem in words and, where asking again may help, when.
+// Sends a PNG. Returns the prediction and its model, or a problem and, if a retry may help, the time until then.
 async function ask(png, failures) {
 	const backoff_ms = Math.min(500 * 2 ** failures, 4000);
 	const stop = new AbortController();
@@ -320,8 +320,8 @@ async function ask(png, failures) {
 		return { problem: prediction.reason, refused: true };
 	return {
 		problem: prediction?.error ?? body?.error ??
-			(response.status === 413 ? 'This picture is larger than the server takes.' :
-				`The server refused with status ${response.status}.`),
+			(response.status === 413 ? 'This picture is too large for the server.' :
+				`The server answered with status ${response.status}.`),
 	};
 }
 
@@ -342,7 +342,7 @@ function percent(p) {
 	return p < 0.0005 ? '0 %' : `${(p * 100).toFixed(1)} %`;
 }
 
-// Not while the pen moves: only what the answer has come to is read out.
+// Shows words at once. Screen readers get them after a pause, so they do not read every answer while the user draws.
 let speaking;
 function say(words, aloud = words) {
 	find('words').textContent = words;
@@ -358,7 +358,7 @@ function showBars(probabilities, best) {
 	}
 }
 
-// input: 784 bytes, light ink on a dark ground; without it the frame is empty.
+// input: 784 bytes, light ink on a dark ground; null: an empty frame.
 function showInput(input) {
 	const pixels = new ImageData(28, 28);
 	for (const [i, ink] of input?.entries() ?? [])
@@ -382,21 +382,16 @@ function showNothing() {
 	say('');
 }
 
-function showProblem(problem) {
+// refused: the picture has no digit, a dot for instance, which is not an error.
+function showProblem(problem, refused) {
 	showNothing();
-	find('words').classList.add('problem');
+	find('words').classList.toggle('problem', !refused);
 	say(problem);
-}
-
-// A picture that the server looked at and will not name (a dot, say) is no fault: drawing goes on.
-function showRefusal(reason) {
-	showNothing();
-	say(reason);
 }
 
 function show({ problem, refused, prediction, model }) {
 	if (problem)
-		return refused ? showRefusal(problem) : showProblem(problem);
+		return showProblem(problem, refused);
 	const { digit, confidence, probabilities, input } = prediction;
 	const second = probabilities.reduce((best, p, i) => i !== digit && p > (probabilities[best] ?? -1) ? i : best, null);
 	const doubtful = confidence < 0.6 || probabilities[second] > 0.25;

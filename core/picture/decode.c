@@ -94,6 +94,11 @@ bool picture_is_known(const void *bytes, size_t n)
 	return picture_format(bytes, n) != PICTURE_NO_FORMAT;
 }
 
+bool picture_is_other(const void *bytes, size_t n)
+{
+	return !picture_is_known(bytes, n) && find_other(bytes, n);
+}
+
 uint64_t picture_n_pixels(const void *bytes, size_t n)
 {
 	struct picture_header h = picture_read_header(bytes, n);

@@ -14,6 +14,9 @@ enum picture_result picture_decode(const void *bytes, size_t n, const struct pic
 // Whether the bytes begin as a format does that is read.
 bool picture_is_known(const void *bytes, size_t n);
 
+// Whether they begin as one does that is known but not read.
+bool picture_is_other(const void *bytes, size_t n);
+
 // Width × height by the header; 0 if it has none, or is cut off before that.
 uint64_t picture_n_pixels(const void *bytes, size_t n);
 

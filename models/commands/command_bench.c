@@ -2,7 +2,6 @@
 // Each round makes the same number of calls, about 50 ms of them; the figure is the median of the rounds, so that one disturbed round
 // does not change it. Pictures are noise and parameters untrained: the amount of work does not depend on them.
 #include "core/rng.h"
-#include "models/commands/command.h"
 #include "models/commands/options.h"
 #include "models/progress.h"
 #include "models/sweep_table.h"

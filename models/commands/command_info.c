@@ -1,5 +1,4 @@
 // `lenet info`: prints the layers of a weights file, with parameters and connections as the paper counts them, and its metadata.
-#include "models/commands/command.h"
 #include "models/measure.h"
 #include "models/commands/options.h"
 #include "models/work.h"

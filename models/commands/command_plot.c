@@ -18,48 +18,42 @@ static const char help[] =
 	"confusion and kernels show the built-in model.";
 
 struct arguments {
-	const char *out, *title;
+	struct chart chart;
 	struct evaluation_choice evaluation;
 	int smooth;
 };
 
 static int plot_confusion(const struct program *program, const struct arguments *a, struct err *e)
 {
-	const struct chart chart = { a->out, a->title };
-	uint32_t counts[LENET5_DIGITS][LENET5_DIGITS] = { { 0 } };
 	struct evaluation v = { 0 };
 	int status = evaluation_run(program, &a->evaluation, &v, e);
-	for (uint32_t i = 0; i < v.test.n && !status; i++)
-		counts[v.test.labels[i]][v.predictions[i].digit]++;
 	if (!status)
-		status = chart_confusion(&chart, counts, e);
+		status = chart_confusion(&a->chart, v.confusion, e);
 	evaluation_fini(&v);
 	return status;
 }
 
 static int plot_kernels(const struct arguments *a, struct err *e)
 {
-	const struct chart chart = { a->out, a->title };
 	struct weights w = { 0 };
 	const char *name;
 	if (measure_model(a->evaluation.model, a->evaluation.network, &w, &name, e))
 		return -1;
-	int status = chart_kernels(&chart, w.params + w.net->tensors[LENET5_C1_WEIGHT].offset, e);
+	int status = chart_kernels(&a->chart, w.params + w.net->tensors[LENET5_C1_WEIGHT].offset, e);
 	weights_free(&w);
 	return status;
 }
 
 static int plot_runs(const struct arguments *a, const char *const runs[], int n, bool loss, struct err *e)
 {
-	const struct chart chart = { a->out, a->title };
 	struct curve *curves = calloc((size_t)n, sizeof *curves);
 	if (!curves)
 		return err_set(e, "out of memory");
 	int status = curves_read(runs, n, curves, e);
 	if (!status && loss)
-		status = chart_loss(&chart, curves, n, (uint32_t)a->smooth, e);
+		status = chart_loss(&a->chart, curves, n, (uint32_t)a->smooth, e);
 	else if (!status)
-		status = chart_epochs(&chart, curves, n, e);
+		status = chart_epochs(&a->chart, curves, n, e);
 	curves_free(curves, n);
 	free(curves);
 	return status;
@@ -71,8 +65,8 @@ int command_plot(const struct program *program, int argc, char **argv)
 	struct evaluation_choice *v = &a.evaluation;
 	*v = (struct evaluation_choice){ .engine = { "auto", .max_batch = MEASURE_BATCH }, .threads = options_default_threads() };
 	const struct option options[] = {
-		{ "o", "FILE", "picture to write: FILE.svg or FILE.png (KIND.svg)", .text = &a.out },
-		{ "title", "TEXT", "title above the chart (none)", .text = &a.title },
+		{ "o", "FILE", "picture to write: FILE.svg or FILE.png (KIND.svg)", .text = &a.chart.out },
+		{ "title", "TEXT", "title above the chart (none)", .text = &a.chart.title },
 		{ "smooth", "N", "loss: average N pictures into a point (1280)", .count = &a.smooth, .max = 1000000 },
 		{ "network", "NAME", "network of a weights file that does not name it: sigmoid, relu or 1998",
 		  .text = &v->network },
@@ -97,9 +91,9 @@ int command_plot(const struct program *program, int argc, char **argv)
 		return options_wrong(&usage, "%s takes one weights file", kind);
 	v->model = argc > 1 ? argv[1] : NULL;
 	char out[32];
-	if (!a.out) {
+	if (!a.chart.out) {
 		snprintf(out, sizeof out, "%s.svg", kind);
-		a.out = out;
+		a.chart.out = out;
 	}
 	if (of_runs)
 		status = plot_runs(&a, (const char *const *)argv + 1, argc - 1, loss, &e);
@@ -107,6 +101,6 @@ int command_plot(const struct program *program, int argc, char **argv)
 		status = kernels ? plot_kernels(&a, &e) : plot_confusion(program, &a, &e);
 	if (status)
 		return options_fail(&usage, &e);
-	printf("wrote %s\n", a.out);
+	printf("wrote %s\n", a.chart.out);
 	return 0;
 }

@@ -4,7 +4,6 @@
 #include "core/file.h"
 #include "core/weights.h"
 #include "models/children.h"
-#include "models/commands/command.h"
 #include "models/measure.h"
 #include "models/commands/options.h"
 #include "models/progress.h"
@@ -246,7 +245,7 @@ static int print_table(const struct work *w, struct err *e)
 	char path[SWEEP_PATH];
 	struct sweep_table table;
 	if (snprintf(path, sizeof path, "%s/accuracy.csv", w->arguments->dir) >= (int)sizeof path)
-		return err_set(e, "%.40s...: too long a name", w->arguments->dir);
+		return err_set(e, "%.40s...: the name is too long", w->arguments->dir);
 	if (sweep_table_read(&w->sweep, w->arguments->dir, &table, e))
 		return -1;
 	int status = make_folders(path, e);
@@ -266,7 +265,7 @@ static int run(struct work *w, struct err *e)
 	if (sweep_read(a->file, &w->sweep, e))
 		return -1;
 	if (a->run > sweep_n_runs(&w->sweep))
-		return err_set(e, "--run %d: %s has %d", a->run, a->file, sweep_n_runs(&w->sweep));
+		return err_set(e, "--run %d: %s has only %d runs", a->run, a->file, sweep_n_runs(&w->sweep));
 	if (a->list)
 		return list_runs(w, e);
 	if (a->run)

@@ -1,6 +1,5 @@
 // `lenet train`: reads recipe and data, opens the engine and calls models/train.c. Every field of a recipe is also an option; its
 // value is passed as text to recipe_read, which parses it.
-#include "models/commands/command.h"
 #include "models/measure.h"
 #include "models/commands/options.h"
 #include "models/recipe.h"
@@ -48,39 +47,29 @@ static void print_resume(const struct program *program, int argc, char **argv, b
 	fprintf(stderr, "%s\n", resumed ? "" : " --resume");
 }
 
-struct sources {
-	struct idx all, test;
-	char measured_on[64];
-};
-
-static int read_data(const struct arguments *a, const struct recipe *recipe, struct sources *s, struct train_job *job,
-		     const char **dir, struct err *e)
+// all, test: owned by the caller; the job has views of them.
+static int read_data(const struct arguments *a, struct train_job *job, struct idx *all, struct idx *test, const char **dir,
+		     struct err *e)
 {
-	if (measure_data(a->data, IDX_TRAIN, &s->all, dir, e))
+	if (measure_data(a->data, IDX_TRAIN, all, dir, e) || train_split(job->recipe, all, &job->train, &job->measured, e))
 		return -1;
-	struct idx held_out;
-	if (train_split(recipe, &s->all, &job->train, &held_out, e))
-		return -1;
-	if (recipe->validation) {
-		job->measured = held_out;
+	if (job->recipe->validation) {
 		job->measured_as = "validation";
-		snprintf(s->measured_on, sizeof s->measured_on, "the last %u training pictures", held_out.n);
-	} else {
-		if (measure_data(*dir, IDX_TEST, &s->test, dir, e))
-			return -1;
-		job->measured = s->test;
-		job->measured_as = "test";
-		snprintf(s->measured_on, sizeof s->measured_on, "the %u pictures of the test set", s->test.n);
+		snprintf(job->measured_on, sizeof job->measured_on, "the last %u training pictures", job->measured.n);
+		return 0;
 	}
-	job->measured_on = s->measured_on;
+	if (measure_data(*dir, IDX_TEST, test, dir, e))
+		return -1;
+	job->measured = *test;
+	job->measured_as = "test";
+	snprintf(job->measured_on, sizeof job->measured_on, "the %u pictures of the test set", test->n);
 	return 0;
 }
 
 static enum train_result run(const struct program *program, const struct arguments *a, struct err *e)
 {
 	enum train_result result = TRAIN_FAILED;
-	struct engine *engine = NULL;
-	struct sources sources = { 0 };
+	struct idx all = { 0 }, test = { 0 };
 	struct recipe recipe;
 	const char *dir;
 	struct train_job job = {
@@ -91,19 +80,18 @@ static enum train_result run(const struct program *program, const struct argumen
 		.stopped = stop_signal,
 		.lines = stdout,
 	};
-	if (recipe_read(a->recipe, a->fields, &recipe, e) || read_data(a, &recipe, &sources, &job, &dir, e) ||
-	    options_open_engine(program, &a->engine, &engine, e))
+	if (recipe_read(a->recipe, a->fields, &recipe, e) || read_data(a, &job, &all, &test, &dir, e) ||
+	    options_open_engine(program, &a->engine, &job.engine, e))
 		goto out;
-	job.engine = engine;
 	printf("%s: network %s, %u pictures of %s, measured on %s; %s, %d thread%s\n", a->recipe, lenet5_at(recipe.network)->name,
-	       job.train.n, dir, job.measured_on, engine->name, a->threads, a->threads > 1 ? "s" : "");
+	       job.train.n, dir, job.measured_on, job.engine->name, a->threads, a->threads > 1 ? "s" : "");
 	fflush(stdout);
 	stop_catch();
 	result = train_run(&job, e);
 out:
-	engine_close(engine);
-	idx_free(&sources.test);
-	idx_free(&sources.all);
+	engine_close(job.engine);
+	idx_free(&test);
+	idx_free(&all);
 	return result;
 }
 

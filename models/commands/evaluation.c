@@ -1,4 +1,4 @@
-// Opens what is needed in turn; the engine is closed again before the results are used.
+// The engine is open only while it predicts; the results stay valid after it is closed.
 #include "models/commands/evaluation.h"
 
 #include "models/commands/options.h"
@@ -8,6 +8,7 @@
 int evaluation_run(const struct program *program, const struct evaluation_choice *choice, struct evaluation *v, struct err *e)
 {
 	struct engine *engine;
+	struct engine_context *context = NULL;
 	uint32_t first = (uint32_t)choice->from, n = (uint32_t)choice->count;
 	if (measure_model(choice->model, choice->network, &v->weights, &v->model, e) ||
 	    measure_data(choice->data, IDX_TEST, &v->all, &v->dir, e))
@@ -22,7 +23,12 @@ int evaluation_run(const struct program *program, const struct evaluation_choice
 		return -1;
 	const struct weights *w = &v->weights;
 	const struct engine_network network = { w->net, w->mean, w->std, w->params };
-	int status = measure_network(engine, &network, &v->test, choice->threads, v->predictions, &v->measure, e);
+	int status = engine_context_open(engine, MEASURE_BATCH, choice->threads, &context, e);
+	if (!status)
+		status = measure_network(context, &network, &v->test, v->predictions, &v->measure, e);
+	for (uint32_t i = 0; i < v->test.n && !status; i++)
+		v->confusion[v->test.labels[i]][v->predictions[i].digit]++;
+	engine_context_close(context);
 	engine_close(engine);
 	return status;
 }

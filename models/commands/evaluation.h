@@ -17,6 +17,7 @@ struct evaluation {
 	struct idx all, test; // all is owned; test is a view of the measured ones
 	struct measure measure;
 	struct lenet5_prediction *predictions; // [test.n]
+	uint32_t confusion[LENET5_DIGITS][LENET5_DIGITS]; // [label][answer]
 };
 
 // Reads model and pictures and predicts. *v: zero-initialised; evaluation_fini frees what it holds, also after a failure.

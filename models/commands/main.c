@@ -37,7 +37,7 @@ static int run(const struct program *program, int argc, char **argv)
 	for (int i = 0; i < N_COMMANDS; i++)
 		if (strcmp(argv[0], commands[i].name) == 0)
 			return commands[i].run(program, argc, argv);
-	fprintf(stderr, "lenet: there is no command \"%s\"\n", argv[0]);
+	fprintf(stderr, "lenet: unknown command \"%s\"\n", argv[0]);
 	print_usage(stderr);
 	return 2;
 }

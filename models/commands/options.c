@@ -81,9 +81,9 @@ static int unknown(const struct usage *usage, const char *argument)
 				snprintf(near + used, sizeof near - used, "%s%s%s", used ? ", " : "", dashes(o), o->name);
 		}
 		if (near[0] && !pass)
-			return options_wrong(usage, "there is no option %s; did you mean %s?", argument, near);
+			return options_wrong(usage, "unknown option %s; did you mean %s?", argument, near);
 	}
-	return options_wrong(usage, "there is no option %s; there are: %s", argument, near[0] ? near : "none");
+	return options_wrong(usage, "unknown option %s; the options are: %s", argument, near[0] ? near : "none");
 }
 
 static bool read_count(const struct option *o, const char *value)

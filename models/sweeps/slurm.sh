@@ -2,9 +2,9 @@
 # A sweep on a Slurm cluster: an array of jobs, one a run. From the repository's root, on a disk that all nodes see:
 #   mkdir -p runs
 #   sbatch --array=1-$(build/release/lenet sweep models/sweeps/lab.json --list | wc -l) models/sweeps/slurm.sh models/sweeps/lab.json
-# and, when the array is through, `build/release/lenet sweep models/sweeps/lab.json` prints the table (and would train what
-# is missing). A job that is cancelled, preempted or out of time saves first: the same sbatch goes on with what is left.
-# Where lenet is installed any folder will do, with `lenet` for `build/release/lenet`; $LENET names another program.
+# When the array has ended, `build/release/lenet sweep models/sweeps/lab.json` prints the table (and trains missing runs). A job
+# that is cancelled, preempted or out of time saves a checkpoint first: the same sbatch continues with the remaining runs.
+# If lenet is installed, use any folder, and `lenet` for `build/release/lenet`; $LENET names another program.
 # Further arguments go to `lenet sweep`: --data DIR, -o DIR, --device cuda (then with sbatch --gpus-per-task=1).
 #SBATCH --job-name=lenet-sweep
 #SBATCH --output=runs/slurm-%A-%a.log

@@ -4,9 +4,9 @@
 #include "core/log.h"
 
 static const char *const consequences[] = {
-	[HEALTH_LOSS_CPU] = "the CPU goes on in its place",
-	[HEALTH_LOSS_UNREADY] = "the CPU goes on in its place, and /readyz sends new requests elsewhere",
-	[HEALTH_LOSS_EXIT] = "the CPU answers what is in flight, and the daemon goes down",
+	[HEALTH_LOSS_CPU] = "the CPU has taken over",
+	[HEALTH_LOSS_UNREADY] = "the CPU has taken over, and /readyz answers 503",
+	[HEALTH_LOSS_EXIT] = "the CPU answers the requests in flight, then the daemon exits",
 };
 
 void health_engine_lost(struct health *health, const char *engine, const struct err *why)

@@ -9,19 +9,19 @@
 // What the daemon does when the GPU is lost and the CPU has taken over.
 enum health_on_loss {
 	HEALTH_LOSS_CPU, // nothing more
-	HEALTH_LOSS_UNREADY, // is not ready any more, but still answers
+	HEALTH_LOSS_UNREADY, // /readyz answers 503; other requests are still answered
 	HEALTH_LOSS_EXIT, // drains and exits with a failure, so that a supervisor starts another
 };
 
 // Zero-initialise, but for on_loss.
 struct health {
 	enum health_on_loss on_loss; // constant
-	atomic_bool open; // from the end of start-up until the daemon goes down
+	atomic_bool open; // true from the end of start-up until the daemon shuts down
 	atomic_int n_losses; // of engines; a daemon has one to lose
 	struct err loss; // the reason; written before n_losses
 };
 
-// Logs and counts the loss of `engine`, once.
+// Logs and counts the loss of `engine`. Call once.
 void health_engine_lost(struct health *health, const char *engine, const struct err *why);
 
 // -1 if the daemon is not ready: e says why.

@@ -54,8 +54,8 @@ const struct route *route_find(const struct route_table *tables, int n_tables, c
 		route_header_add(response, "Allow", allowed);
 	} else {
 		route_answer_error(response, 404,
-				   "nothing is at %.100s; there are / (the page), POST /predict, /healthz, /readyz, /metrics and "
-				   "/v2; /openapi.json describes them",
+				   "there is no route %.100s; use / (the page), POST /predict, /healthz, /readyz, /metrics or /v2; "
+				   "/openapi.json describes them",
 				   path);
 	}
 	return NULL;

@@ -1,5 +1,5 @@
-// route: HTTP as a handler sees it: a request, the response that it fills, and the table that leads to it. Knows no sockets:
-// http/exchange.c brings requests and sends responses, and a test may do the same.
+// route: HTTP as a handler sees it: the request, the response that the handler fills, and the table of routes. Knows no sockets:
+// http/exchange.c passes requests in and sends the responses, and so may a test.
 #pragma once
 
 #include "core/text.h"
@@ -11,7 +11,7 @@
 
 enum { ROUTE_MAX_ARGUMENTS = 16, ROUTE_MAX_HEADERS = 20, ROUTE_MAX_CALLS = 64, ROUTE_MAX_PARTS = 2, ROUTE_MAX_PART = 64 };
 
-enum { ROUTE_CLIENT_GONE = 499 }; // the client has disconnected: a status that is neither sent nor counted
+enum { ROUTE_CLIENT_GONE = 499 }; // the client has disconnected: this status is neither sent nor counted
 
 struct route_argument {
 	const char *name, *value; // of the query; value is "" where the URL has none
@@ -45,7 +45,7 @@ struct route_header {
 // The stages of a request with pictures.
 enum route_stage { ROUTE_DECODE, ROUTE_QUEUE, ROUTE_COMPUTE, ROUTE_N_STAGES };
 
-// Why the daemon refuses a request that it might answer at another time or from another client.
+// Why the daemon rejects a request that it would accept at another time or from another client.
 enum route_rejection {
 	ROUTE_NOT_REJECTED,
 	ROUTE_QUEUE_FULL,
@@ -62,7 +62,7 @@ enum route_rejection {
 // The result for a picture, beside the digits 0 to 9.
 enum { ROUTE_REFUSED = 10, ROUTE_UNREADABLE, ROUTE_N_SEEN };
 
-// What a route reports of a request beside the answer, for metrics, the header Server-Timing and the access log.
+// What a route reports about a request, for metrics, the header Server-Timing and the access log.
 struct route_account {
 	char model[64]; // its name, or ""
 	int n_pictures; // in the request
@@ -82,7 +82,7 @@ struct route_response {
 	size_t n_body; // under 304 the size that 200 would send (RFC 9110 section 8.6); no body is sent then
 	char *owned; // freed with the response: the body, or NULL if that is constant
 	int n_headers;
-	struct route_header headers[ROUTE_MAX_HEADERS]; // strings are constant or the call's, which outlives its response
+	struct route_header headers[ROUTE_MAX_HEADERS]; // strings are constants, or belong to the call, which outlives its response
 	struct route_account account;
 };
 
@@ -93,14 +93,14 @@ struct route_call {
 
 // Does the work of calls in one of two ways; the other function is NULL.
 struct route_worker {
-	// Hands a call to another thread and returns at once. done(arg) is called once, on any thread, maybe before submit() returns.
+	// Passes a call to another thread and returns at once. done(arg) is called once, on any thread, perhaps before submit() returns.
 	void (*submit)(struct route_call *call, void (*done)(void *arg), void *arg);
 	// Does the work of n calls, 1..ROUTE_MAX_CALLS, of any routes that have this worker.
 	void (*compute)(struct route_call *const *calls, int n);
 };
 
-// A path and its handler; a '*' stands for one part of the path, not empty, as in /v2/models/*. GET includes HEAD. Only a POST's body
-// is kept for the handler.
+// A path and its handler. A '*' matches one part of the path that is not empty, as in /v2/models/*. GET includes HEAD. Only the body of
+// a POST is kept for the handler.
 //
 // A route either has answer(), which fills the response, or the other three: start() fills the response and returns NULL, or returns a
 // call; when its worker is done, finish() fills the response. discard() frees the call, finished or not.
@@ -137,7 +137,7 @@ void route_answer_json(struct route_response *response, int status, struct text 
 // The same with status 200 and Cache-Control: no-store, for state that changes.
 void route_answer_uncached(struct route_response *response, struct text *text);
 
-// {"error": "…"}, not cached. 503 comes with Retry-After.
+// Answers {"error": "…"} with Cache-Control: no-store, and 503 with Retry-After, too.
 void route_answer_error(struct route_response *response, int status, const char *format, ...) __attribute__((format(printf, 3, 4)));
 
 // The same, and counts the rejection.

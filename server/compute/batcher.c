@@ -1,6 +1,6 @@
-// The queue is a linked list of jobs in their requests' memory, so nothing is allocated after batcher_open. Pictures are taken from
-// its head until a batch is full: small jobs share a batch, and a big one is split over several. Only the head can be partly taken.
-// A batch is a list of pieces of jobs; its pictures and scores have buffers of their own.
+// The queue is a linked list of jobs in their requests' memory, so nothing is allocated after batcher_open. The thread takes pictures
+// from its head until a batch is full: small jobs share a batch, and a large job is split over several. Only the head can be partly
+// taken. A batch is a list of pieces of jobs; its pictures and scores are copied to and from the batcher's buffers.
 #include "server/compute/batcher.h"
 
 #include "core/clock.h"
@@ -9,8 +9,6 @@
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
-
-enum { N_PIXELS = LENET5_PIXELS, N_SCORES = LENET5_DIGITS };
 
 // Pictures first..first+n-1 of a job.
 struct piece {
@@ -52,7 +50,7 @@ static struct job *pop(struct batcher *b)
 	return job;
 }
 
-// Whether a job that has not begun is not to be computed; its result then says why.
+// Whether to drop a job that has not begun. Sets its result to the reason.
 static bool is_dropped(struct job *job, int64_t now)
 {
 	if (job->n_taken)
@@ -61,7 +59,7 @@ static bool is_dropped(struct job *job, int64_t now)
 	return job->result != JOB_OK;
 }
 
-// Waits for the next batch and takes it off the queue. Jobs that need no computing go to the list *dropped.
+// Waits for the next batch and takes it off the queue. Moves jobs that are late or gone to the list *dropped.
 // False: stopping, and the queue is empty.
 static bool take_batch(struct batcher *b, struct job **dropped)
 {
@@ -105,10 +103,10 @@ static bool take_batch(struct batcher *b, struct job **dropped)
 static void finish(struct job *job, enum job_result result)
 {
 	job->result = result;
-	job->done(job);
+	job->done(job->done_arg);
 }
 
-// All jobs of a batch are of one model, and so is their pass_count; probes have none.
+// All jobs of a batch have one model, so they have one pass_count; probes have none.
 static void count_passes(const struct batcher *b)
 {
 	struct pass_count *passes = NULL;
@@ -134,10 +132,10 @@ static int forward(struct batcher *b, struct err *e)
 	size_t at = 0;
 	for (const struct piece *p = b->pieces; p < b->pieces + b->n_pieces; p++) {
 		if (pixels)
-			memcpy(pixels + at, p->job->pixels + (size_t)p->first * N_PIXELS, (size_t)p->n * N_PIXELS);
+			memcpy(pixels + at, p->job->pixels + (size_t)p->first * LENET5_PIXELS, (size_t)p->n * LENET5_PIXELS);
 		else
 			job_ink(p->job, p->first, p->n, ink + at);
-		at += (size_t)p->n * N_PIXELS;
+		at += (size_t)p->n * LENET5_PIXELS;
 	}
 	return pixels ? engine_forward_pixels(b->context, model, pixels, b->n_batch, b->scores, e)
 		      : engine_forward(b->context, model, ink, b->n_batch, b->scores, e);
@@ -149,7 +147,7 @@ static void compute_batch(struct batcher *b)
 	struct err e;
 	bool failed = forward(b, &e) != 0;
 	int64_t finished_ns = clock_now_ns();
-	job_passed(&b->options.observer, b->n_batch);
+	metrics_pass(b->options.metrics, b->n_batch);
 	if (!failed)
 		count_passes(b);
 
@@ -157,8 +155,8 @@ static void compute_batch(struct batcher *b)
 	for (int i = 0; i < b->n_pieces; i++) {
 		const struct piece *p = &b->pieces[i];
 		struct job *job = p->job;
-		memcpy(job->scores + (size_t)p->first * N_SCORES, scores, (size_t)p->n * N_SCORES * sizeof *scores);
-		scores += p->n * N_SCORES;
+		memcpy(job->scores + (size_t)p->first * LENET5_DIGITS, scores, (size_t)p->n * LENET5_DIGITS * sizeof *scores);
+		scores += p->n * LENET5_DIGITS;
 		job->n_scored += p->n;
 		if (!job->started_ns)
 			job->started_ns = started_ns;
@@ -185,7 +183,7 @@ static void *run(void *arg)
 		while (dropped) {
 			struct job *job = dropped;
 			dropped = job->next;
-			job->done(job);
+			job->done(job->done_arg);
 		}
 		if (b->n_pieces)
 			compute_batch(b);
@@ -210,7 +208,7 @@ int batcher_open(struct engine *engine, const struct batcher_options *options, s
 	b->tail = &b->head;
 
 	size_t n = (size_t)options->max_batch;
-	b->scores = calloc(n * N_SCORES, sizeof *b->scores);
+	b->scores = calloc(n * LENET5_DIGITS, sizeof *b->scores);
 	b->pieces = malloc(n * sizeof *b->pieces);
 	if (!b->scores || !b->pieces) {
 		err_set(e, "no memory for batches of %d pictures", options->max_batch);
@@ -236,9 +234,9 @@ enum job_result batcher_submit(struct batcher *b, struct job *job)
 	pthread_mutex_lock(&b->thread.lock);
 	enum job_result result = JOB_OK;
 	if (b->thread.stopping) {
-		result = JOB_STOPPED;
+		result = job->result = JOB_STOPPED;
 	} else if (job->n > b->options.queue - b->n_queued) {
-		result = JOB_FULL;
+		result = job->result = JOB_FULL;
 	} else {
 		*b->tail = job;
 		b->tail = &job->next;

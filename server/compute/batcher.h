@@ -1,8 +1,9 @@
-// batcher: gathers pictures of many requests into forward passes. One thread owns an engine context, with a bounded queue in front
-// of it. An idle engine computes what is queued at once; while it is busy, the next batch gathers.
+// batcher: gathers pictures of many requests into forward passes. One thread owns an engine context and takes jobs from a bounded
+// queue. It computes queued pictures as soon as the engine is idle; while the engine is busy, the next batch gathers.
 #pragma once
 
 #include "server/compute/job.h"
+#include "server/observe/metrics.h"
 
 #include <stdbool.h>
 
@@ -12,12 +13,12 @@ struct batcher_options {
 	int max_batch; // pictures in a forward pass; larger jobs are split
 	int max_delay_us; // how long a picture waits for more of them while the engine is idle
 	int queue; // pictures that may wait
-	struct job_observer observer;
+	struct metrics *metrics; // counts the forward passes; borrowed
 };
 
-// What to do next: a pure function, apart from the thread that acts on it.
+// Decides what to do next. Pure; the thread acts on it.
 struct batcher_plan {
-	int launch; // so many pictures now, or 0
+	int launch; // pictures to compute now, or 0
 	int64_t wait_us; // if launch is 0: plan again after this time or when something changes; -1: only when something changes
 };
 struct batcher_plan batcher_plan(const struct batcher_options *options, int n_queued, int64_t oldest_wait_us, bool stopping);
@@ -25,7 +26,7 @@ struct batcher_plan batcher_plan(const struct batcher_options *options, int n_qu
 // Opens a context of `engine`, which has to outlive the batcher, and starts the thread.
 int batcher_open(struct engine *engine, const struct batcher_options *options, struct batcher **batcher, struct err *e);
 
-// JOB_OK: done will be called, maybe before this returns. JOB_FULL, JOB_STOPPED: it will not. Any thread.
+// JOB_OK: done will be called, perhaps before this returns. JOB_FULL, JOB_STOPPED: it will not, and job->result is the same. Any thread.
 enum job_result batcher_submit(struct batcher *batcher, struct job *job);
 
 int batcher_depth(struct batcher *batcher); // pictures that are waiting; any thread

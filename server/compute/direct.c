@@ -1,4 +1,4 @@
-// The idle contexts are a stack: the memory of the one used last is still in a cache.
+// The idle contexts are a stack, since the memory of the last used one is still in a cache.
 #include "server/compute/direct.h"
 
 #include "core/clock.h"
@@ -8,22 +8,22 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { PASS = 16 }; // pictures; more would not be faster, and take more memory a caller
+enum { PASS = 16 }; // pictures; more would not be faster, and would take more memory for each caller
 
 struct direct {
-	struct job_observer observer;
+	struct metrics *metrics;
 	pthread_mutex_t lock;
 	int n_idle; // lock
 	struct engine_context *idle[]; // lock
 };
 
-int direct_open(struct engine *engine, int n_callers, const struct job_observer *observer, struct direct **direct, struct err *e)
+int direct_open(struct engine *engine, int n_callers, struct metrics *metrics, struct direct **direct, struct err *e)
 {
 	struct direct *d = calloc(1, sizeof *d + (size_t)n_callers * sizeof(struct engine_context *));
 	if (!d)
 		return err_set(e, "no memory for %d callers", n_callers);
 	pthread_mutex_init(&d->lock, NULL);
-	d->observer = *observer;
+	d->metrics = metrics;
 	while (d->n_idle < n_callers) {
 		if (engine_context_open(engine, PASS, 1, &d->idle[d->n_idle], e)) {
 			direct_close(d);
@@ -78,7 +78,7 @@ static void compute(struct direct *d, struct engine_context *context, struct pas
 			job->error = e;
 		}
 	}
-	job_passed(&d->observer, pass->n);
+	metrics_pass(d->metrics, pass->n);
 	if (!failed && pass->jobs[0]->passes)
 		pass_count_add(pass->jobs[0]->passes, pass->n);
 	pass->n = 0;

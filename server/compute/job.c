@@ -10,9 +10,3 @@ void job_ink(const struct job *job, int first, int n, float *ink)
 	else
 		engine_ink_from_pixels(job->pixels + at, count, ink);
 }
-
-void job_passed(const struct job_observer *observer, int n_pictures)
-{
-	if (observer->passed)
-		observer->passed(observer->arg, n_pictures);
-}

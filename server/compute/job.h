@@ -1,5 +1,5 @@
-// job: some pictures of one request on their way through an engine. Routes turn bytes into jobs and jobs' results into answers; the
-// batcher (batcher.h) or the calling thread (direct.h) computes them. Jobs of any routes share forward passes.
+// job: pictures of one request that an engine computes. Routes decode requests into jobs and write answers from their results. The
+// batcher (batcher.h) or the calling thread (direct.h) computes the jobs of all routes, which share forward passes.
 #pragma once
 
 #include "core/engine.h"
@@ -28,7 +28,8 @@ struct job {
 	int64_t deadline_us; // clock_now_ns, in microseconds
 	const atomic_bool *gone; // true: the client has disconnected, and the job is dropped unless it has begun; or NULL
 	// Called once for a submitted job, on another thread, without locks; the job then belongs to the caller again.
-	void (*done)(struct job *job);
+	void (*done)(void *arg);
+	void *done_arg;
 	enum job_result result;
 	struct err error; // if JOB_FAILED
 	int64_t started_ns, finished_ns; // clock_now_ns when it began, or was dropped, and when its last pass ended; 0: it did not
@@ -39,13 +40,6 @@ struct job {
 	int n_taken, n_scored;
 	struct job *next;
 };
-
-// Called for each forward pass, on the thread that ran it.
-struct job_observer {
-	void (*passed)(void *arg, int n_pictures); // or NULL
-	void *arg;
-};
-void job_passed(const struct job_observer *observer, int n_pictures);
 
 // Copies the ink of a job's pictures first..first+n-1. ink: (n, 28, 28).
 void job_ink(const struct job *job, int first, int n, float *ink);

@@ -1,5 +1,5 @@
-// loader_stop may hand back the current job while its model is being read. So the thread keeps a copy of the name, and checks
-// afterwards whether the job is still there.
+// loader_stop may complete the current job while its model is still being read. So the thread keeps a copy of the name, and checks after
+// the read whether the job is still its own.
 #include "server/compute/loader.h"
 
 #include "core/clock.h"
@@ -15,7 +15,7 @@ struct loader {
 	struct loader_job *head, **tail;
 	int n_waiting;
 	bool reload, busy;
-	struct loader_job *current; // being loaded, and not handed back yet
+	struct loader_job *current; // being loaded; NULL: none, or loader_stop has completed it
 
 	char name[MODELS_MAX_NAME]; // the thread's own: the name in the current job
 };
@@ -38,7 +38,7 @@ static void load(struct loader *l)
 	job->result = failed ? LOADER_FAILED : LOADER_OK;
 	if (failed)
 		job->error = e;
-	job->done(job);
+	job->done(job->done_arg);
 }
 
 // Waits for a reload or a job, and makes that job the current one. False: stopping.
@@ -98,9 +98,9 @@ enum loader_result loader_submit(struct loader *l, struct loader_job *job)
 	job->next = NULL;
 	pthread_mutex_lock(&l->thread.lock);
 	if (l->thread.stopping) {
-		result = LOADER_STOPPED;
+		result = job->result = LOADER_STOPPED;
 	} else if (l->n_waiting == LOADER_MAX_WAITING) {
-		result = LOADER_FULL;
+		result = job->result = LOADER_FULL;
 	} else {
 		*l->tail = job;
 		l->tail = &job->next;
@@ -119,13 +119,13 @@ void loader_reload(struct loader *l)
 	pthread_mutex_unlock(&l->thread.lock);
 }
 
-// Hands back a list of jobs that will not be loaded.
+// Completes a list of jobs that will not be loaded.
 static void cancel(struct loader_job *job)
 {
 	while (job) {
 		struct loader_job *next = job->next;
 		job->result = LOADER_STOPPED;
-		job->done(job);
+		job->done(job->done_arg);
 		job = next;
 	}
 }

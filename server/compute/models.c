@@ -1,5 +1,5 @@
-// The lock guards which model a name stands for and is never held while a model loads. A file's memory is freed as soon as the engine
-// has packed its numbers.
+// The lock guards the model of each name, and is not held while a model loads. The memory of a file is freed as soon as the engine has
+// packed its numbers.
 #include "server/compute/models.h"
 
 #include "core/builtin.h"
@@ -33,7 +33,8 @@ void model_unref(struct model *model)
 	}
 }
 
-// Computes the ten digits: finds scores that are not finite and models that cannot read, and pays the extra cost of a first pass.
+// Computes the ten built-in digits. Refuses scores that are not finite and a model that reads too few of them. The pass also warms up the
+// engine.
 static int check(const struct models *models, const struct model *model, struct err *e)
 {
 	float scores[LENET5_DIGITS * LENET5_DIGITS];
@@ -58,7 +59,7 @@ static int check(const struct models *models, const struct model *model, struct 
 	return 0;
 }
 
-// A pipe could be read only once, and a model may be loaded again.
+// Refuses pipes: they can be read only once, and a model may be loaded again.
 static int check_kind(const char *file, struct err *e)
 {
 	struct stat s;
@@ -95,7 +96,7 @@ static int load(const struct models *models, const struct models_spec *spec, str
 	return 0;
 }
 
-// The entry of a name; name NULL: the first. NULL if there is no such name.
+// Returns the entry of a name; name NULL: the first entry. NULL: there is no such name.
 static struct entry *find(struct models *models, const char *name)
 {
 	for (int i = 0; i < models->options.n_specs; i++)

@@ -1,5 +1,5 @@
 // models: the models that are served, by name. A model is immutable and reference-counted, so it can be replaced while requests still
-// compute with it. A loaded model is tested before it is served: it has to compute finite scores and read ten built-in digits.
+// compute with it. A model is tested before it is served: its scores have to be finite, and it has to read the ten built-in digits.
 #pragma once
 
 #include "core/engine.h"
@@ -19,7 +19,7 @@ struct models_spec {
 	const char *file; // NULL: the built-in model
 };
 
-// Counts requests for a name since start-up, across the models that it stood for. Any thread adds and reads.
+// Counts the requests for a name since start-up, across reloads of its model. Any thread may add and read.
 struct models_statistics {
 	struct pass_count passes; // that succeeded
 	_Atomic uint64_t last_ms; // when the last request was answered, since 1970; 0: none was
@@ -44,7 +44,7 @@ struct models_options {
 	const struct models_spec *specs; // borrowed; n_specs, at least 1, of different names
 	int n_specs;
 	const char *network; // of a file that does not name one, or NULL
-	int min_right; // a model that reads fewer of the ten digits is refused
+	int min_right; // refuse a model that gets fewer of the ten digits right
 };
 
 // Loads all models. The first is the default, used where no name is given.
@@ -54,8 +54,8 @@ void models_close(struct models *models); // NULL is fine
 // A reference to a name's model, NULL if there is no such name. name NULL: the default. Any thread.
 struct model *models_get(struct models *models, const char *name);
 
-// Loads a name's file again and replaces the model. -1: the old one stays; e and models_state say why. Takes as long as storage does.
-// One thread at a time.
+// Loads a name's file again and replaces the model. -1: the old one stays; e and models_state say why. Blocks while the file is read. One
+// thread at a time.
 int models_load(struct models *models, const char *name, struct err *e);
 
 // The state of the i-th name, for lists and metrics. False: there is no i-th. Any thread.

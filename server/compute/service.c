@@ -1,4 +1,4 @@
-// The watchdog's probe is a job of a built-in digit for the first model. There is one, so it lives in the service.
+// The watchdog's probe is a job of one built-in digit for the default model. Only one runs at a time, so its memory is in the service.
 #include "server/compute/service.h"
 
 #include "core/builtin.h"
@@ -35,7 +35,7 @@ int service_open(const struct service_options *o, struct service **service, stru
 	if (models_open(&o->models, &s->models, e))
 		goto failed;
 	const struct loader_options loading = { s->models, o->reload, o->arg };
-	if (loader_open(&loading, &s->loader, e) || (here ? direct_open(engine, o->n_callers, &o->batching.observer, &s->direct, e)
+	if (loader_open(&loading, &s->loader, e) || (here ? direct_open(engine, o->n_callers, o->batching.metrics, &s->direct, e)
 							  : batcher_open(engine, &o->batching, &s->batcher, e)))
 		goto failed;
 	*service = s;
@@ -85,9 +85,9 @@ enum job_result service_submit(struct service *s, struct job *job)
 	return batcher_submit(s->batcher, job);
 }
 
-static void probe_done(struct job *job)
+static void probe_done(void *arg)
 {
-	struct probe *p = (struct probe *)((char *)job - offsetof(struct probe, job));
+	struct probe *p = arg;
 	model_unref(p->model);
 	p->done(p->arg);
 }
@@ -103,9 +103,10 @@ void service_probe(struct service *s, void (*done)(void *), void *arg)
 		.n = 1,
 		.deadline_us = INT64_MAX,
 		.done = probe_done,
+		.done_arg = p,
 	};
 	if (batcher_submit(s->batcher, &p->job) != JOB_OK)
-		probe_done(&p->job);
+		probe_done(p);
 }
 
 static void write_models(struct models *models, struct text *t)

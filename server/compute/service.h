@@ -1,5 +1,5 @@
-// service: computes jobs with the models. It alone knows whether the batcher's thread computes (a GPU) or the calling threads do (a
-// CPU, direct.h).
+// service: computes jobs with the models. Only this module knows whether the batcher's thread computes (on a GPU) or the calling threads
+// do (on a CPU, direct.h).
 #pragma once
 
 #include "core/text.h"
@@ -20,7 +20,7 @@ struct service_options {
 
 struct service;
 
-// Loads all models, and opens what computes them.
+// Loads all models, and opens the batcher or the contexts of the calling threads.
 int service_open(const struct service_options *options, struct service **service, struct err *e);
 
 // The service's own, for callers on any thread.
@@ -35,8 +35,8 @@ bool service_computes_here(const struct service *service);
 void service_compute(struct service *service, struct job *const *jobs, int n);
 enum job_result service_submit(struct service *service, struct job *job);
 
-// Has the batcher, which must be there, compute a built-in digit. done: the pass is over or failed; called once, on any thread. One
-// probe at a time.
+// Submits a built-in digit to the batcher, if !service_computes_here(). Calls done(arg) once, on any thread, when the pass is over or has
+// failed. One probe at a time.
 void service_probe(struct service *service, void (*done)(void *arg), void *arg);
 
 // Writes the metrics of models and queue in Prometheus' text format.

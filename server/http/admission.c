@@ -85,7 +85,7 @@ static bool is_localhost(const char *name)
 	return n >= n_local && strcasecmp(name + n - n_local, "localhost") == 0 && (n == n_local || name[n - n_local - 1] == '.');
 }
 
-// DNS rebinding needs a name, so a daemon that listens beyond loopback accepts every address (a kubelet's probe sends one).
+// DNS rebinding needs a name, so a daemon that listens beyond loopback accepts every address; a kubelet's probe sends one.
 static bool host_is_accepted(const struct admission *admission, const char *host)
 {
 	char name[MAX_NAME];
@@ -106,7 +106,7 @@ static bool is_same_origin(const char *origin, const char *host)
 	return authority && host && strcasecmp(authority + 3, host) == 0;
 }
 
-// Fetch Metadata: holds behind a proxy that changes Host, too.
+// Fetch Metadata, which is right behind a proxy that changes Host, too.
 static bool browser_says_same(const struct route_request *request)
 {
 	const char *site = route_header(request, "Sec-Fetch-Site");
@@ -133,7 +133,7 @@ static void refuse_host(const char *host, struct route_response *response)
 	}
 	route_reject(response, 403, ROUTE_FORBIDDEN,
 		     "the Host header is \"%.80s\", and this daemon accepts only this machine's own names; start it with "
-		     "--host %.*s if that name is right",
+		     "--host %.*s to accept that name",
 		     host, name_length < 80 ? name_length : 80, host);
 }
 
@@ -141,8 +141,8 @@ static void refuse_origin(const char *origin, struct route_response *response)
 {
 	route_reject(
 		response, 403, ROUTE_FORBIDDEN,
-		"pages of \"%.80s\" may not ask this daemon; to allow it, start the daemon with --cors-origin %.80s, and behind a "
-		"proxy have that pass the Host header on",
+		"requests from pages of \"%.80s\" are not accepted; start the daemon with --cors-origin %.80s to accept them, and "
+		"have a proxy pass the Host header on",
 		origin, origin);
 }
 
@@ -164,7 +164,7 @@ static bool has_key(const struct admission *admission, const struct route_reques
 	return false;
 }
 
-// Fetch Standard, "CORS protocol": what a page of an accepted origin may send.
+// Fetch Standard, "CORS protocol": lists what a page of an accepted origin may send.
 static void answer_preflight(struct route_response *response)
 {
 	response->status = 204;
@@ -206,7 +206,7 @@ bool admission_check(const struct admission *admission, const char *method, cons
 	const char *host = route_header(request, "Host"), *origin = route_header(request, "Origin");
 	if (admission->origins->n)
 		route_header_add(response, "Vary", "Origin");
-	if (host && !host_is_accepted(admission, host)) { // HTTP/1.0 may lack it, and browsers do not use that
+	if (host && !host_is_accepted(admission, host)) { // HTTP/1.0 may lack Host, and no browser uses HTTP/1.0
 		refuse_host(host, response);
 		return false;
 	}

@@ -1,7 +1,7 @@
-// admission: which requests may reach a route: a pure decision from the daemon's settings and a request's head. Knows no sockets.
+// admission: decides from the daemon's settings and a request's head whether the request may reach a route. Pure; knows no sockets.
 //
-// Host is checked against DNS rebinding: a web page whose name has been pointed at this machine. Origin is checked against a foreign
-// page that posts here from a visitor's browser. Other clients may send any Host and Origin, so neither replaces keys.
+// Checking Host prevents DNS rebinding, by which a web page points its own name at this machine. Checking Origin prevents a foreign page
+// from posting here by a visitor's browser. Other clients may send any Host and Origin, so neither check replaces keys.
 #pragma once
 
 #include "core/err.h"
@@ -17,8 +17,8 @@ struct admission_names {
 
 // Borrowed members.
 struct admission {
-	const struct admission_names *hosts; // accepted beside loopback's names; if empty and not loopback, every Host is
-	const struct admission_names *origins; // of foreign pages that may ask (CORS); "*" is all
+	const struct admission_names *hosts; // accepted beside loopback's names; if empty and not loopback, every Host is accepted
+	const struct admission_names *origins; // of foreign pages whose requests are accepted (CORS); "*": all
 	bool loopback; // the daemon listens on loopback only
 	struct keys *keys; // NULL: no key is needed
 };
@@ -31,6 +31,6 @@ bool admission_check(const struct admission *admission, const char *method, cons
 // Whether a path needs no key: probes, and the page's files.
 bool admission_path_is_public(const char *path);
 
-// Check a --cors-origin and a --host: whether it can ever match.
+// Check whether a --cors-origin or a --host can ever match. -1: it cannot.
 int admission_check_origin(const char *origin, struct err *e);
 int admission_check_host(const char *host, struct err *e);

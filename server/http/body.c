@@ -1,4 +1,4 @@
-// Memory is counted in the budget before it is allocated, and counted off if that fails.
+// Memory is added to the budget before it is allocated, and subtracted if that fails.
 #include "server/http/body.h"
 
 #include <stdlib.h>

@@ -1,5 +1,5 @@
-// body: memory for the bodies of requests. A body starts in a small buffer of its connection and moves to memory of its own when it
-// outgrows that; a budget bounds all of them together.
+// body: memory for the bodies of requests. A body starts in a small buffer of its connection, and moves to memory of its own when the
+// buffer is full. A budget bounds the memory of all bodies.
 #pragma once
 
 #include <stdatomic.h>

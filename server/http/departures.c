@@ -1,5 +1,5 @@
-// Between epoll_wait and the use of an event another thread may remove the entry. So the thread sleeps in poll(2) on the epoll
-// descriptor, and fetches the events under the lock under which entries are removed.
+// Another thread may remove an entry after epoll_wait has returned its event. So the thread sleeps in poll(2) on the epoll descriptor,
+// and fetches and handles the events with the lock held. Entries are removed with the lock held, too.
 #include "server/http/departures.h"
 
 #include "core/thread.h"
@@ -20,7 +20,7 @@ struct departures {
 static void handle(struct departures *d, struct departures_entry *entry, uint32_t events)
 {
 	static const char interim[] = "HTTP/1.1 100 Continue\r\n\r\n";
-	// A reset is reported even if it is not asked for, and again and again: without EPOLLONESHOT the thread would never sleep.
+	// epoll always reports a reset, as long as it lasts: without EPOLLONESHOT the thread would never sleep.
 	struct epoll_event only_reset = { .events = EPOLLONESHOT, .data.ptr = entry };
 	bool gone = (events & (EPOLLHUP | EPOLLERR)) || entry->end == DEPARTURES_END_GONE;
 	if (!gone && entry->end == DEPARTURES_END_PROBE)

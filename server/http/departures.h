@@ -1,9 +1,9 @@
 // departures: notices when a client disconnects while its request is computed and its connection is suspended, since libmicrohttpd
 // does not watch suspended sockets. One thread and an epoll set.
 //
-// A reset means that the client has disconnected. An end of its sending (FIN) may mean that too, or the client has sent all and waits
-// for its answer (shutdown(SHUT_WR)); TCP shows which only when something is sent. "100 Continue" may be sent to any HTTP/1.1 client
-// before an answer (RFC 9110 section 15.2): a waiting client ignores it, a disconnected one answers with a reset.
+// A reset means that the client has disconnected. A FIN means that it has disconnected, or that it has sent everything and waits for its
+// answer (shutdown(SHUT_WR)). Only sending something tells the two apart. The server may send "100 Continue" to any HTTP/1.1 client
+// before the answer (RFC 9110 section 15.2): a waiting client ignores it, and a disconnected one answers with a reset.
 #pragma once
 
 #include "core/err.h"
@@ -29,7 +29,7 @@ struct departures_entry {
 int departures_open(struct departures **departures, struct err *e);
 void departures_close(struct departures *departures); // after departures_remove of every entry; NULL is fine
 
-// Starts and ends watching a connection; any thread. In between the caller must not write to the socket, and afterwards it is not
-// touched any more. If the kernel has no memory for it, the connection is not watched.
+// Start and end watching a connection. Any thread. In between the caller must not write to the socket; after departures_remove this
+// module does not touch it. If the kernel has no memory, the connection is not watched.
 void departures_add(struct departures *departures, struct departures_entry *entry);
 void departures_remove(struct departures *departures, struct departures_entry *entry);

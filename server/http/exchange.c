@@ -1,15 +1,15 @@
-// An exchange is one request: its head (begin), its body (receive) and its end (end), where the route starts. A route either fills
-// the response at once or returns a call.
+// An exchange is one request: its head (begin), its body (receive), and its end (end), which starts the route. A route fills the
+// response at once or returns a call.
 //
-// A call that another thread computes: the connection is suspended BEFORE the call is submitted, since done() may come at once. done()
-// resumes it, whereupon libmicrohttpd calls exchange_handle again, which queues the response.
+// For a call that another thread computes, the connection is suspended BEFORE the call is submitted, since done() may run at once.
+// done() resumes the connection; then libmicrohttpd calls exchange_handle again, which queues the response.
 //
-// A call that this thread computes is gathered (gather.h): libmicrohttpd calls exchange_handle again in its next turn, without a wait
-// and after the requests that have arrived by then (MHD_AccessHandlerCallback).
+// A call that this thread computes is gathered (gather.h). libmicrohttpd calls exchange_handle again in the next turn of its event loop,
+// without waiting, and after it has read the other requests that have arrived (MHD_AccessHandlerCallback).
 //
-// libmicrohttpd 0.9.75 cannot answer in the middle of an upload, and closes the connection if the answer comes before it, which a
-// sending client sees as a reset. So a refused body is read and dropped, up to DISCARD_FACTOR times the limit; read_head has the
-// exceptions.
+// libmicrohttpd 0.9.75 cannot answer in the middle of an upload. If the answer comes before the upload, it closes the connection, which
+// a sending client sees as a reset. So the body of a refused request is read and dropped, up to DISCARD_FACTOR times the limit;
+// read_head has the exceptions.
 #include "server/http/exchange.h"
 
 #include "server/http/body.h"
@@ -23,8 +23,8 @@
 #include <strings.h>
 #include <sys/socket.h>
 
-// A header, parameter or cookie takes VALUE_MEMORY bytes of a connection's memory beside its text, a cookie also a copy of that.
-// ANSWER_HEAD is the room for an answer's head, more than any needs.
+// A header, parameter or cookie takes VALUE_MEMORY bytes of a connection's memory beside its text; a cookie also takes a copy of its
+// text. ANSWER_HEAD is more than the head of any answer needs.
 enum { DISCARD_FACTOR = 4, VALUE_MEMORY = 64, ANSWER_HEAD = 2 << 10 };
 
 struct exchange {
@@ -45,7 +45,7 @@ struct exchange {
 	struct route_response response; // filled before the route starts if the request is refused
 };
 
-// A connection, whose exchanges come one after the other; most need no more memory than this.
+// A connection. Its exchanges come one after another, and most need no other memory.
 struct client {
 	struct timeouts_entry timeout;
 	struct departures_entry departure; // while a call is submitted
@@ -145,8 +145,8 @@ static void find_route(struct exchange *x, const char *method)
 	}
 }
 
-// Checks the head. An answer before the body closes the connection, so a refusal is sent here in three cases only: it is not known
-// where the body ends, the body is more than will be read and dropped, or the client waits for a "100 Continue".
+// Checks the head. An answer before the body closes the connection, so a refusal is sent here in three cases only: the end of the body
+// is unknown, the body is too large to be read and dropped, or the client waits for a "100 Continue".
 static enum MHD_Result read_head(struct exchange *x, const char *method, const char *url)
 {
 	const struct route_request request = { .find_header = find_header, .headers = x };
@@ -215,7 +215,7 @@ static enum MHD_Result add_argument(void *arg, enum MHD_ValueKind kind, const ch
 	return MHD_YES;
 }
 
-// Watches whether the client disconnects, which libmicrohttpd does not while the connection is suspended.
+// Watches whether the client disconnects, since libmicrohttpd does not watch suspended connections.
 static void watch(struct exchange *x)
 {
 	struct departures_entry *departure = &x->client->departure;

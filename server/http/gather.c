@@ -1,4 +1,4 @@
-// A list of a few entries, the latest first.
+// The list has a few entries, the latest first.
 #include "server/http/gather.h"
 
 #include <sched.h>
@@ -37,8 +37,8 @@ static int collect(const struct route_worker *worker, struct route_call *calls[R
 	return n;
 }
 
-// The answers of the previous turn are sent by now. So where threads outnumber processors, yield to another one, whose clients would
-// wait for the end of this time slice.
+// The answers of the previous turn have been sent. So if there are more threads than processors, let another thread run now: its clients
+// would otherwise wait for the end of this time slice.
 void gather_compute(void)
 {
 	sched_yield();

@@ -1,6 +1,7 @@
-// gather: the calls (base/route.h) that this thread will compute together. A turn of the event loop adds the calls of all requests
-// that have arrived; in the next turn the first of them computes for all, and the answers go out one after another. A single picture
-// pays one or two epoll_wait for that; several share a pass, and a sleeping client wakes up once for many answers (docs/bench.md).
+// gather: collects the calls (base/route.h) that this thread will compute together. A turn of the event loop adds the calls of all
+// requests that have arrived. In the next turn the first request computes all of them, and the answers are sent one after another. This
+// costs a single picture one or two epoll_wait; several pictures share a pass, and a sleeping client wakes up once for many answers
+// (docs/bench.md).
 #pragma once
 
 #include "server/base/route.h"

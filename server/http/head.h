@@ -1,6 +1,6 @@
-// head: the form of a request's head: its host, the length of its body, and whether it is ambiguous. If a proxy and the daemon read
-// a head differently, one of them may take a part of a body for the next request (request smuggling, RFC 9112 section 11.2), so
-// ambiguous heads are refused. Knows no sockets. A head belongs to its request.
+// head: reads a request's host and the length of its body, and refuses ambiguous heads. If a proxy and the daemon read a head
+// differently, one of them may take a part of a body for the next request (request smuggling, RFC 9112 section 11.2). Knows no sockets.
+// One thread at a time.
 #pragma once
 
 #include "core/err.h"
@@ -31,5 +31,5 @@ void head_begin(struct head *head, const char *url, char authority[HEAD_MAX_AUTH
 // Call for each header, in their order. n_name: bytes of the name.
 void head_add(struct head *head, const char *name, size_t n_name, const char *value);
 
-// 0, or the status to refuse it with and e for the sender. It is not known then where a body ends, so the connection must be closed.
+// Returns 0, or a status and e for the sender. The end of the body is then unknown, so the connection must be closed.
 int head_check(const struct head *head, bool is_http_1_0, struct err *e);

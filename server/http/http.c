@@ -63,14 +63,14 @@ static int load_certificate(struct http *h, struct err *e)
 	return o->tls_cert ? tls_load(o->tls_cert, o->tls_key, e) : 0;
 }
 
-// Opens what requests pass before the routes: the certificate, the keys, the listening socket.
+// Opens the API keys, the certificate and the listening socket.
 static int open_front(struct http *h, struct err *e)
 {
 	const struct http_options *o = &h->all.options;
 	struct admission *a = &h->all.admission;
-	*a = (struct admission){ .hosts = o->hosts, .origins = o->origins };
+	*a = (struct admission){ .hosts = &o->hosts, .origins = &o->origins };
 	if ((o->api_keys && keys_open(o->api_keys, &a->keys, e)) || load_certificate(h, e) ||
-	    listen_open(o->listen, &h->listener, e))
+	    listen_open(&o->listen, &h->listener, e))
 		return -1;
 	a->loopback = h->listener.loopback;
 	const char *scheme = strncmp(h->listener.address, "unix:", 5) == 0 ? "" : o->tls_cert ? "https://" : "http://";
@@ -132,7 +132,7 @@ void http_close_after_answers(struct http *h)
 	atomic_store(&h->all.closing, true);
 }
 
-// Waits for room for one more connection, which libmicrohttpd would close otherwise; shuts down an idle one for it.
+// Waits for room for one more connection, and shuts down an idle one for it: without room, libmicrohttpd would close the new one.
 static bool make_room(struct http *h, int64_t until_ns)
 {
 	const unsigned max = (unsigned)h->all.options.limits->max_connections + HTTP_RESERVE;
@@ -140,7 +140,7 @@ static bool make_room(struct http *h, int64_t until_ns)
 		timeouts_shut_idle(h->all.timeouts);
 	if (!in_flight_await_room(&h->all.in_flight, until_ns))
 		return false;
-	// The library uncounts a connection only a moment after its notification of the end.
+	// The library reports the end of a connection a moment before it decrements this count.
 	while (MHD_get_daemon_info(h->daemon, MHD_DAEMON_INFO_CURRENT_CONNECTIONS)->num_connections >= max)
 		sched_yield();
 	return true;

@@ -1,5 +1,5 @@
-// http: the HTTP server. With exchange.h the only user of libmicrohttpd: brings requests to routes, sends their responses, enforces
-// the limits.
+// http: the HTTP server: passes requests to routes, sends their responses, and enforces the limits. Only this module and exchange.c use
+// libmicrohttpd.
 #pragma once
 
 #include "core/err.h"
@@ -14,12 +14,12 @@ struct route_table;
 // Connections accepted beyond limits->max_connections, for probes (admission's public paths). Other requests on them get 503.
 enum { HTTP_RESERVE = 32 };
 
-// Everything is borrowed and outlives the server.
+// Pointers are borrowed and outlive the server.
 struct http_options {
-	const struct listen_spec *listen;
+	struct listen_spec listen;
 	const char *tls_cert, *tls_key; // PEM files, or both NULL: no TLS
 	const char *api_keys; // a file of keys (keys.h), or NULL: no key is needed
-	const struct admission_names *hosts, *origins; // see admission.h
+	struct admission_names hosts, origins; // see admission.h
 	int n_threads; // at least 2
 	const struct limits *limits;
 	const struct route_table *tables;
@@ -32,15 +32,15 @@ int http_open(const struct http_options *options, struct http **http, struct err
 
 const char *http_address(const struct http *http); // "http://127.0.0.1:8080", "https://…" or "unix:PATH"
 
-// Reads the API keys and the certificate again, if there are any. What fails is logged and stays as it was. Returns how many failed; e
+// Reads the API keys and the certificate again, if there are any. Logs failures, and keeps what could not be read. Returns how many failed; e
 // says why the last one did. Any thread.
 int http_load_all(struct http *http, struct err *e);
 
-// Serves a connected socket as if it had been accepted, by thread fd % n_threads, or by another if that one has no room. -1: none has
-// room. Takes ownership of fd.
+// Serves a connected socket as if it had been accepted: on thread fd % n_threads, or on another if that thread has no room. -1: no thread
+// has room. Takes ownership of fd.
 int http_add_connection(struct http *http, int fd);
 
-// From now on every answer closes its connection, so that clients reconnect, maybe to another daemon.
+// Makes every answer from now on close its connection, so that clients reconnect, perhaps to another daemon.
 void http_close_after_answers(struct http *http);
 
 // Stops accepting connections, and returns when all requests are answered, including those of connections in the backlog. Deadlines

@@ -1,4 +1,4 @@
-// A connection that begins is taken for the one that was accepted first, whichever it is: only the sums matter.
+// Accepted connections are not told apart: one that begins decrements n_accepted, whichever it is, since only the sums matter.
 #include "server/http/in_flight.h"
 
 #include "core/clock.h"

@@ -1,5 +1,4 @@
-// in_flight: counts connections against their limit, and requests that are not answered yet, so that a draining server knows when
-// it is done. Any thread.
+// in_flight: counts connections against their limit, and requests in flight, so that a draining server knows when it is done. Any thread.
 #pragma once
 
 #include <pthread.h>
@@ -26,13 +25,13 @@ struct in_flight_connection {
 void in_flight_init(struct in_flight *in_flight, int max_connections);
 void in_flight_fini(struct in_flight *in_flight);
 
-// The caller has accepted a connection, which another thread will begin; or, after all, will not.
+// Count a connection that the caller has accepted and another thread will begin, or that will not begin after all.
 void in_flight_accept(struct in_flight *in_flight);
 void in_flight_cancel_accept(struct in_flight *in_flight);
 
 // Whether one more connection may be accepted.
 bool in_flight_has_room(struct in_flight *in_flight);
-// Waits for that, and until all accepted connections have begun. False: until_ns (clock_now_ns) has come.
+// Waits for that, and until all accepted connections have begun. False: it is until_ns (clock_now_ns), and there is no room.
 bool in_flight_await_room(struct in_flight *in_flight, int64_t until_ns);
 
 void in_flight_begin_connection(struct in_flight *in_flight, struct in_flight_connection *connection);

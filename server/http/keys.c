@@ -1,4 +1,4 @@
-// SHA-256 sums are compared, all of them in full, so that the time of a check tells nothing about the keys.
+// A check compares the SHA-256 sums of all keys in full, so its time tells nothing about the keys.
 #include "server/http/keys.h"
 
 #include "core/file.h"
@@ -66,7 +66,7 @@ int keys_parse(const char *text, size_t n, struct keys_set *set, struct err *e)
 			return err_set(e, "line %d: more than %d keys; remove some", line, KEYS_MAX);
 		hash(key, n_key, set->hashes[set->n++]);
 	}
-	return set->n ? 0 : err_set(e, "there is no key in it; write one a line");
+	return set->n ? 0 : err_set(e, "there is no key in the file; write one on each line");
 }
 
 int keys_load(struct keys *keys, struct err *e)

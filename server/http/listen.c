@@ -1,7 +1,7 @@
 // A name may have several addresses; the first that can be bound is used.
 //
-// SO_REUSEPORT is not offered: each listener would have a backlog of its own, which is reset when its daemon ends. A socket that a
-// supervisor holds has one backlog, which the next daemon accepts from.
+// There is no option for SO_REUSEPORT: each listener would have its own backlog, which the kernel resets when the daemon ends. A socket
+// that a supervisor holds has one backlog, from which the next daemon accepts.
 #include "server/http/listen.h"
 
 #include <errno.h>
@@ -42,7 +42,7 @@ static int open_tcp(const char *host, int port, int *fd, struct err *e)
 	struct addrinfo hints = { .ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE | AI_NUMERICSERV }, *all;
 	int failed = getaddrinfo(host, service, &hints, &all);
 	if (failed)
-		return err_set(e, "--listen: \"%.60s\" is no address of this machine: %s", host, gai_strerror(failed));
+		return err_set(e, "--listen: \"%.60s\" is not an address of this machine: %s", host, gai_strerror(failed));
 	*fd = -1;
 	for (const struct addrinfo *a = all; a && *fd < 0; a = a->ai_next)
 		*fd = bind_one(a);
@@ -99,11 +99,12 @@ static int adopt_passed(struct listener *l, struct err *e)
 		return err_set(e, "--listen systemd: LISTEN_PID and LISTEN_FDS name no socket for this process; start it by a "
 				  ".socket unit");
 	if (strcmp(n, "1") != 0)
-		return err_set(e, "--listen systemd: %.20s sockets were passed; keep one ListenStream=", n);
+		return err_set(e, "--listen systemd: %.20s sockets were passed; keep only one ListenStream=", n);
 	if (getsockopt(FIRST_PASSED_FD, SOL_SOCKET, SO_ACCEPTCONN, &listens, &size) || !listens)
-		return err_set(e, "--listen systemd: the passed descriptor is no listening stream socket; the .socket unit needs "
-				  "ListenStream= and "
-				  "Accept=no");
+		return err_set(e,
+			       "--listen systemd: the passed descriptor is not a listening stream socket; the .socket unit needs "
+			       "ListenStream= and "
+			       "Accept=no");
 	if (fcntl(FIRST_PASSED_FD, F_SETFD, FD_CLOEXEC) || fcntl(FIRST_PASSED_FD, F_SETFL, O_NONBLOCK))
 		return err_errno(e, "--listen systemd");
 	l->fd = FIRST_PASSED_FD;

@@ -30,8 +30,8 @@ struct listener {
 // A socket file gets mode 0660. An existing one is replaced if no process listens at it.
 int listen_open(const struct listen_spec *spec, struct listener *listener, struct err *e);
 
-// Shrinks the backlog to nearly nothing, so that accepting from it comes to an end. New clients retry until the socket is closed, and
-// are refused then.
+// Shrinks the backlog to nearly nothing, so that accepting from it ends. New clients retry until the socket is closed, and are then
+// refused.
 void listen_shrink_backlog(const struct listener *listener);
 bool listen_has_backlog(const struct listener *listener);
 

@@ -1,6 +1,6 @@
-// All connections of a phase have the same time, so a list that grows at its end is sorted: a phase's earliest deadline is its first
-// entry, and changing the phase costs a few pointers. The thread sleeps until the earliest of all. A new deadline wakes it only if it
-// comes before that: under steady load once in a timeout, not once a request.
+// All connections of a phase have the same timeout, so a list to whose end they are added is sorted by deadline: the earliest is its
+// first entry, and a change of phase costs a few pointers. The thread sleeps until the earliest deadline of all lists. A new deadline
+// wakes it only if it is earlier: under steady load once in a timeout, not once a request.
 #include "server/http/timeouts.h"
 
 #include "core/clock.h"
@@ -26,7 +26,7 @@ static void unlink_entry(struct timeouts_entry *entry)
 	entry->phase = TIMEOUTS_NONE;
 }
 
-// Shuts down what is due, under the lock. Returns the earliest deadline that is left, INT64_MAX if there is none.
+// Shuts down the connections that are due, with the lock held. Returns the earliest deadline left, or INT64_MAX.
 static int64_t shut_due(struct timeouts *t, int64_t now_ms)
 {
 	int64_t earliest_ms = INT64_MAX;
@@ -108,7 +108,7 @@ void timeouts_remove(struct timeouts *t, struct timeouts_entry *entry)
 	timeouts_set(t, entry, TIMEOUTS_NONE);
 }
 
-// Whether bytes have come that libmicrohttpd has not read.
+// Whether the socket has bytes that libmicrohttpd has not read.
 static bool has_unread(int fd)
 {
 	char byte;

@@ -1,6 +1,6 @@
 // timeouts: deadlines of connections. libmicrohttpd only times out inactivity, in whole seconds, so a client that sends a byte now
-// and then would stay for ever. Here each phase of a connection has a deadline of its own. One thread shuts down the sockets of
-// connections that miss theirs; libmicrohttpd then sees them closed and cleans up.
+// and then could stay for ever. Here each phase of a connection has its own deadline. One thread shuts down the sockets of connections
+// that miss it; libmicrohttpd then finds them closed and cleans up.
 #pragma once
 
 #include "core/err.h"

@@ -1,4 +1,4 @@
-// A handshake gets copies, which GnuTLS frees with it, so a replaced pair can be freed at once.
+// Each handshake gets copies, which GnuTLS frees, so a replaced pair can be freed at once.
 #include "server/http/tls.h"
 
 #include "core/file.h"

@@ -1,5 +1,5 @@
-// tls: the daemon's certificate and private key, which GnuTLS asks for at each handshake. Its callback has no argument of ours, so
-// there is one pair a process.
+// tls: the daemon's certificate and private key. GnuTLS asks for them at each handshake by a callback without an argument for us, so
+// there is one pair for the whole process.
 #pragma once
 
 #include "core/err.h"

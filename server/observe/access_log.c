@@ -1,6 +1,6 @@
-// Two buffers: threads append lines to one while this module's thread writes out the other. It polls before each write and writes
-// whole lines of at most PIPE_BUF bytes: a pipe takes that many at once and undivided (pipe(7)), so the write does not block, and lines
-// of several programs that share a pipe stay whole. O_NONBLOCK is not set, since it would hold for all programs that share the pipe.
+// Two buffers: request threads append lines to one while the log's own thread writes out the other. That thread polls before each
+// write and writes whole lines of at most PIPE_BUF bytes. A pipe takes so many bytes in one piece (pipe(7)), so the write does not block,
+// and the lines of several programs that share a pipe stay whole. O_NONBLOCK would apply to all programs that share the pipe.
 #include "server/observe/access_log.h"
 
 #include "core/clock.h"
@@ -10,6 +10,7 @@
 #include <arpa/inet.h>
 #include <assert.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <limits.h>
 #include <netinet/in.h>
 #include <poll.h>
@@ -36,7 +37,7 @@ struct access_log {
 	char *writing; // [BUFFER]
 	uint64_t n_reported;
 	bool broken; // the last write failed
-	int64_t give_up_ns; // after closing began: when to drop what the reader has not taken; else 0
+	int64_t give_up_ns; // when to drop the lines that are left; 0 until the log is being closed
 };
 
 // Appends to a line of *n bytes. A record always fits, see the maxima in request_record.h.
@@ -60,8 +61,7 @@ static void format_text(const struct request_record *r, const char *client, cons
 	char status[16] = "-";
 	if (r->status)
 		snprintf(status, sizeof status, "%d", r->status);
-	put(line, n, "%s %s %s %s %s in=%llu out=%llu", time, client, r->method, r->path, status, (unsigned long long)r->n_in,
-	    (unsigned long long)r->n_out);
+	put(line, n, "%s %s %s %s %s in=%" PRIu64 " out=%" PRIu64, time, client, r->method, r->path, status, r->n_in, r->n_out);
 	if (r->status)
 		put(line, n, " ms=%.3f", ms(r->took_ns));
 	for (int i = 0; i < ROUTE_N_STAGES; i++)
@@ -82,7 +82,7 @@ static void format_json(const struct request_record *r, const char *client, cons
 		put(line, n, "%d, \"duration_ms\": %.3f", r->status, ms(r->took_ns));
 	else
 		put(line, n, "null");
-	put(line, n, ", \"bytes_in\": %llu, \"bytes_out\": %llu", (unsigned long long)r->n_in, (unsigned long long)r->n_out);
+	put(line, n, ", \"bytes_in\": %" PRIu64 ", \"bytes_out\": %" PRIu64, r->n_in, r->n_out);
 	for (int i = 0; i < ROUTE_N_STAGES; i++)
 		if (a->stages & 1u << i)
 			put(line, n, ", \"%s_ms\": %.3f", request_record_stages[i], ms(a->ns[i]));
@@ -148,7 +148,7 @@ uint64_t access_log_dropped(struct access_log *a)
 	return n;
 }
 
-// Waits until the reader takes something: without a limit, but GRACE_MS in all once the log is being closed.
+// Waits until the reader takes more: without a limit, but at most GRACE_MS in all once the log is being closed. False: it did not.
 static bool await_reader(struct access_log *a)
 {
 	struct pollfd fds[] = { { a->fd, POLLOUT, 0 }, { a->stop_fd, POLLIN, 0 } };
@@ -196,12 +196,12 @@ static uint64_t write_lines(struct access_log *a, const char *bytes, size_t n, b
 static void report(struct access_log *a, uint64_t n_dropped)
 {
 	if (n_dropped > a->n_reported)
-		log_warning("access log: %llu lines dropped: the reader of standard output is slow or gone",
-			    (unsigned long long)(n_dropped - a->n_reported));
+		log_warning("access log: %" PRIu64 " lines dropped: the reader of standard output is slow or gone",
+			    n_dropped - a->n_reported);
 	a->n_reported = n_dropped;
 }
 
-// Gives up the lock for a while so that more lines gather: waking up for each would cost every request a context switch.
+// Releases the lock for GATHER_MS so that more lines gather: waking up for each line would cost a context switch a request.
 static void gather(struct access_log *a)
 {
 	const struct timespec time = { 0, GATHER_MS * 1000000 };

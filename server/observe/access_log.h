@@ -1,5 +1,5 @@
-// access_log: a line for each request. A thread of its own writes them, so that no thread that answers waits for the log's reader.
-// Lines that do not fit into the buffer are dropped and counted.
+// access_log: writes a line for each request. A separate thread writes, so that request threads never wait for the log's reader. Lines
+// that do not fit into the buffer are dropped and counted.
 #pragma once
 
 #include "core/err.h"
@@ -21,7 +21,7 @@ int access_log_open(enum access_log_form form, int fd, struct access_log **log, 
 // Gives the reader a second for the lines that are left, and drops the rest. NULL is fine.
 void access_log_close(struct access_log *log);
 
-// Appends the line of a request that has ended. client: its address, or NULL if unknown. Any thread; never waits for the reader.
+// Appends the line of a request that has ended. client: its address, or NULL if unknown. Any thread; does not wait for the reader.
 void access_log_write(struct access_log *log, const struct request_record *record, const struct sockaddr *client);
 
 uint64_t access_log_dropped(struct access_log *log); // lines since start-up; any thread

@@ -1,6 +1,6 @@
-// Each thread has a shard of counters; beyond N_SHARDS threads some share one, so adding is atomic. All shards are allocated at once,
-// and the kernel provides only the pages that are used. The number of labels is bounded: a route is one of the daemon's own paths, never
-// what a client sent, and a status one that the daemon uses.
+// Each thread has a shard of counters. Beyond N_SHARDS threads some share one, so adding is atomic. All shards are allocated at once,
+// and the kernel provides only the pages that are used. The number of labels is bounded: routes are the daemon's own paths, never a
+// client's, and statuses are those that the daemon sends.
 #include "server/observe/metrics.h"
 
 #include "server/observe/prometheus_text.h"

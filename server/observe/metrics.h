@@ -1,5 +1,5 @@
-// metrics: the daemon's counters. Each thread has its own, so that a request moves no cache line between processors; a reader adds them
-// up. Any thread may call; what is read while other threads count is not a snapshot.
+// metrics: the daemon's counters. Each thread counts in its own cache lines, and a reader adds them up. Any thread may call. A reader gets
+// no consistent snapshot while other threads count.
 #pragma once
 
 #include "core/text.h"
@@ -21,7 +21,7 @@ void metrics_connection(struct metrics *metrics, bool opened); // or closed
 // Counts a request with its answer, which took ns. route: NULL if there was none.
 void metrics_request(struct metrics *metrics, const struct route *route, int status, int64_t ns,
 		     const struct route_account *account);
-void metrics_unanswered(struct metrics *metrics); // a request whose client disconnected before
+void metrics_unanswered(struct metrics *metrics); // a request whose client disconnected before the answer
 
 void metrics_pass(struct metrics *metrics, int n_pictures); // a forward pass
 void metrics_passes(const struct metrics *metrics, uint64_t *n_passes, uint64_t *n_pictures);

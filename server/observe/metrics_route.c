@@ -8,7 +8,7 @@ static void write_engine(const struct engine *engine, struct text *t)
 {
 	prometheus_text_family(t, "lenet_engine_info", "gauge", "The engine that was chosen at start-up and its kernels, 1.");
 	text_append(t, "lenet_engine_info{engine=");
-	prometheus_text_quote(t, engine->name);
+	text_quote(t, engine->name); // has no control characters, so JSON and Prometheus escape it in the same way
 	text_printf(t, ",kernels=\"%s\"} 1\n", engine->kernels);
 }
 
@@ -32,7 +32,7 @@ static void answer(void *context, const struct route_request *request, struct ro
 		prometheus_text_counter(&t, "lenet_access_log_dropped_total",
 					"Lines of the access log that its reader did not take in time.",
 					access_log_dropped(s->observer->access_log));
-	process_metrics_write(&t);
+	process_metrics_write(s->started, &t);
 	route_answer_uncached(response, &t);
 	if (response->status == 200)
 		response->content_type = PROMETHEUS_TEXT_TYPE;

@@ -1,4 +1,4 @@
-// metrics_route: GET /metrics: the counters of metrics.h, and the state of the daemon's parts.
+// metrics_route: GET /metrics: the counters of metrics.h, the state of the daemon's parts, and the resources of its process.
 #pragma once
 
 #include "core/engine.h"
@@ -6,12 +6,15 @@
 #include "server/base/route.h"
 #include "server/observe/observer.h"
 
+#include <time.h>
+
 // The route's context. Members are borrowed; it outlives the last call.
 struct metrics_sources {
 	const struct observer *observer;
 	struct health *health;
 	const struct engine *engine;
 	int max_connections;
+	time_t started; // the process
 	void (*write)(void *arg, struct text *t); // writes the metrics of other parts
 	void *arg;
 };

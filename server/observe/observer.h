@@ -1,4 +1,4 @@
-// observer: passes the events of connections and requests on to the metrics and, if there is one, the access log. Any thread.
+// observer: counts the events of connections and requests in the metrics, and writes them to the access log if there is one. Any thread.
 #pragma once
 
 #include "server/observe/access_log.h"
@@ -17,11 +17,11 @@ void observer_close(struct observer *observer); // all zeros is fine
 
 void observer_connection(const struct observer *observer, bool opened); // or closed
 
-// A request's head has arrived.
+// Starts the record of a request whose head has arrived.
 void observer_begin(const struct observer *observer, const struct route_request *request, const char *method, const char *path,
 		    struct request_record *record);
-// Its answer is ready. route: NULL if there was none.
+// Adds its answer to the record, and counts it. route: NULL if there was none.
 void observer_answer(const struct observer *observer, const struct route *route, const struct route_response *response,
 		     struct request_record *record);
-// It has ended, with or without an answer. client: its address, or NULL if unknown.
+// Logs the request after its end, with or without an answer. client: its address, or NULL if unknown.
 void observer_end(const struct observer *observer, const struct request_record *record, const struct sockaddr *client);

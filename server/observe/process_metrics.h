@@ -4,11 +4,7 @@
 
 #include "core/text.h"
 
-// Fields of /proc/self/stat, see proc(5). The parser is pure; -1: a field is missing.
-struct process_metrics_stat {
-	unsigned long long start_ticks, virtual_bytes, resident_pages;
-};
-int process_metrics_parse_stat(const char *stat, struct process_metrics_stat *p);
+#include <time.h>
 
-// Writes the metrics, without those that this system does not provide. Any thread.
-void process_metrics_write(struct text *t);
+// Writes the metrics, except those that this system does not provide. started: when the process began. Any thread.
+void process_metrics_write(time_t started, struct text *t);

@@ -1,4 +1,4 @@
-// Sums stay integers: a double would lose the nanoseconds of a long sum.
+// Sums stay integers: a double would lose the nanoseconds of a large sum.
 #include "server/observe/prometheus_text.h"
 
 #include <inttypes.h>
@@ -18,17 +18,6 @@ void prometheus_text_gauge(struct text *t, const char *name, const char *help, d
 {
 	prometheus_text_family(t, name, "gauge", help);
 	text_printf(t, "%s %.17g\n", name, value);
-}
-
-void prometheus_text_quote(struct text *t, const char *value)
-{
-	text_append(t, "\"");
-	for (const char *c = value; *c; c++)
-		if (*c == '\n')
-			text_append(t, "\\n");
-		else
-			text_printf(t, *c == '"' || *c == '\\' ? "\\%c" : "%c", *c);
-	text_append(t, "\"");
 }
 
 void prometheus_text_histogram(struct text *t, const char *name, const char *labels, const struct prometheus_text_bound *bounds,

@@ -1,4 +1,4 @@
-// Each thread seeds a generator of its own once: a system call for each request would cost more than the id.
+// Each thread seeds its own generator once: a system call for each request would cost more than the rest of the id.
 #include "server/observe/request_id.h"
 
 #include "core/rng.h"
@@ -18,7 +18,7 @@ bool request_id_is_valid(const char *id)
 	return n > 0;
 }
 
-// Early at boot the kernel may have no random numbers yet; the daemon does not wait for them.
+// Early at boot the kernel may have no random numbers yet. Then seeds by the time instead of waiting.
 static void seed(struct rng *rng)
 {
 	if (getrandom(rng->s, sizeof rng->s, GRND_NONBLOCK) == (ssize_t)sizeof rng->s)

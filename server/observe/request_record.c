@@ -11,16 +11,11 @@ void request_record_begin(struct request_record *r, const struct route_request *
 			  bool logged)
 {
 	const char *id = route_header(request, "X-Request-Id");
-	r->began_ns = clock_now_ns();
-	r->took_ns = 0;
-	r->status = 0;
-	r->n_in = r->n_out = 0;
-	r->account = (struct route_account){ 0 };
+	*r = (struct request_record){ .began_ns = clock_now_ns() };
 	if (id && request_id_is_valid(id))
 		strcpy(r->id, id);
 	else
 		request_id_make(r->id);
-	r->trace_id[0] = r->method[0] = r->path[0] = 0;
 	if (!logged)
 		return;
 	const char *parent = route_header(request, "traceparent");

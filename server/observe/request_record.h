@@ -1,5 +1,5 @@
-// request_record: a request's id, times and sizes, for metrics, headers of the answer and the access log. A record belongs to its
-// request.
+// request_record: a request's id, times and sizes, for the metrics, the answer's headers and the access log. Used by one thread at a
+// time.
 #pragma once
 
 #include "server/base/route.h"
@@ -22,11 +22,11 @@ struct request_record {
 	char method[REQUEST_RECORD_MAX_METHOD], path[REQUEST_RECORD_MAX_PATH]; // as request_record_encode writes them
 };
 
-// Starts the record. logged: for the access log, too. path is without the query, which may hold secrets.
+// Starts the record. logged: fill in the fields for the access log, too. path has no query, since that may hold secrets.
 void request_record_begin(struct request_record *r, const struct route_request *request, const char *method, const char *path,
 			  bool logged);
 
-// Adds the answer.
+// Adds the answer's status, size and time.
 void request_record_answer(struct request_record *r, const struct route_response *response);
 
 // Writes the value of a Server-Timing header (https://www.w3.org/TR/server-timing/), in milliseconds. False: no stage was recorded.

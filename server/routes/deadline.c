@@ -1,4 +1,4 @@
-// A number too large for an int is a long time, not an error.
+// A number that is too large for an int is taken as limit_ms, not as an error.
 #include "server/routes/deadline.h"
 
 int deadline_read(const struct route_request *request, int limit_ms, struct err *e)

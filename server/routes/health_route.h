@@ -1,4 +1,5 @@
-// health_route: GET /healthz (the daemon is running) and GET /readyz (it is ready for requests). The context is a struct health.
+// health_route: whether the daemon runs (GET /healthz) and is ready for requests (GET /readyz), and both in the Open Inference
+// Protocol (GET /v2/health/live and /v2/health/ready). The context is a struct health.
 #pragma once
 
 #include "server/base/route.h"

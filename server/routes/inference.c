@@ -1,5 +1,5 @@
-// start() reads the body and decodes its pictures into the call's job. The service computes it, on this thread together with the jobs
-// of other calls or on the batcher's. finish() writes the answer.
+// start() reads the request and decodes its pictures into the call's job. The service computes the job, on this thread together with the
+// jobs of other calls, or on the batcher's. finish() writes the answer.
 #include "server/routes/inference.h"
 
 #include "core/clock.h"
@@ -19,32 +19,19 @@ static struct inference *inference_of(struct route_call *call)
 static void compute(struct route_call *const *calls, int n)
 {
 	struct job *jobs[ROUTE_MAX_CALLS];
-	struct service *service = inference_of(calls[0])->service;
 	assert(n > 0 && n <= ROUTE_MAX_CALLS);
-	for (int i = 0; i < n; i++) {
+	for (int i = 0; i < n; i++)
 		jobs[i] = &inference_of(calls[i])->job;
-		assert(inference_of(calls[i])->service == service); // there is one service
-	}
-	service_compute(service, jobs, n);
-}
-
-static void job_done(struct job *job)
-{
-	struct inference *x = (struct inference *)((char *)job - offsetof(struct inference, job));
-	x->done(x->done_arg);
+	service_compute(inference_of(calls[0])->service, jobs, n); // there is one service
 }
 
 static void submit(struct route_call *call, void (*done)(void *), void *arg)
 {
 	struct inference *x = inference_of(call);
-	x->done = done;
-	x->done_arg = arg;
-	x->job.done = job_done;
-	enum job_result result = service_submit(x->service, &x->job);
-	if (result != JOB_OK) { // done() will not be called
-		x->job.result = result;
+	x->job.done = done;
+	x->job.done_arg = arg;
+	if (service_submit(x->service, &x->job) != JOB_OK)
 		done(arg);
-	}
 }
 
 static const struct route_worker here = { .compute = compute }, batcher = { .submit = submit };
@@ -110,20 +97,21 @@ static bool has_body(const struct route_request *request, struct route_response 
 	return false;
 }
 
-// Reads the body and allocates the scores. False: the response is filled.
-static bool read(struct inference *x, const struct limits *limits, const struct route_request *request,
+// Reads the request and allocates the scores. False: the response is filled.
+static bool read(struct inference *x, const struct routes_context *context, const struct route_request *request,
 		 struct route_response *response)
 {
-	struct err e;
-	int status = x->kind->read(x, request, limits, &e);
+	bool ok = x->kind->read(x, context, request, response);
+	if (!x->model)
+		return false;
 	x->ready_ns = clock_now_ns();
+	x->job.model = x->model->engine_model;
+	x->job.passes = &x->model->statistics->passes;
 	memcpy(response->account.model, x->model->name, sizeof x->model->name);
 	response->account.n_pictures = x->n_pictures;
 	route_account_add(&response->account, ROUTE_DECODE, x->ready_ns - x->arrived_ns);
-	if (status) {
-		route_answer_error(response, status, "%s", e.msg);
+	if (!ok)
 		return false;
-	}
 	if (x->job.n == 0) {
 		x->kind->answer(x, response);
 		return false;
@@ -147,29 +135,23 @@ struct route_call *inference_start(void *routes_context, const struct route_requ
 		route_answer_error(response, 400, "%s", e.msg);
 		return NULL;
 	}
-	struct model *model = kind->model(context, request, response);
-	if (!model)
-		return NULL;
 	struct inference *x = malloc(kind->bytes); // calloc would take the lock of all threads (glibc before 2.41)
 	if (!x) {
 		route_answer_error(response, 500, "no memory for the request; try again later");
-		model_unref(model);
 		return NULL;
 	}
 	memset(x, 0, kind->bytes);
 	x->call.worker = service_computes_here(context->service) ? &here : &batcher;
 	x->kind = kind;
 	x->service = context->service;
-	x->model = model;
 	x->deadline_ms = deadline_ms;
 	x->arrived_ns = arrived_ns;
-	x->job.model = model->engine_model;
-	x->job.passes = &model->statistics->passes;
 	x->job.deadline_us = arrived_ns / 1000 + (int64_t)deadline_ms * 1000;
 	x->job.gone = request->gone;
-	if (read(x, context->limits, request, response))
+	if (read(x, context, request, response))
 		return &x->call;
-	count_failure(x);
+	if (x->model)
+		count_failure(x);
 	inference_discard(&x->call);
 	return NULL;
 }
@@ -226,9 +208,4 @@ void inference_finish(struct route_call *call, struct route_response *response)
 	}
 	x->kind->answer(x, response);
 	count_success(x);
-}
-
-void inference_count_seen(struct route_response *response, int digit)
-{
-	response->account.seen[digit]++;
 }

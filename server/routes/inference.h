@@ -1,5 +1,5 @@
-// inference: what the routes that compute pictures have in common: a call (base/route.h) with one job, from the request to the answer.
-// A struct inference_kind holds the differences: how to read the body and how to write the answer.
+// inference: the common part of the routes that compute pictures: a call (base/route.h) with one job, from the request to the answer.
+// A struct inference_kind holds their differences: how to read a request and how to write its answer.
 #pragma once
 
 #include "server/base/limits.h"
@@ -12,27 +12,22 @@ struct inference {
 	struct route_call call;
 	const struct inference_kind *kind;
 	struct service *service; // borrowed
-	struct model *model; // a reference, as long as the call lives
+	struct model *model; // a reference, as long as the call lives; NULL: the request names none that is served
 	struct job job;
 	float one[LENET5_DIGITS]; // the scores of a single picture
 	int n_pictures; // in the request; job.n of them are usable
 	int deadline_ms;
 	int64_t arrived_ns, ready_ns; // clock_now_ns of the complete request, and after its pictures were decoded
-	void (*done)(void *);
-	void *done_arg;
 };
 
 struct inference_kind {
 	size_t bytes; // of the route's call
 
-	// Returns a reference to the model that the request names. NULL: the response is filled with the error.
-	struct model *(*model)(const struct routes_context *, const struct route_request *, struct route_response *);
+	// Reads the request: sets `model`, then n_pictures, job.n, and job.pixels or job.ink, which belong to the call. False: the response
+	// is filled with the error.
+	bool (*read)(struct inference *, const struct routes_context *, const struct route_request *, struct route_response *);
 
-	// Reads the body: sets n_pictures, job.n, and job.pixels or job.ink, which belong to the call. Returns 0, or a status and e for the
-	// sender; n_pictures is set in both cases.
-	int (*read)(struct inference *, const struct route_request *, const struct limits *, struct err *e);
-
-	// Writes the answer from job.scores. job.n 0: none of the pictures is usable.
+	// Writes the answer from job.scores, and counts each picture's result in response->account.seen. job.n 0: no picture is usable.
 	void (*answer)(struct inference *, struct route_response *);
 
 	void (*fini)(struct inference *); // frees what read() has allocated
@@ -50,6 +45,3 @@ void inference_discard(struct route_call *call); // NULL is fine
 
 // A reference to the model of that name, NULL for the default. Returns NULL and fills the response with 404 if there is none.
 struct model *inference_model(const struct routes_context *context, const char *name, struct route_response *response);
-
-// Counts a picture's result in the response's account: a digit, ROUTE_REFUSED or ROUTE_UNREADABLE.
-void inference_count_seen(struct route_response *response, int digit);

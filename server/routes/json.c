@@ -2,12 +2,12 @@
 
 #include <string.h>
 
-// Pixels, rows, a channel, a picture; and one for the fields beside them.
+// Of a picture: pixels, rows, the channel, the picture; and one for the other fields.
 enum { VALUES_A_PICTURE = 28 * 28 + 28 + 2 + 1 };
 
 int json_parse(const char *text, size_t n, int max_pictures, cJSON **root, struct err *e)
 {
-	// Every value but the first follows one of these. (They may be in strings, too, but not in base64.)
+	// Every value but the first follows one of these characters. (Strings may contain them, too, but base64 does not.)
 	size_t n_values = 0;
 	for (size_t i = 0; i < n; i++)
 		n_values += text[i] == ',' || text[i] == '[' || text[i] == '{' || text[i] == ':';

@@ -8,6 +8,7 @@
 #include "server/routes/json.h"
 #include "server/routes/oip_response.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -37,25 +38,6 @@ static void answer_server(void *context, const struct route_request *request, st
 	text_printf(&t, ", \"kernels\": \"%s\"}\n", engine->kernels);
 	model_unref(model);
 	route_answer_uncached(response, &t);
-}
-
-static void answer_live(void *context, const struct route_request *request, struct route_response *response)
-{
-	(void)context, (void)request;
-	struct text t = { 0 };
-	text_append(&t, "{\"live\": true}\n");
-	route_answer_uncached(response, &t);
-}
-
-static void answer_ready(void *context, const struct route_request *request, struct route_response *response)
-{
-	(void)request;
-	const struct routes_context *c = context;
-	struct text t = { 0 };
-	if (health_route_is_ready(c->health, response)) {
-		text_append(&t, "{\"live\": true, \"ready\": true}\n");
-		route_answer_uncached(response, &t);
-	}
 }
 
 static void answer_model_ready(void *context, const struct route_request *request, struct route_response *response)
@@ -123,7 +105,7 @@ static void answer_config(void *context, const struct route_request *request, st
 
 static void write_duration(struct text *t, const char *name, uint64_t n, uint64_t ns)
 {
-	text_printf(t, "\"%s\": {\"count\": %llu, \"ns\": %llu}, ", name, (unsigned long long)n, (unsigned long long)ns);
+	text_printf(t, "\"%s\": {\"count\": %" PRIu64 ", \"ns\": %" PRIu64 "}, ", name, n, ns);
 }
 
 static void write_statistics(struct text *t, const struct model *model)
@@ -131,10 +113,10 @@ static void write_statistics(struct text *t, const struct model *model)
 	const struct models_statistics *s = model->statistics;
 	uint64_t n = s->n_success;
 	text_printf(t,
-		    "{\"name\": \"%s\", \"version\": \"" OIP_VERSION "\", \"last_inference\": %llu, \"inference_count\": %llu, "
-		    "\"execution_count\": %llu, \"inference_stats\": {",
-		    model->name, (unsigned long long)s->last_ms, (unsigned long long)s->passes.pictures,
-		    (unsigned long long)s->passes.passes);
+		    "{\"name\": \"%s\", \"version\": \"" OIP_VERSION "\", \"last_inference\": %" PRIu64
+		    ", \"inference_count\": %" PRIu64 ", "
+		    "\"execution_count\": %" PRIu64 ", \"inference_stats\": {",
+		    model->name, s->last_ms, s->passes.pictures, s->passes.passes);
 	write_duration(t, "success", n, s->success_ns);
 	write_duration(t, "fail", s->n_fail, s->fail_ns);
 	write_duration(t, "queue", n, s->queue_ns);
@@ -222,27 +204,15 @@ struct load_call {
 	struct route_call call;
 	struct loader *loader;
 	struct loader_job job;
-	void (*done)(void *);
-	void *arg;
 };
-
-static void load_done(struct loader_job *job)
-{
-	struct load_call *load = (struct load_call *)((char *)job - offsetof(struct load_call, job));
-	load->done(load->arg);
-}
 
 static void load_submit(struct route_call *call, void (*done)(void *), void *done_arg)
 {
 	struct load_call *load = (struct load_call *)call;
-	load->done = done;
-	load->arg = done_arg;
-	load->job.done = load_done;
-	enum loader_result result = loader_submit(load->loader, &load->job);
-	if (result != LOADER_OK) { // done() will not be called
-		load->job.result = result;
+	load->job.done = done;
+	load->job.done_arg = done_arg;
+	if (loader_submit(load->loader, &load->job) != LOADER_OK)
 		done(done_arg);
-	}
 }
 
 static struct route_call *load_start(void *context, const struct route_request *request, struct route_response *response)
@@ -308,12 +278,10 @@ static void answer_unload(void *context, const struct route_request *request, st
 	model_unref(model);
 }
 
-// The first match counts: /v2/models/stats is no model.
+// The first match is used: /v2/models/stats is not a model.
 const struct route oip_routes[] = {
 	{ .path = "/v2", .method = "GET", .answer = answer_server },
 	{ .path = "/v2/", .method = "GET", .answer = answer_server },
-	{ .path = "/v2/health/live", .method = "GET", .answer = answer_live },
-	{ .path = "/v2/health/ready", .method = "GET", .answer = answer_ready },
 	{ .path = "/v2/models/stats", .method = "GET", .answer = answer_all_stats },
 	{ .path = "/v2/models/*", .method = "GET", .answer = answer_model },
 	{ .path = "/v2/models/*/versions/*", .method = "GET", .answer = answer_model },

@@ -1,4 +1,4 @@
-// Requests and answers carry tensors. Pixels are taken as ink without any preparation: clients of this protocol do that themselves.
+// Requests and answers carry tensors. Pixels are used as ink as they are: clients of this protocol prepare their pictures themselves.
 #include "server/routes/oip.h"
 
 #include "server/routes/inference.h"
@@ -13,21 +13,22 @@ struct infer {
 	char n_json[24]; // the response's Inference-Header-Content-Length
 };
 
-static struct model *find_model(const struct routes_context *context, const struct route_request *request,
-				struct route_response *response)
-{
-	return oip_model(context, &request->parts, response);
-}
-
-static int read(struct inference *x, const struct route_request *http, const struct limits *limits, struct err *e)
+static bool read(struct inference *x, const struct routes_context *context, const struct route_request *http,
+		 struct route_response *response)
 {
 	struct oip_request *request = &((struct infer *)x)->request;
 	const char *n_json = route_header(http, "Inference-Header-Content-Length");
-	int status = oip_request_read(n_json, http->body, http->n_body, limits->max_pictures, request, e);
+	struct err e;
+	x->model = oip_model(context, &http->parts, response);
+	if (!x->model)
+		return false;
+	int status = oip_request_read(n_json, http->body, http->n_body, context->limits->max_pictures, request, &e);
+	if (status)
+		route_answer_error(response, status, "%s", e.msg);
 	x->n_pictures = x->job.n = request->n;
 	x->job.ink = request->ink;
 	x->job.pixels = request->pixels;
-	return status;
+	return status == 0;
 }
 
 static void fini(struct inference *x)
@@ -41,7 +42,7 @@ static void answer(struct inference *x, struct route_response *response)
 	const struct lenet5 *net = x->job.model->net;
 	struct text body = { 0 };
 	for (int i = 0; i < x->job.n; i++)
-		inference_count_seen(response, lenet5_predict(net, x->job.scores + (size_t)i * LENET5_DIGITS).digit);
+		response->account.seen[lenet5_predict(net, x->job.scores + (size_t)i * LENET5_DIGITS).digit]++;
 	size_t n_json = oip_response_write(x->model->name, net, &infer->request, x->job.scores, &body);
 	route_answer_json(response, 200, &body);
 	if (response->status == 200 && n_json) {
@@ -51,7 +52,7 @@ static void answer(struct inference *x, struct route_response *response)
 	}
 }
 
-static const struct inference_kind kind = { sizeof(struct infer), find_model, read, answer, fini };
+static const struct inference_kind kind = { sizeof(struct infer), read, answer, fini };
 const struct route oip_infer_routes[OIP_N_INFER] = {
 	INFERENCE_ROUTE("/v2/models/*/infer", &kind),
 	INFERENCE_ROUTE("/v2/models/*/versions/*/infer", &kind),

@@ -1,7 +1,8 @@
-// A message begins with the field's path in the JSON, so that a person finds its place in a program's request. Functions return 0, or
-// the status and a message for the sender.
+// A message begins with the path of the field in the JSON, so that a developer finds it in the request. Functions return 0, or a status
+// and a message for the sender.
 #include "server/routes/oip_request.h"
 
+#include "core/lenet5.h"
 #include "server/routes/json.h"
 
 #include <math.h>
@@ -9,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SIDE = 28, N_PIXELS = SIDE * SIDE, MAX_DIMS = 4 };
+enum { MAX_DIMS = 4 };
 
 const char *const oip_output_names[OIP_N_OUTPUTS] = { [OIP_LOGITS] = "logits", [OIP_PROBABILITIES] = "probabilities" };
 
@@ -30,7 +31,7 @@ void oip_request_free(struct oip_request *request)
 	*request = (struct oip_request){ 0 };
 }
 
-// null counts as missing: some clients write every field that they know.
+// A null counts as missing: some clients write every field that they know.
 static const cJSON *member(const cJSON *object, const char *name)
 {
 	const cJSON *item = cJSON_GetObjectItemCaseSensitive(object, name);
@@ -52,9 +53,9 @@ static int allocate(struct oip_request *r, int n, bool is_bytes, struct err *e)
 {
 	r->n = n;
 	if (is_bytes)
-		r->pixels = malloc((size_t)n * N_PIXELS);
+		r->pixels = malloc((size_t)n * LENET5_PIXELS);
 	else
-		r->ink = malloc((size_t)n * N_PIXELS * sizeof *r->ink);
+		r->ink = malloc((size_t)n * LENET5_PIXELS * sizeof *r->ink);
 	return r->pixels || r->ink ? 0 : no_memory(e);
 }
 
@@ -143,7 +144,9 @@ static int read_shape(const cJSON *input, int max_pictures, struct input *in, st
 {
 	static const struct {
 		int n_dims, shape[MAX_DIMS];
-	} accepted[] = { { 4, { 0, 1, SIDE, SIDE } }, { 3, { 0, SIDE, SIDE } }, { 2, { 0, N_PIXELS } } };
+	} accepted[] = { { 4, { 0, 1, LENET5_SIDE, LENET5_SIDE } },
+			 { 3, { 0, LENET5_SIDE, LENET5_SIDE } },
+			 { 2, { 0, LENET5_PIXELS } } };
 	const cJSON *dim, *shape = member(input, "shape");
 	bool ok = cJSON_IsArray(shape);
 	in->n_dims = 0;
@@ -177,7 +180,7 @@ static int read_datatype(const cJSON *input, struct input *in, struct err *e)
 	return 0;
 }
 
-// Finds the data: in the JSON, or all n bytes behind it.
+// Finds the data of the input: in the JSON, or in the n bytes behind it.
 static int read_place(const cJSON *input, const uint8_t *binary, size_t n, struct input *in, struct err *e)
 {
 	const cJSON *parameters;
@@ -202,8 +205,8 @@ static int read_place(const cJSON *input, const uint8_t *binary, size_t n, struc
 	return 0;
 }
 
-// Larger values make sums overflow, and a network's scores for infinity or NaN look like an answer.
-#define NO_INK "no number from -1e6 to 1e6; ink goes from 0, the ground, to 1"
+// Larger values make sums overflow, and the scores for infinity or NaN would look like an answer.
+#define NO_INK "not a number from -1e6 to 1e6; ink is 0 for the ground to 1 for a full stroke"
 static bool is_ink(float value)
 {
 	return fabsf(value) <= 1e6f;
@@ -211,7 +214,7 @@ static bool is_ink(float value)
 
 static int read_binary(const struct input *in, struct oip_request *r, struct err *e)
 {
-	size_t n = (size_t)in->shape[0] * N_PIXELS, want = in->is_bytes ? n : n * sizeof(float);
+	size_t n = (size_t)in->shape[0] * LENET5_PIXELS, want = in->is_bytes ? n : n * sizeof(float);
 	if (in->n_binary != want)
 		return err_status(e, 400, "inputs[0]: a tensor of that shape has %zu bytes, and %zu were sent", want, in->n_binary);
 	int status = allocate(r, in->shape[0], in->is_bytes, e);
@@ -231,7 +234,7 @@ static int read_element(const struct input *in, const cJSON *item, size_t at, st
 	if (in->is_bytes) {
 		int value = whole_number(item, 255);
 		if (value < 0)
-			return err_status(e, 400, "inputs[0].data: element %zu is no UINT8, a whole number from 0 to 255", at);
+			return err_status(e, 400, "inputs[0].data: element %zu is not a UINT8, a whole number from 0 to 255", at);
 		r->pixels[at] = (uint8_t)value;
 		return 0;
 	}
@@ -243,7 +246,7 @@ static int read_element(const struct input *in, const cJSON *item, size_t at, st
 static int read_array(const struct input *in, const cJSON *array, int depth, size_t *at, struct oip_request *r, struct err *e)
 {
 	bool flat = depth == 0 && !cJSON_IsArray(array->child), has_numbers = flat || depth == in->n_dims - 1;
-	size_t n = 0, want = flat ? (size_t)in->shape[0] * N_PIXELS : (size_t)in->shape[depth];
+	size_t n = 0, want = flat ? (size_t)in->shape[0] * LENET5_PIXELS : (size_t)in->shape[depth];
 	const cJSON *item;
 	cJSON_ArrayForEach(item, array)
 	{
@@ -313,7 +316,7 @@ static int read_json(const char *body, size_t n_json, size_t n, int max_pictures
 // As in Triton, all outputs of a raw request are binary data.
 static int read_raw(const char *body, size_t n, int max_pictures, struct oip_request *r, struct err *e)
 {
-	enum { PICTURE = N_PIXELS * sizeof(float) };
+	enum { PICTURE = LENET5_PIXELS * sizeof(float) };
 	if (n == 0 || n % PICTURE)
 		return err_status(e, 400, "a raw body is pictures of 784 FP32, %d bytes each; %zu bytes were sent", (int)PICTURE,
 				  n);

@@ -1,4 +1,4 @@
-// Binary data is gathered in a text of its own, since the JSON in front of it states its size. It is little-endian, as all supported
+// Binary data is written to a separate text first, since the JSON in front of it states its size. It is little-endian, as all supported
 // machines are.
 #include "server/routes/oip_response.h"
 

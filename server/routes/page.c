@@ -1,5 +1,5 @@
-// The assembler copies the files in; the Makefile knows that this object depends on them. An ETag is a hash of the file's bytes, so a
-// browser that has the page gets 304.
+// The assembler includes the files; the Makefile rebuilds this object when one of them changes. An ETag is a hash of the file's bytes, so
+// a browser that has the current file gets 304.
 #include "server/routes/routes.h"
 
 #include <nettle/sha2.h>

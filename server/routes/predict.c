@@ -1,4 +1,4 @@
-// Unknown query parameters are refused, so that a misspelt one, or one of a later version, is not ignored silently.
+// Unknown query parameters are errors, so that a misspelt one, or one of a later version, is not ignored silently.
 #include "server/routes/inference.h"
 #include "server/routes/upload.h"
 
@@ -30,28 +30,28 @@ static int read_arguments(const struct route_request *request, bool *explain, co
 	return 0;
 }
 
-static struct model *find_model(const struct routes_context *context, const struct route_request *request,
-				struct route_response *response)
-{
-	struct err e;
-	bool explain;
-	const char *name;
-	if (read_arguments(request, &explain, &name, &e) == 0)
-		return inference_model(context, name, response);
-	route_answer_error(response, 400, "%s", e.msg);
-	return NULL;
-}
-
-static int read(struct inference *x, const struct route_request *request, const struct limits *limits, struct err *e)
+static bool read(struct inference *x, const struct routes_context *context, const struct route_request *request,
+		 struct route_response *response)
 {
 	struct predict *p = (struct predict *)x;
-	const char *name;
-	read_arguments(request, &p->explain, &name, e);
-	int status = upload_read(route_header(request, "Content-Type"), request->body, request->n_body, limits, &p->upload, e);
+	const char *name, *type = route_header(request, "Content-Type");
+	struct err e;
+	if (read_arguments(request, &p->explain, &name, &e)) {
+		route_answer_error(response, 400, "%s", e.msg);
+		return false;
+	}
+	x->model = inference_model(context, name, response);
+	if (!x->model)
+		return false;
+	int status = upload_read(type, request->body, request->n_body, context->limits, x->job.deadline_us * 1000, &p->upload, &e);
+	if (status == 503)
+		route_reject(response, status, ROUTE_LATE, "%s", e.msg);
+	else if (status)
+		route_answer_error(response, status, "%s", e.msg);
 	x->n_pictures = p->upload.n;
 	x->job.n = p->upload.n_usable;
 	x->job.pixels = p->upload.pixels;
-	return status;
+	return status == 0;
 }
 
 static void fini(struct inference *x)
@@ -80,7 +80,7 @@ static void write_input(struct text *t, const uint8_t *pixels)
 	text_append(t, "]");
 }
 
-// The answer begins with `error` if none of the pictures could be used.
+// The answer begins with `error` if no picture is usable.
 static void answer(struct inference *x, struct route_response *response)
 {
 	const struct predict *p = (const struct predict *)x;
@@ -102,14 +102,14 @@ static void answer(struct inference *x, struct route_response *response)
 			struct lenet5_prediction prediction =
 				lenet5_predict(x->job.model->net, x->job.scores + usable * LENET5_DIGITS);
 			write_prediction(&t, &prediction);
-			inference_count_seen(response, prediction.digit);
+			response->account.seen[prediction.digit]++;
 			if (p->explain)
 				write_input(&t, upload->pixels + usable * LENET5_PIXELS);
 			usable++;
 		} else {
 			text_printf(&t, "{\"digit\": null, \"%s\": ", picture->refused ? "reason" : "error");
 			text_quote(&t, picture->error.msg);
-			inference_count_seen(response, picture->refused ? ROUTE_REFUSED : ROUTE_UNREADABLE);
+			response->account.seen[picture->refused ? ROUTE_REFUSED : ROUTE_UNREADABLE]++;
 		}
 		text_append(&t, "}");
 	}
@@ -117,5 +117,5 @@ static void answer(struct inference *x, struct route_response *response)
 	route_answer_json(response, status, &t);
 }
 
-static const struct inference_kind kind = { sizeof(struct predict), find_model, read, answer, fini };
+static const struct inference_kind kind = { sizeof(struct predict), read, answer, fini };
 const struct route predict_route = INFERENCE_ROUTE("/predict", &kind);

@@ -1,4 +1,4 @@
-// The server chooses the thread of a connection by its descriptor's number, so each probe gets a number that leads to its thread.
+// The HTTP server chooses the thread of a connection by its descriptor's number, so each probe gets the number that selects its thread.
 #include "server/supervise/liveness.h"
 
 #include <errno.h>

@@ -4,6 +4,7 @@
 #include "core/clock.h"
 #include "core/log.h"
 
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -50,7 +51,7 @@ void notify_send(const char *format, ...)
 
 void notify_reloading(void)
 {
-	notify_send("RELOADING=1\nMONOTONIC_USEC=%lld", (long long)(clock_now_ns() / 1000));
+	notify_send("RELOADING=1\nMONOTONIC_USEC=%" PRId64, clock_now_ns() / 1000);
 }
 
 void notify_reloaded(int n_failed, const struct err *last)
@@ -64,8 +65,8 @@ void notify_reloaded(int n_failed, const struct err *last)
 int64_t notify_watchdog_us(void)
 {
 	const char *us = getenv("WATCHDOG_USEC"), *pid = getenv("WATCHDOG_PID");
-	if (!us || (pid && strtoll(pid, NULL, 10) != (long long)getpid()))
+	if (!us || (pid && strtol(pid, NULL, 10) != getpid()))
 		return 0;
-	long long n = strtoll(us, NULL, 10);
-	return n > 0 ? (int64_t)n : 0;
+	int64_t n = strtoll(us, NULL, 10);
+	return n > 0 ? n : 0;
 }

@@ -1,5 +1,5 @@
-// notify: tells systemd the daemon's state by the protocol of sd_notify(3): a datagram of VARIABLE=VALUE lines to the socket that
-// $NOTIFY_SOCKET names. No libsystemd is needed for that. Any thread.
+// notify: reports the daemon's state to systemd by the protocol of sd_notify(3): a datagram of VARIABLE=VALUE lines to the socket that
+// $NOTIFY_SOCKET names. libsystemd is not needed for that. Any thread.
 #pragma once
 
 #include "core/err.h"

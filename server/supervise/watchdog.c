@@ -1,5 +1,5 @@
-// Twice a period the thread checks whether last time's probes have come back, and sends new ones. It asks for a forward pass only if
-// there was none since the last check, so a busy daemon computes nothing for it, and a stopped engine shows half a period later.
+// Twice a period the thread checks whether the last probes have come back, and sends new ones. It requests a forward pass only if there
+// was none since the last check, so a busy daemon computes nothing for it. A stopped engine is noticed half a period later.
 #include "server/supervise/watchdog.h"
 
 #include "core/clock.h"
@@ -14,11 +14,11 @@ struct watchdog {
 	struct watchdog_options options;
 	struct liveness liveness;
 	uint64_t n_passes; // at the last check
-	bool wanted; // a pass was asked for since the last one
+	bool wanted; // the last check requested a pass
 	bool failing; // the last check failed
 
 	struct thread thread;
-	bool probing; // lock; a pass was asked for and has not finished
+	bool probing; // lock; a requested pass has not finished
 };
 
 static void probe_done(void *arg)
@@ -30,7 +30,7 @@ static void probe_done(void *arg)
 	pthread_mutex_unlock(&w->thread.lock);
 }
 
-// Asks for a forward pass, unless the last one has not finished.
+// Requests a forward pass, unless the last one has not finished.
 static void request_pass(struct watchdog *w)
 {
 	pthread_mutex_lock(&w->thread.lock);
@@ -53,7 +53,7 @@ static bool wait_half_period(struct watchdog *w)
 	return go_on;
 }
 
-// Whether there was a pass since the last check, or none was asked for.
+// Whether there was a pass since the last check, or the last check requested none.
 static bool engine_works(struct watchdog *w)
 {
 	uint64_t n_passes = w->options.n_passes(w->options.arg);

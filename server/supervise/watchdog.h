@@ -1,6 +1,6 @@
-// watchdog: sends systemd WATCHDOG=1 at the pace that WatchdogSec= asks for, as long as the daemon works: every thread that answers
-// HTTP runs, and where the batcher computes, forward passes are made. If none was made in half a period, it asks for one. This finds
-// what reports no error: a thread that is stuck, a device that neither answers nor fails. One thread.
+// watchdog: sends systemd WATCHDOG=1 in the period that WatchdogSec= sets, as long as the daemon works: every HTTP thread runs, and where
+// the batcher computes, it completes forward passes. If there was none in half a period, the watchdog requests one. This finds faults
+// that report no error: a thread that is stuck, or a device that neither answers nor fails. One thread.
 #pragma once
 
 #include "core/err.h"
@@ -11,15 +11,15 @@ struct watchdog;
 
 struct watchdog_options {
 	int64_t period_us; // systemd's; checks are made twice in it
-	int n_threads; // that answer HTTP
+	int n_threads; // HTTP threads
 	int (*add_connection)(void *arg, int fd); // see liveness.h
 	uint64_t (*n_passes)(void *arg); // forward passes since start-up; NULL: the HTTP threads compute
-	void (*probe)(void *arg, void (*done)(void *),
-		      void *done_arg); // asks for a pass; done: it is over or will not be made; any thread
+	// Requests a pass. Calls done(done_arg) once, on any thread, when it is over or will not be made.
+	void (*probe)(void *arg, void (*done)(void *), void *done_arg);
 	void *arg;
 };
 
 int watchdog_open(const struct watchdog_options *options, struct watchdog **watchdog, struct err *e);
 
-// Waits for a pass that was asked for. NULL is fine.
+// Waits for a requested pass. NULL is fine.
 void watchdog_close(struct watchdog *watchdog);

@@ -7,12 +7,12 @@ import servers
 
 LENETD, BATCHED, BARE, NGINX = 'lenetd', 'lenetd --batch-on-cpu', 'bare libmicrohttpd', 'nginx'
 FASTAPI, NODE = 'FastAPI + PyTorch', 'Node + ONNX Runtime'
-MODE, HTTP_THREADS = 'epoll', 2  # server/http.c's way with libmicrohttpd, for the bare one
+MODE, HTTP_THREADS = 'epoll', 2  # how server/http uses libmicrohttpd, for the bare one
 CONNECTIONS = (1, 16, 64, 256, 512, 1000)
 PEERS_AT = (1, 64)  # where all take part; else lenetd and the bare library
 STALL_US = 1e6  # an answer that takes as long, on a server that answers thousands a second
 STALL_SHARE = 0.1  # of the connections that are being served on the average: the others get no answer, and so show no latency
-SHARE_OF_BARE = 0.4
+SHARE_OF_BARE = 0.5
 TIMES = {NODE: 4, FASTAPI: 20}
 MORE_THAN_BARE_US = 40
 P99_BY_P50 = 10

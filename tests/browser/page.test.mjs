@@ -373,7 +373,7 @@ test('a proxy\'s 413 without JSON is put into words', async ({ page, expectError
 	await answerOnce(page, { status: 413, contentType: 'text/html', body: '<h1>413</h1>' });
 	await choose(page, SEVEN_PNG);
 	await page.waitForSelector('#words.problem');
-	assert.match(await page.textContent('#words'), /larger than the server takes/);
+	assert.match(await page.textContent('#words'), /too large for the server/);
 	await settled(page);
 	assert.equal(asked(page), 1, 'and not asked again');
 });

@@ -308,7 +308,7 @@ class Sockets(unittest.TestCase):
         fails(self, 'name no socket for this process', '--listen', 'systemd', LISTEN_PID='1', LISTEN_FDS='1')
         passed = 'sh', '-c', 'LISTEN_PID=$$ exec "$0" "$@" 3</dev/null'
         fails(self, '2 sockets', '--listen', 'systemd', prefix=passed, LISTEN_FDS='2')
-        fails(self, 'no listening stream socket', '--listen', 'systemd', prefix=passed, LISTEN_FDS='1')
+        fails(self, 'not a listening stream socket', '--listen', 'systemd', prefix=passed, LISTEN_FDS='1')
 
     def test_a_new_version_takes_over(self):
         """New connections all the time, and three daemons one after the other on one socket: all are answered."""

@@ -91,7 +91,7 @@ class Sweeping(Lab):
         self.write("r.json", json.dumps({**RECIPE, "momentum": 0.5}).encode())
         done = self.sweep(status=1)
         self.assertIn("was made by another recipe", done.out)
-        self.assertIn("momentum is 0.5 here and 0.9 there", done.out)
+        self.assertIn("momentum is 0.5 here and 0.9 in the other", done.out)
 
     def stop(self, folder, send):
         """Interrupts a sweep in the middle of its first runs, in a process group of its own as a terminal would have it."""
@@ -133,7 +133,7 @@ class Sweeping(Lab):
             self.assertIn("epoch 3/3", self.sweep("-o", "single", "--run", str(number)).out)
         self.assertIn("is finished", self.sweep("-o", "single", "--run", "2").out)
         self.assertNotIn("to do", self.sweep("-o", "single", "--list").out)
-        self.assertIn("s.json has 6", self.sweep("--run", "7", status=1).err)
+        self.assertIn("s.json has only 6 runs", self.sweep("--run", "7", status=1).err)
         self.sweep("-o", "single")
         self.assertEqual(self.made("whole"), self.made("single"))
 
@@ -150,10 +150,10 @@ class Sweeping(Lab):
         self.assertIn("an argument is missing; usage: lenet sweep SWEEP.json", self.run_here("sweep", status=2).err)
         self.assertIn("none.json: No such file", self.run_here("sweep", "none.json", status=1).err)
         done = self.run_here("sweep", "s.json", status=1)
-        self.assertIn("`lenet fetch` puts it there", done.err)
+        self.assertIn("run `lenet fetch` to download it", done.err)
         self.assertEqual(done.out, "")
         self.write("s.json", b'{"seeds": [1], "grids": [{"recipe": "r.json", "rate": [1]}]}')
-        self.assertIn('s.json: there is no field "rate"', self.sweep(status=1).err)
+        self.assertIn('s.json: unknown field "rate"', self.sweep(status=1).err)
 
 
 class Plotting(Lab):

@@ -94,8 +94,8 @@ class CommandLine(Folder):
 
     def test_wrong_usage_is_2_and_says_what_is_right(self):
         for arguments, says in (
-            (["trian"], 'no command "trian"'),
-            (["help", "nothing"], 'no command "nothing"'),
+            (["trian"], 'unknown command "trian"'),
+            (["help", "nothing"], 'unknown command "nothing"'),
             (["train"], "an argument is missing; usage: lenet train RECIPE.json"),
             (["train", "a", "b"], 'unexpected argument "b"'),
             (["train", RECIPE, "--epoch", "3"], "did you mean --epochs?"),
@@ -104,7 +104,7 @@ class CommandLine(Folder):
             (["train", RECIPE, "--threads", "0"], "a whole number from 1 to"),
             (["train", RECIPE, "--threads", "2x"], "a whole number from 1 to"),
             (["train", RECIPE, "--resume=yes"], "takes no value"),
-            (["eval", "--quux"], "there are: --model, "),
+            (["eval", "--quux"], "the options are: --model, "),
             (["eval", "extra"], 'unexpected argument "extra"; name a weights file with --model'),
             (["predict"], "an argument is missing; usage: lenet predict FILE.png..."),
             (["bench", "--network", "none"], "sigmoid, relu, 1998"),
@@ -203,7 +203,7 @@ class Training(Folder):
     def test_errors_name_file_field_and_what_is_accepted(self):
         bad = self.write("bad.json", b'{"network": "relu", "epochs": 1, "batch": 64, "lr": 0.1, "seed": 1, "dropout": 0.5}')
         for arguments, says in (
-            ([bad], "bad.json: there is no field \"dropout\"; there are: network, "),
+            ([bad], "bad.json: unknown field \"dropout\"; the fields are: network, "),
             (["none.json"], "none.json: No such file"),
             ([RECIPE, "--lr", "-1", "--data", DATA], "lr: want a number from 0 to 100"),
             ([RECIPE, "--schedule", "step", "--data", DATA], 'want one of "constant", "cosine", "published"'),

@@ -79,8 +79,8 @@ class LostGpu(unittest.TestCase):
 
     def test_no_request_is_lost(self):
         # 8·40 requests with 920 pictures, at most 4 a pass: 230 passes or more, and the loss is among them.
-        for policy, consequence in (('cpu', 'the CPU goes on in its place'),
-                                    ('unready', 'the CPU goes on in its place, and /readyz')):
+        for policy, consequence in (('cpu', 'the CPU has taken over'),
+                                    ('unready', 'the CPU has taken over, and /readyz')):
             with self.subTest(policy), self.daemon('--on-gpu-loss', policy, '--max-batch', '4', LOST_GPU_PASS='100') as d:
                 self.check_ready(d, 0)
                 self.load(d, n_clients=8, n_requests=40)
@@ -112,7 +112,7 @@ class LostGpu(unittest.TestCase):
                 n_answers = sum(pool.map(lambda k: client(d, k), range(8)))
             self.assertGreater(n_answers, 0)
             self.assertEqual(d.process.wait(PATIENCE), 1, d.text())
-            self.check_log(d, 100, 'the CPU answers what is in flight, and the daemon goes down')
+            self.check_log(d, 100, 'the CPU answers the requests in flight, then the daemon exits')
             self.assertEqual(d.text().count('GPU lost: answering requests in flight'), 1)
 
     def test_exit_answers_what_is_in_flight(self):
@@ -136,7 +136,7 @@ class LostGpu(unittest.TestCase):
         with self.daemon(LOST_GPU_PASS='1') as d:  # in the warm-up
             self.check_ready(d, 1)
             self.check_answer(d, 7)
-            self.check_log(d, 1, 'the CPU goes on')
+            self.check_log(d, 1, 'the CPU has taken over')
             self.assertEqual(d.stop(), 0)
         with self.daemon('--on-gpu-loss', 'exit', LOST_GPU_PASS='1') as d:
             self.assertEqual(d.process.wait(PATIENCE), 1, d.text())

@@ -256,7 +256,7 @@ class Errors(OneDaemon):
             ({'inputs': [good]}, data[:-1], 'behind the JSON, 3135 bytes'),
             ({'inputs': [good]}, data + b'x', 'behind the JSON, 3137 bytes'),
             ({'inputs': [{**good, 'shape': [2, 784]}]}, data, 'has 6272 bytes'),
-            ({'inputs': [good]}, nan, 'element 0 is no number from'),
+            ({'inputs': [good]}, nan, 'element 0 is not a number from'),
             ({'inputs': [flat], 'outputs': [{'name': 'digit'}]}, None, 'no output "digit"'),
             ({'inputs': [flat], 'id': 7}, None, 'id:'),
         ]

@@ -93,8 +93,8 @@ TEST(admission_knows_its_hosts)
 		CHECK_MSG(ask(&open, "GET", "/", headers) == 200, "%s", headers);
 	}
 	CHECK(ask(&loopback, "GET", "/", "") == 200);
-	CHECK(ask(&loopback, "GET", "/", "Host: evil.example:81") == 403 && strstr(said, "--host evil.example if"));
-	CHECK(ask(&loopback, "GET", "/", "Host: [2001:db8::9]:81") == 403 && strstr(said, "--host [2001:db8::9] if"));
+	CHECK(ask(&loopback, "GET", "/", "Host: evil.example:81") == 403 && strstr(said, "--host evil.example to"));
+	CHECK(ask(&loopback, "GET", "/", "Host: [2001:db8::9]:81") == 403 && strstr(said, "--host [2001:db8::9] to"));
 	char longest[400] = "Host: ";
 	memset(longest + 6, 'a', 300);
 	CHECK(ask(&loopback, "GET", "/", longest) == 403);

@@ -28,14 +28,14 @@ struct item {
 
 static struct fake_engine fake;
 static struct engine_model *model;
-static uint64_t counted_passes, counted_pictures; // as the observer was told
+static struct metrics *metrics;
 static struct batcher *batcher;
 static struct item items[MAX_JOBS];
 static struct wait wait = { PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, 0 };
 
-static void done(struct job *job)
+static void done(void *arg)
 {
-	struct item *item = (struct item *)job;
+	struct item *item = arg;
 	pthread_mutex_lock(&item->wait->lock);
 	item->done = true;
 	item->wait->n_done++;
@@ -51,21 +51,14 @@ static void await(int n_done)
 	pthread_mutex_unlock(&wait.lock);
 }
 
-static void count_pass(void *arg, int n_pictures)
-{
-	(void)arg;
-	counted_passes++;
-	counted_pictures += (uint64_t)n_pictures;
-}
-
 static void start_over(struct engine *engine, int max_batch, int max_delay_us, int queue)
 {
 	struct err e;
 	fake_engine_model(engine, &model);
 	memset(items, 0, sizeof items);
 	wait.n_done = 0;
-	counted_passes = counted_pictures = 0;
-	const struct batcher_options options = { max_batch, max_delay_us, queue, { count_pass, NULL } };
+	metrics = metrics_new();
+	const struct batcher_options options = { max_batch, max_delay_us, queue, metrics };
 	CHECK_MSG(batcher_open(engine, &options, &batcher, &e) == 0, "%s", e.msg);
 }
 
@@ -79,6 +72,7 @@ static void stop(void)
 {
 	batcher_close(batcher);
 	engine_model_unref(model);
+	metrics_free(metrics);
 	CHECK(fake.n_contexts == 0 && fake.n_models == 0);
 }
 
@@ -94,6 +88,7 @@ static enum job_result submit_with(int i, int n, struct pass_count *passes, cons
 				  .n = n,
 				  .deadline_us = INT64_MAX,
 				  .done = done,
+				  .done_arg = item,
 				  .gone = gone,
 				  .passes = passes };
 	item->wait = &wait;
@@ -124,7 +119,8 @@ static void check_calls(int n, const int *batches)
 
 static void check_batches(int n, const int *batches)
 {
-	uint64_t pictures = 0;
+	uint64_t pictures = 0, counted_passes, counted_pictures;
+	metrics_passes(metrics, &counted_passes, &counted_pictures);
 	check_calls(n, batches);
 	for (int i = 0; i < n; i++)
 		pictures += (uint64_t)batches[i];
@@ -146,7 +142,7 @@ TEST(batcher_plan_decides)
 		{ 64, 500, 7, 0, true, 7, 0 },    { 64, 500, 0, 0, true, 0, -1 },   { 1, 500, 3, 0, false, 1, 0 },
 	};
 	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-		struct batcher_options o = { cases[i].max_batch, cases[i].max_delay_us, 1000, { NULL, NULL } };
+		struct batcher_options o = { cases[i].max_batch, cases[i].max_delay_us, 1000, NULL };
 		struct batcher_plan plan = batcher_plan(&o, cases[i].n_queued, cases[i].oldest, cases[i].stopping);
 		CHECK_MSG(plan.launch == cases[i].launch && (plan.launch || plan.wait_us == cases[i].wait_us),
 			  "case %zu: launch %d, wait %ld", i, plan.launch, (long)plan.wait_us);
@@ -196,6 +192,7 @@ TEST(batcher_takes_ink_as_well_as_pixels)
 				  .n = 3,
 				  .deadline_us = INT64_MAX,
 				  .done = done,
+				  .done_arg = item,
 				  .passes = &of_model };
 	CHECK(batcher_submit(batcher, &item->job) == JOB_OK);
 	submit(1, 1);
@@ -223,9 +220,13 @@ TEST(batcher_hands_pixels_on_as_they_are)
 	CHECK(fake.n_pixel_calls == 2);
 	submit(2, 3);
 	items[3].wait = &wait;
-	items[3].job = (struct job){
-		.model = model, .ink = ink, .scores = items[3].scores[0], .n = 1, .deadline_us = INT64_MAX, .done = done
-	};
+	items[3].job = (struct job){ .model = model,
+				     .ink = ink,
+				     .scores = items[3].scores[0],
+				     .n = 1,
+				     .deadline_us = INT64_MAX,
+				     .done = done,
+				     .done_arg = &items[3] };
 	CHECK(batcher_submit(batcher, &items[3].job) == JOB_OK);
 	await(4);
 	check_scores(2);
@@ -450,7 +451,8 @@ static void *submit_many(void *arg)
 					  .scores = item->scores[0],
 					  .n = n,
 					  .deadline_us = INT64_MAX,
-					  .done = done };
+					  .done = done,
+					  .done_arg = item };
 		item->wait = &mine;
 		mine.n_done = 0;
 		if (batcher_submit(batcher, &item->job) != JOB_OK) {

@@ -28,12 +28,12 @@ TEST(config_defaults)
 	struct config c;
 	struct err e;
 	CHECK_MSG(parse("", "", &c, &e) == 0, "%s", e.msg);
-	CHECK(strcmp(c.listen.host, "127.0.0.1") == 0 && c.listen.port == 8080);
+	CHECK(strcmp(c.http.listen.host, "127.0.0.1") == 0 && c.http.listen.port == 8080);
 	CHECK(c.n_models == 1 && strcmp(c.models[0].name, "relu") == 0 && !c.models[0].file && !c.network &&
 	      strcmp(c.engine.device, "auto") == 0);
 	CHECK(strcmp(c.engine.kernels, "auto") == 0 && !c.old_cudnn && !c.engine.tf32 && !c.engine.isa &&
 	      c.on_loss == HEALTH_LOSS_CPU);
-	CHECK(c.max_batch == 64 && c.max_delay_us == 0 && c.http_threads == 0 && c.log_level == LOG_INFO &&
+	CHECK(c.max_batch == 64 && c.max_delay_us == 0 && c.http.n_threads == 0 && c.log_level == LOG_INFO &&
 	      c.access_log == ACCESS_LOG_OFF);
 	CHECK(c.limits.max_body == 8 << 20 && c.limits.queue >= c.limits.max_pictures && c.limits.idle_timeout_s == 60);
 }
@@ -72,10 +72,10 @@ TEST(config_variables_of_many_words)
 		    &e) == 0);
 	CHECK(c.n_models == 3 && strcmp(c.models[0].file, "x.bin") == 0 && strcmp(c.models[1].name, "b") == 0);
 	CHECK(strcmp(c.models[2].name, "z") == 0 && strcmp(c.models[2].file, "z.bin") == 0);
-	CHECK(c.hosts.n == 2 && strcmp(c.hosts.names[0], "one") == 0 && strcmp(c.hosts.names[1], "[::1]") == 0);
-	CHECK(c.origins.n == 2 && strcmp(c.origins.names[1], "https://d") == 0);
+	CHECK(c.http.hosts.n == 2 && strcmp(c.http.hosts.names[0], "one") == 0 && strcmp(c.http.hosts.names[1], "[::1]") == 0);
+	CHECK(c.http.origins.n == 2 && strcmp(c.http.origins.names[1], "https://d") == 0);
 	CHECK(parse("--model w.bin", "LENETD_MODEL=a=x.bin b=y.bin", &c, &e) == 0 && c.n_models == 1);
-	CHECK(parse("", "LENETD_API_KEYS=a file of keys", &c, &e) == 0 && strcmp(c.api_keys, "a file of keys") == 0);
+	CHECK(parse("", "LENETD_API_KEYS=a file of keys", &c, &e) == 0 && strcmp(c.http.api_keys, "a file of keys") == 0);
 }
 
 TEST(config_switches)
@@ -133,8 +133,8 @@ TEST(config_listen)
 	char flags[128];
 	for (size_t i = 0; i < sizeof good / sizeof good[0]; i++) {
 		snprintf(flags, sizeof flags, "--listen %s", good[i].value);
-		CHECK_MSG(parse(flags, "", &c, &e) == 0 && strcmp(c.listen.host, good[i].host) == 0 &&
-				  c.listen.port == good[i].port,
+		CHECK_MSG(parse(flags, "", &c, &e) == 0 && strcmp(c.http.listen.host, good[i].host) == 0 &&
+				  c.http.listen.port == good[i].port,
 			  "%s: %s", good[i].value, e.msg);
 	}
 	for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
@@ -147,11 +147,11 @@ TEST(config_listens_elsewhere)
 {
 	struct config c;
 	struct err e;
-	CHECK(parse("", "", &c, &e) == 0 && c.listen.kind == LISTEN_TCP);
-	CHECK(parse("--listen unix:/run/a:b.sock", "", &c, &e) == 0 && c.listen.kind == LISTEN_UNIX &&
-	      strcmp(c.listen.host, "/run/a:b.sock") == 0);
-	CHECK(parse("--listen systemd", "LENETD_LISTEN=unix:/x", &c, &e) == 0 && c.listen.kind == LISTEN_SYSTEMD);
-	CHECK(parse("--listen [::1]:1", "LENETD_LISTEN=systemd", &c, &e) == 0 && c.listen.kind == LISTEN_TCP);
+	CHECK(parse("", "", &c, &e) == 0 && c.http.listen.kind == LISTEN_TCP);
+	CHECK(parse("--listen unix:/run/a:b.sock", "", &c, &e) == 0 && c.http.listen.kind == LISTEN_UNIX &&
+	      strcmp(c.http.listen.host, "/run/a:b.sock") == 0);
+	CHECK(parse("--listen systemd", "LENETD_LISTEN=unix:/x", &c, &e) == 0 && c.http.listen.kind == LISTEN_SYSTEMD);
+	CHECK(parse("--listen [::1]:1", "LENETD_LISTEN=systemd", &c, &e) == 0 && c.http.listen.kind == LISTEN_TCP);
 	CHECK(parse("--listen unix:", "", &c, &e) == -1 && strstr(e.msg, "unix:PATH"));
 }
 
@@ -159,12 +159,13 @@ TEST(config_names)
 {
 	struct config c;
 	struct err e;
-	CHECK(parse("", "", &c, &e) == 0 && c.hosts.n == 0 && c.origins.n == 0 && !c.api_keys && c.drain_delay_ms == 0);
+	CHECK(parse("", "", &c, &e) == 0 && c.http.hosts.n == 0 && c.http.origins.n == 0 && !c.http.api_keys &&
+	      c.drain_delay_ms == 0);
 	CHECK(parse("--host a --host=b --cors-origin https://c", "LENETD_HOST=x|LENETD_CORS_ORIGIN=https://y", &c, &e) == 0);
-	CHECK(c.hosts.n == 2 && strcmp(c.hosts.names[0], "a") == 0 && strcmp(c.hosts.names[1], "b") == 0);
-	CHECK(c.origins.n == 1 && strcmp(c.origins.names[0], "https://c") == 0);
-	CHECK(parse("--host a", "LENETD_CORS_ORIGIN=https://y", &c, &e) == 0 && c.origins.n == 1 &&
-	      strcmp(c.origins.names[0], "https://y") == 0);
+	CHECK(c.http.hosts.n == 2 && strcmp(c.http.hosts.names[0], "a") == 0 && strcmp(c.http.hosts.names[1], "b") == 0);
+	CHECK(c.http.origins.n == 1 && strcmp(c.http.origins.names[0], "https://c") == 0);
+	CHECK(parse("--host a", "LENETD_CORS_ORIGIN=https://y", &c, &e) == 0 && c.http.origins.n == 1 &&
+	      strcmp(c.http.origins.names[0], "https://y") == 0);
 	CHECK(parse("--cors-origin *", "", &c, &e) == 0);
 }
 
@@ -173,10 +174,10 @@ TEST(config_says_what_is_wrong)
 	static const struct {
 		const char *flags, *variables, *message;
 	} cases[] = {
-		{ "--nonsense", "", "\"--nonsense\" is no flag of lenetd" },
-		{ "model.bin", "", "\"model.bin\" is no flag of lenetd" },
-		{ "--max", "", "\"--max\" is no flag of lenetd" },
-		{ "--", "", "\"--\" is no flag of lenetd" },
+		{ "--nonsense", "", "\"--nonsense\" is not a flag of lenetd" },
+		{ "model.bin", "", "\"model.bin\" is not a flag of lenetd" },
+		{ "--max", "", "\"--max\" is not a flag of lenetd" },
+		{ "--", "", "\"--\" is not a flag of lenetd" },
 		{ "--model", "", "--model needs a value: --model [NAME=]FILE" },
 		{ "--model=", "", "--model: has an empty value" },
 		{ "--max-batch 0", "", "--max-batch: \"0\" is not accepted: give a whole number from 1 to 4096" },
@@ -185,7 +186,7 @@ TEST(config_says_what_is_wrong)
 		{ "--max-batch 0x10", "", "from 1 to 4096" },
 		{ "--queue -1", "", "--queue: " },
 		{ "--model a/x.bin --model b/x.bin", "", "a second model is called \"x\"" },
-		{ "--model x=", "", "no file behind" },
+		{ "--model x=", "", "give a file after" },
 		{ "--model stats=x.bin", "", "no model may be called \"stats\"" },
 		{ "--model a/stats.bin", "", "no model may be called \"stats\"" },
 		{ "--model .=x.bin", "", "no model may be called \".\"" },
@@ -196,7 +197,7 @@ TEST(config_says_what_is_wrong)
 		{ "--device cuda:", "", "give auto, cpu, cuda or cuda:N" },
 		{ "--isa sse2", "", "--isa: \"sse2\" is not accepted: give avx512, avx2 or portable" },
 		{ "", "LENETD_ISA=AVX2", "environment variable LENETD_ISA: \"AVX2\" is not accepted" },
-		{ "--cudnn 1", "", "\"1\" is no flag of lenetd" },
+		{ "--cudnn 1", "", "\"1\" is not a flag of lenetd" },
 		{ "--kernels ours", "", "--kernels: \"ours\" is not accepted: give auto, cudnn or own" },
 		{ "--cudnn=yes", "", "--cudnn: \"yes\" is not accepted: give 1 or 0" },
 		{ "--tf32=10", "", "--tf32: \"10\" is not accepted: give 1 or 0" },
@@ -219,11 +220,11 @@ TEST(config_says_what_is_wrong)
 		{ "--max-delay-us 2000 --deadline-ms 2", "", "every picture would be late" },
 	};
 	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-		struct config c = { .listen.port = -7 };
+		struct config c = { .http.listen.port = -7 };
 		struct err e;
 		CHECK_MSG(parse(cases[i].flags, cases[i].variables, &c, &e) == -1, "\"%s\" was accepted", cases[i].flags);
 		CHECK_MSG(strstr(e.msg, cases[i].message), "\"%s\": %s", cases[i].flags, e.msg);
-		CHECK(c.listen.port == -7); // untouched
+		CHECK(c.http.listen.port == -7); // untouched
 	}
 }
 

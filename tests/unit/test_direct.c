@@ -12,17 +12,10 @@ enum { MAX_JOBS = 8, MAX_PICTURES = 40 };
 static struct fake_engine fake;
 static struct engine_model *model, *other;
 static struct direct *direct;
-static uint64_t counted_passes, counted_pictures; // as the observer was told
+static struct metrics *metrics;
 static struct job jobs[MAX_JOBS];
 static uint8_t pixels[MAX_JOBS][MAX_PICTURES][LENET5_PIXELS];
 static float scores[MAX_JOBS][MAX_PICTURES][LENET5_DIGITS];
-
-static void count_pass(void *arg, int n_pictures)
-{
-	(void)arg;
-	counted_passes++;
-	counted_pictures += (uint64_t)n_pictures;
-}
 
 static void start(void)
 {
@@ -30,8 +23,8 @@ static void start(void)
 	fake_engine_init(&fake);
 	fake_engine_model(&fake.engine, &model);
 	fake_engine_model(&fake.engine, &other);
-	counted_passes = counted_pictures = 0;
-	CHECK_MSG(direct_open(&fake.engine, 2, &(struct job_observer){ count_pass, NULL }, &direct, &e) == 0, "%s", e.msg);
+	metrics = metrics_new();
+	CHECK_MSG(direct_open(&fake.engine, 2, metrics, &direct, &e) == 0, "%s", e.msg);
 	CHECK(fake.n_contexts == 2);
 	memset(scores, 0, sizeof scores);
 }
@@ -41,6 +34,7 @@ static void stop(void)
 	direct_close(direct);
 	engine_model_unref(model);
 	engine_model_unref(other);
+	metrics_free(metrics);
 	CHECK(fake.n_contexts == 0 && fake.n_models == 0);
 }
 
@@ -64,7 +58,8 @@ static void compute(int n)
 
 static void check(int n, int n_passes, const int *passes)
 {
-	uint64_t pictures = 0;
+	uint64_t pictures = 0, counted_passes, counted_pictures;
+	metrics_passes(metrics, &counted_passes, &counted_pictures);
 	CHECK_MSG(fake.n_calls == n_passes, "%d passes", fake.n_calls);
 	for (int i = 0; i < n_passes; i++)
 		CHECK_MSG(fake.batches[i] == passes[i], "pass %d has %d pictures", i, fake.batches[i]);

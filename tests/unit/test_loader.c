@@ -34,9 +34,9 @@ static void await(const int *n, int wanted)
 	pthread_mutex_unlock(&lock);
 }
 
-static void done(struct loader_job *job)
+static void done(void *arg)
 {
-	(void)job;
+	(void)arg;
 	count(&n_done);
 }
 
@@ -120,7 +120,7 @@ TEST(loader_has_a_bounded_queue)
 	fake_engine_release();
 	await(&n_done, LOADER_MAX_WAITING + 1);
 	for (int i = 0; i < LOADER_MAX_WAITING + 2; i++) {
-		CHECK(jobs[i]->result == LOADER_OK);
+		CHECK(jobs[i]->result == (i <= LOADER_MAX_WAITING ? LOADER_OK : LOADER_FULL));
 		free(jobs[i]);
 	}
 	stop();

@@ -208,16 +208,16 @@ static const struct {
 	  true },
 	{ "{\"inputs\":[{\"name\":\"input\",\"datatype\":\"UINT8\",\"shape\":[1,784],\"data\":[[[1]]]}]}",
 	  "element 0 is not a number", true },
-	{ "{\"inputs\":[{\"name\":\"input\",\"datatype\":\"UINT8\",\"shape\":[1,784],\"data\":[256]}]}", "element 0 is no UINT8",
+	{ "{\"inputs\":[{\"name\":\"input\",\"datatype\":\"UINT8\",\"shape\":[1,784],\"data\":[256]}]}", "element 0 is not a UINT8",
 	  true },
-	{ "{\"inputs\":[{\"name\":\"input\",\"datatype\":\"UINT8\",\"shape\":[1,784],\"data\":[1,0.5]}]}", "element 1 is no UINT8",
-	  true },
-	{ "{\"inputs\":[{\"name\":\"input\",\"datatype\":\"UINT8\",\"shape\":[1,784],\"data\":[-1]}]}", "element 0 is no UINT8",
+	{ "{\"inputs\":[{\"name\":\"input\",\"datatype\":\"UINT8\",\"shape\":[1,784],\"data\":[1,0.5]}]}",
+	  "element 1 is not a UINT8", true },
+	{ "{\"inputs\":[{\"name\":\"input\",\"datatype\":\"UINT8\",\"shape\":[1,784],\"data\":[-1]}]}", "element 0 is not a UINT8",
 	  true },
 	{ "{\"inputs\":[{\"name\":\"input\",\"datatype\":\"FP32\",\"shape\":[1,784],\"data\":[1,\"1\"]}]}",
 	  "element 1 is not a number", true },
 	{ "{\"inputs\":[{\"name\":\"input\",\"datatype\":\"FP32\",\"shape\":[1,784],\"data\":[1,-1000001]}]}",
-	  "element 1 is no number from", true },
+	  "element 1 is not a number from", true },
 	{ "{\"inputs\":[{\"name\":\"input\",\"datatype\":\"FP32\",\"shape\":[1,784],\"data\":[NaN]}]}", "malformed", true },
 	{ "{\"id\":7," INPUT "}", "id: must be a string", false },
 	{ "{\"parameters\":7," INPUT "}", "parameters: must be an object", false },
@@ -276,12 +276,12 @@ TEST(oip_request_raw_faults)
 	add(ink, sizeof ink);
 	CHECK(read_body("0") == 400 && strstr(error.msg, "more than 4 pictures"));
 	add(odd, sizeof odd);
-	CHECK(read_body("0") == 400 && strstr(error.msg, "input \"input\": element 3 is no number from"));
+	CHECK(read_body("0") == 400 && strstr(error.msg, "input \"input\": element 3 is not a number from"));
 	odd[3] = 3e37f; // sums would overflow
 	CHECK(read_parts("{\"inputs\":[{\"name\":\"input\",\"datatype\":\"FP32\",\"shape\":[1,784],\"parameters\":{\"binary_data_"
 			 "size\":3136}}]}",
 			 odd, sizeof odd) == 400 &&
-	      strstr(error.msg, "element 3 is no number from"));
+	      strstr(error.msg, "element 3 is not a number from"));
 }
 
 TEST(oip_request_too_much)

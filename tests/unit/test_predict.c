@@ -34,10 +34,16 @@ static void start(int queue)
 	struct err e;
 	fake_engine_init(&fake);
 	fake.engine.quick = true;
-	limits = (struct limits){ .max_body = 1 << 20, .max_pictures = 8, .max_pixels = 10000, .deadline_ms = 600000 };
+	limits = (struct limits){ .max_body = 1 << 20,
+				  .max_pictures = 8,
+				  .max_pixels = 10000,
+				  .max_whole_pixels = 10000,
+				  .max_scans = 32,
+				  .deadline_ms = 600000 };
+	metrics = metrics_new();
 	const struct service_options options = {
 		.models = { &fake.engine, specs, 2, NULL, 0 },
-		.batching = { 8, 0, queue, { NULL, NULL } },
+		.batching = { 8, 0, queue, metrics },
 		.n_callers = 1,
 		.gather_on_cpu = batched,
 	};
@@ -47,7 +53,6 @@ static void start(int queue)
 	health = (struct health){ .open = true };
 	routes = (struct routes_context){ service, &limits, &health };
 	routes_tables(&routes, tables);
-	metrics = metrics_new();
 	metrics_set_routes(metrics, tables, ROUTES_N_TABLES);
 }
 
@@ -304,21 +309,16 @@ TEST(api_a_job_that_was_not_computed)
 	stop();
 }
 
-static int read_slowly(struct inference *x, const struct route_request *request, const struct limits *l, struct err *e)
+static bool read_slowly(struct inference *x, const struct routes_context *context, const struct route_request *request,
+			struct route_response *r)
 {
 	static const uint8_t pixels[LENET5_PIXELS];
-	(void)request, (void)l, (void)e;
+	(void)request;
+	x->model = inference_model(context, NULL, r);
 	nanosleep(&(struct timespec){ .tv_nsec = 20000000 }, NULL);
 	x->n_pictures = x->job.n = 1;
 	x->job.pixels = pixels;
-	return 0;
-}
-
-static struct model *first_model(const struct routes_context *context, const struct route_request *request,
-				 struct route_response *r)
-{
-	(void)request;
-	return inference_model(context, NULL, r);
+	return true;
 }
 
 static void answer_nothing(struct inference *x, struct route_response *r)
@@ -334,8 +334,7 @@ static void fini_nothing(struct inference *x)
 
 TEST(api_decoding_counts_towards_the_deadline)
 {
-	static const struct inference_kind slow = { sizeof(struct inference), first_model, read_slowly, answer_nothing,
-						    fini_nothing };
+	static const struct inference_kind slow = { sizeof(struct inference), read_slowly, answer_nothing, fini_nothing };
 	const struct route route = INFERENCE_ROUTE("/slow", &slow);
 	struct route_request request = { .find_header = find_header, .body = "" };
 	batched = false;
@@ -416,8 +415,9 @@ TEST(api_ready_after_a_loss)
 		const char *words;
 	} cases[] = {
 		{ HEALTH_LOSS_CPU, 200, false, "" },
-		{ HEALTH_LOSS_UNREADY, 503, false, "not ready: lost cuda (a card): it fell off; the CPU goes on" },
-		{ HEALTH_LOSS_EXIT, 503, true, "not ready: lost cuda (a card): it fell off; the CPU answers what is in flight" },
+		{ HEALTH_LOSS_UNREADY, 503, false, "not ready: lost cuda (a card): it fell off; the CPU has taken over" },
+		{ HEALTH_LOSS_EXIT, 503, true,
+		  "not ready: lost cuda (a card): it fell off; the CPU answers the requests in flight" },
 	};
 	const struct err why = { "it fell off" };
 	log_set_level(LOG_ERROR + 1); // what is logged here is no error of the tests

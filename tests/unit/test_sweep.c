@@ -62,7 +62,7 @@ TEST(sweep_refuses)
 	CHECK(refuses("{\n\"seeds\": [1],\n\"grids\": x}", "a.json: line 3"));
 	CHECK(refuses("[]", "want a JSON object"));
 	CHECK(refuses("{}", "seeds: want a list"));
-	CHECK(refuses("{" ONE_SEED "[{" LAB "}], \"seed\": 1}", "there is no \"seed\" here; there are: seeds, grids"));
+	CHECK(refuses("{" ONE_SEED "[{" LAB "}], \"seed\": 1}", "unknown field \"seed\"; the fields are: seeds, grids"));
 	CHECK(refuses("{" ONE_SEED "[{" LAB "}], \"seeds\": [2]}", "seeds is given twice"));
 	CHECK(refuses("{\"seeds\": [], \"grids\": [{" LAB "}]}", "seeds: want a list of at least one"));
 	CHECK(refuses("{\"seeds\": [1, 1], \"grids\": [{" LAB "}]}", "seeds: a value is given twice"));
@@ -72,14 +72,14 @@ TEST(sweep_refuses)
 	CHECK(refuses("{\"seeds\": [1]}", "grids: want a list"));
 	CHECK(refuses("{" ONE_SEED "[]}", "grids: want a list of at least one"));
 	CHECK(refuses("{" ONE_SEED "[3]}", "grids: want objects"));
-	CHECK(refuses("{" ONE_SEED "[{}]}", "says which recipe"));
+	CHECK(refuses("{" ONE_SEED "[{}]}", "needs the file of the recipe"));
 	CHECK(refuses("{" ONE_SEED "[{\"recipe\": \"models/none.json\"}]}", "models/none.json: No such file"));
 	CHECK(refuses("{" ONE_SEED "[{" LAB ", \"lr\": []}]}", "lr: want a list of at least one"));
 	CHECK(refuses("{" ONE_SEED "[{" LAB ", \"lr\": 0.1}]}", "lr: want a list"));
 	CHECK(refuses("{" ONE_SEED "[{" LAB ", \"lr\": [0.1, 0.1]}]}", "lr: a value is given twice"));
 	CHECK(refuses("{" ONE_SEED "[{" LAB ", \"lr\": [1], \"lr\": [2]}]}", "lr is given twice in one grid"));
 	CHECK(refuses("{" ONE_SEED "[{" LAB ", \"seed\": [1]}]}", "seed: every point is run with all"));
-	CHECK(refuses("{" ONE_SEED "[{" LAB ", \"rate\": [1]}]}", "a.json: there is no field \"rate\"; there are: network"));
+	CHECK(refuses("{" ONE_SEED "[{" LAB ", \"rate\": [1]}]}", "a.json: unknown field \"rate\"; the fields are: network"));
 	CHECK(refuses("{" ONE_SEED "[{" LAB ", \"lr\": [0.1, -1]}]}", "a.json: lr: want a number from 0 to 100"));
 	CHECK(refuses("{" ONE_SEED "[{" LAB ", \"network\": [\"vgg\"]}]}", "network: want one of"));
 }

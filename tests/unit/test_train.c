@@ -411,7 +411,7 @@ TEST(train_resume_refuses)
 
 	f.job.resume = true;
 	f.recipe.lr = 0.2;
-	CHECK(train_run(&f.job, &e) == TRAIN_FAILED && strstr(e.msg, "lr is 0.2 here and 0.1 there"));
+	CHECK(train_run(&f.job, &e) == TRAIN_FAILED && strstr(e.msg, "lr is 0.2 here and 0.1 in the other"));
 	f.recipe.lr = 0.1;
 	f.job.train.n--;
 	CHECK(train_run(&f.job, &e) == TRAIN_FAILED && strstr(e.msg, "trained on 500 pictures, the data here has 499"));
@@ -469,7 +469,10 @@ TEST(measure_counts_and_averages)
 	}
 	float params[1] = { 0 };
 	const struct engine_network network = { lenet5_at(0), 0, 1, params };
-	CHECK(measure_network(&fake, &network, &data, 1, predictions, &m, &e) == 0);
+	struct engine_context *context = NULL;
+	CHECK(engine_context_open(&fake, MEASURE_BATCH, 1, &context, &e) == 0);
+	CHECK(measure_network(context, &network, &data, predictions, &m, &e) == 0);
+	engine_context_close(context);
 	CHECK(m.n == N && m.n_right == N / 10 * 9 && measure_accuracy(&m) == 0.9);
 	double sum = exp(1) + 9; // of the exponentials
 	CHECK(fabs(m.loss - (log(sum) - 0.9)) < 1e-6);

@@ -51,20 +51,19 @@ static void start_http(void)
 					      .header_timeout_ms = 600000,
 					      .body_timeout_ms = 600000,
 					      .idle_timeout_s = 600 };
-	static const struct admission_names none;
 	static const struct route route = { .path = "/hold", .method = "GET", .start = hold_thread };
 	static const struct route_table table = { &route, 1, NULL };
-	const struct listen_spec spec = { .kind = LISTEN_TCP, .host = "127.0.0.1" };
 	struct err e;
 	metrics_set_routes(observer.metrics, &table, 1);
-	const struct http_options options = { &spec, NULL, NULL, NULL, &none, &none, N_THREADS, &limits, &table, 1, &observer };
+	const struct http_options options = {
+		.listen = { .kind = LISTEN_TCP, .host = "127.0.0.1" },
+		.n_threads = N_THREADS,
+		.limits = &limits,
+		.tables = &table,
+		.n_tables = 1,
+		.observer = &observer,
+	};
 	CHECK_MSG(http_open(&options, &http, &e) == 0, "%s", e.msg);
-}
-
-static void pass(void *arg, int n_pictures)
-{
-	(void)arg;
-	metrics_pass(observer.metrics, n_pictures);
 }
 
 static uint64_t count_passes(void *arg)
@@ -98,7 +97,7 @@ static void start(bool batched)
 	CHECK(observer_open(ACCESS_LOG_OFF, &observer, &e) == 0);
 	const struct service_options options = {
 		.models = { &fake.engine, &spec, 1, NULL, 0 },
-		.batching = { 4, 0, 100, { pass, NULL } },
+		.batching = { 4, 0, 100, observer.metrics },
 		.n_callers = N_THREADS,
 		.gather_on_cpu = batched,
 	};
