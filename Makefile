@@ -123,6 +123,9 @@ $(B)/lenetd-lost-card: $(B)/server/main.o $(B)/tests/gpu/lost_card.o $(LIB)
 $(B)/bench-bare: $(B)/tests/bench/bare.o
 	$(LINK)
 
+$(B)/bench-pictures: $(B)/tests/bench/pictures.o $(B)/tests/unit/pictures.o $(LIB)
+	$(LINK)
+
 $(B)/unit-tests: $(UNIT_OBJS) $(LIB)
 	$(LINK)
 
@@ -201,7 +204,7 @@ unit: $(B)/unit-tests ## only the C unit tests
 bench: ## install what others need, measure lenet beside them on this CPU; ends in a table
 	@docker/install-deps.sh build bench
 	@tests/bench/install || echo 'npm brings no ONNX Runtime: what needs it will fail.' >&2
-	@$(MAKE) --no-print-directory all $(B)/bench-bare
+	@$(MAKE) --no-print-directory all $(B)/bench-bare $(B)/bench-pictures
 	@python3 tests/bench/bench.py --build $(B) $(BENCH_ARGS)
 
 asan: ## every test under AddressSanitizer and UndefinedBehaviorSanitizer

@@ -1,6 +1,6 @@
-// plain_png: the PNGs that most programs write, read quickly: 8 bits, no palette, not interlaced, nothing in the file but IHDR, one
-// IDAT and IEND. libpng inflates row by row, which zlib is slow at where rows are short; here libdeflate does it at once.
-// Everything else, and whatever is wrong with a picture, is left to libpng (image.h), which then says what.
+// plain_png: the PNGs that most programs write, read quickly: 8 bits, no palette, not interlaced, nothing in the file but IHDR, IDATs and
+// IEND. libpng inflates row by row, which zlib is slow at where rows are short; here libdeflate inflates all rows at once. Everything
+// else, and every damaged picture, is left to libpng (png.h), which says what is wrong.
 #pragma once
 
 #include <stdbool.h>

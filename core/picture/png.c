@@ -112,19 +112,24 @@ static void on_info(png_structp png, png_infop info)
 	}
 }
 
+static void pick(const uint8_t *restrict in, size_t step, size_t n, uint8_t *restrict out)
+{
+	for (size_t i = 0; i < n; i++)
+		out[i] = in[step * i];
+}
+
 // Channels as PNG has them, grey or RGB, with or without alpha, go into rows of one channel each.
 static void split_row(struct reduce *r, const uint8_t *samples, int channels, size_t n)
 {
 	if (channels == 1)
 		memcpy(r->row[REDUCE_LUMA], samples, n);
 	else if (channels == 2)
-		for (size_t i = 0; i < n; i++)
-			r->row[REDUCE_LUMA][i] = samples[2 * i];
+		pick(samples, 2, n, r->row[REDUCE_LUMA]);
 	else
 		colour_split(samples, (size_t)channels, n, &colour_rec709, r->row[REDUCE_LUMA], r->row[REDUCE_CB],
 			     r->row[REDUCE_CR]);
-	for (size_t i = 0, last = (size_t)channels - 1; channels % 2 == 0 && i < n; i++)
-		r->row[REDUCE_ALPHA][i] = samples[i * (size_t)channels + last];
+	if (channels % 2 == 0)
+		pick(samples + channels - 1, (size_t)channels, n, r->row[REDUCE_ALPHA]);
 }
 
 static void on_row(png_structp png, png_bytep samples, png_uint_32 y, int pass)
@@ -185,19 +190,55 @@ static enum picture_result finish(struct reduce *reduce, int orientation, struct
 	return status ? PICTURE_FAILED : PICTURE_OK;
 }
 
+// Browsers write a canvas as RGBA even if it is grey, and as opaque as it may be. Returns how many channels n such pixels need: 1, 2 or 4.
+static int count_channels(const uint8_t *rgba, size_t n)
+{
+	uint32_t coloured = 0, opaque = UINT32_MAX;
+	for (size_t i = 0; i < n; i++) {
+		uint32_t pixel;
+		memcpy(&pixel, rgba + 4 * i, sizeof pixel);
+		pixel = le32toh(pixel);
+		coloured |= pixel ^ pixel >> 8; // red and green in the lowest byte, green and blue in the next
+		opaque &= pixel;
+	}
+	return coloured & 0xffff ? 4 : opaque >> 24 == 255 ? 1 : 2;
+}
+
+// Of an opaque grey picture; samples: (height, width, 4). Does the same as the general way, sooner.
+static bool take_grey(const struct plain_png *png, struct picture *picture)
+{
+	int width = (int)png->width, height = (int)png->height;
+	size_t n = (size_t)width * (size_t)height;
+	uint8_t *luma = png->samples;
+	if (png->channels != 1) {
+		luma = malloc(n);
+		if (!luma)
+			return false;
+		pick(png->samples, 4, n, luma);
+		free(png->samples);
+	}
+	*picture = (struct picture){ width, height, width, height, luma, NULL, NULL };
+	return true;
+}
+
 static enum picture_result take_plain(struct plain_png *png, size_t looked_at, struct picture *picture, struct err *e)
 {
 	int width = (int)png->width, height = (int)png->height;
-	if (png->channels == 1) {
-		*picture = (struct picture){ width, height, width, height, png->samples, NULL, NULL };
+	int needed = png->channels == 4 ? count_channels(png->samples, (size_t)width * (size_t)height) : png->channels;
+	if (needed == 1 && take_grey(png, picture))
 		return PICTURE_OK;
-	}
 	struct reduce reduce = { 0 };
 	enum picture_result result = PICTURE_FAILED;
-	if (reduce_init(&reduce, width, height, looked_at, png->channels > 2, png->channels % 2 == 0, e) == 0) {
+	if (reduce_init(&reduce, width, height, looked_at, needed > 2, needed % 2 == 0, e) == 0) {
 		size_t row = (size_t)width * (size_t)png->channels;
 		for (int y = 0; y < height; y++) {
-			split_row(&reduce, png->samples + (size_t)y * row, png->channels, (size_t)width);
+			const uint8_t *samples = png->samples + (size_t)y * row;
+			if (needed == 2 && png->channels == 4) {
+				pick(samples, 4, (size_t)width, reduce.row[REDUCE_LUMA]);
+				pick(samples + 3, 4, (size_t)width, reduce.row[REDUCE_ALPHA]);
+			} else {
+				split_row(&reduce, samples, png->channels, (size_t)width);
+			}
 			reduce_add(&reduce, 0, y, 1, width);
 		}
 		result = finish(&reduce, 1, picture, e);

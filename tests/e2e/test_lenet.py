@@ -106,7 +106,7 @@ class CommandLine(Folder):
             (["train", RECIPE, "--resume=yes"], "takes no value"),
             (["eval", "--quux"], "the options are: --model, "),
             (["eval", "extra"], 'unexpected argument "extra"; name a weights file with --model'),
-            (["predict"], "an argument is missing; usage: lenet predict FILE.png..."),
+            (["predict"], "an argument is missing; usage: lenet predict FILE..."),
             (["bench", "--network", "none"], "sigmoid, relu, 1998"),
             (["bench", "--batch", "65536", "--network", "none"], "sigmoid, relu, 1998"),
             (["bench", "--batch", "65537"], "a whole number from 1 to 65536"),

@@ -144,13 +144,20 @@ TEST(png_plain_pictures_are_what_libpng_makes_of_them)
 	static const int channels_of[] = { [0] = 1, [2] = 3, [4] = 2, [6] = 4 };
 	struct rng rng;
 	rng_init(&rng, 7);
-	for (int i = 0; i < 400; i++) {
+	for (int i = 0; i < 500; i++) {
 		int type = 2 * (int)rng_below(&rng, 4);
 		uint32_t width = 1 + rng_below(&rng, MOST), height = 1 + rng_below(&rng, MOST);
 		size_t row = 1 + width * (size_t)channels_of[type], n_rows = height * row;
 		uint8_t rows[MOST * (1 + MOST * 4)], png[2 * sizeof rows], texted[sizeof png + 64];
 		for (size_t k = 0; k < n_rows; k++)
 			rows[k] = (uint8_t)(k % row ? rng_next(&rng) : rng_below(&rng, 5));
+		for (size_t k = 0; type == 6 && i % 3 && k < n_rows; k++) // as of a canvas: grey, and opaque or not; unfiltered
+			if (k % row == 0)
+				rows[k] = 0;
+			else if (k % row % 4 == 0)
+				rows[k] = i % 3 == 1 ? 255 : rows[k];
+			else if (k % row % 4 > 1)
+				rows[k] = rows[k - 1];
 		size_t n = pictures_put_header(png, width, height, 8, type, 0);
 		uLongf n_packed = sizeof png - 100;
 		uint8_t packed[sizeof png];
