@@ -319,6 +319,9 @@ class Measuring(Folder):
         for name in ("text.png", "none.png", "blank.png"):
             self.assertRegex(done.err, rf"(?m)^lenet predict: {name}: ")
 
+        turned = [os.path.join(DATA, name) for name in ("7.jpg", "7.webp")]
+        self.assertRegex(self.run_here("predict", *turned).out, r"7\.jpg: 7 .*\n.*7\.webp: 7 ")
+
         done = self.run_here("predict", "--json", "it's good.png", "text.png", status=1)
         first, second = map(json.loads, done.out.splitlines())
         self.assertEqual(first["file"], "it's good.png")

@@ -64,6 +64,33 @@ class Predict(OneDaemon):
             self.assertEqual(prediction['confidence'], max(prediction['probabilities']))
             self.assertEqual(prediction['digit'], prediction['probabilities'].index(prediction['confidence']))
 
+    def test_every_format_is_read_and_turned_upright(self):
+        files = {}
+        for name in ('7.png', '7.jpg', '7.webp'):
+            with open(os.path.join(ROOT, 'tests/data', name), 'rb') as f:
+                files[name] = f.read()
+        for name, content in files.items():
+            encoded = base64.b64encode(content).decode()
+            for content_type, body in (('image/png', content), (None, content),
+                                       ('application/json', json.dumps({'images': [encoded]}).encode()),
+                                       (f'multipart/form-data; boundary={BOUNDARY}', multipart(content))):
+                r = self.daemon.predict(body, content_type)
+                self.assertEqual((r.status, r.json['predictions'][0]['digit']), (200, 7), (name, content_type, r.body))
+        r = self.daemon.predict(multipart(*files.values()), f'multipart/form-data; boundary={BOUNDARY}')
+        self.assertEqual([p['digit'] for p in r.json['predictions']], [7, 7, 7])
+
+    def test_decoding_stops_at_the_deadline(self):
+        rows = zlib.compress(b'\0' * (6000 * 18001), 1)
+
+        def chunk(name, data):
+            return struct.pack('>I', len(data)) + name + data + struct.pack('>I', zlib.crc32(name + data))
+        large = (b'\x89PNG\r\n\x1a\n' + chunk(b'IHDR', struct.pack('>IIBBBBB', 6000, 6000, 8, 2, 0, 0, 0)) + chunk(b'IDAT', rows) +
+                 chunk(b'IEND', b''))
+        r = self.daemon.predict(large, headers={'X-Request-Timeout-Ms': '20'})
+        self.assertEqual(r.status, 503, r.body)
+        self.assertIn('could not be decoded in time', r.json['error'])
+        self.assertEqual(self.daemon.predict(large).status, 422)
+
     def test_the_first_picture_is_a_seven(self):
         r = self.daemon.predict(multipart(self.pngs[0]), f'multipart/form-data; boundary={BOUNDARY}')
         self.assertEqual(r.json['predictions'][0]['digit'], 7)

@@ -1,7 +1,9 @@
 // Bodies of all forms → pictures. The PNGs are made here, with the same library that reads them.
 #include "server/routes/upload.h"
 
+#include "core/clock.h"
 #include "core/picture/png.h"
+#include "tests/unit/pictures.h"
 #include "tests/unit/test.h"
 
 #include <endian.h>
@@ -137,6 +139,66 @@ TEST(upload_takes_multipart)
 	n += (size_t)sprintf(body + n, "--X--\r\n");
 	CHECK(read_body("multipart/form-data; boundary=X", body, n) == 400 && strstr(error.msg, "none of the 1 parts"));
 	free(body);
+	upload_free(&upload);
+}
+
+// A one in every format, in one request: of a large JPEG and WebP the same pixels come as of a large PNG.
+TEST(upload_takes_several_formats_in_one_request)
+{
+	enum { SIDE = 90 };
+	static const struct limits large = {
+		.max_pictures = 4, .max_pixels = 3 * SIDE * SIDE, .max_whole_pixels = SIDE * SIDE, .max_scans = 9
+	};
+	static uint8_t rgba[SIDE * SIDE * 4], rgb[SIDE * SIDE * 3];
+	memset(rgba, 255, sizeof rgba);
+	memset(rgb, 255, sizeof rgb);
+	for (int y = 16; y < 72; y++)
+		for (int x = 40; x < 48; x++) {
+			memset(rgba + 4 * (y * SIDE + x), 0, 3);
+			memset(rgb + 3 * (y * SIDE + x), 0, 3);
+		}
+	struct file files[] = { pictures_png(rgb, SIDE, SIDE, 3, 1), pictures_webp(rgba, SIDE, SIDE, true, 1),
+				pictures_jpeg(rgb, SIDE, SIDE, &(struct pictures_jpeg){ JPEG_YCC, .quality = 100 }) };
+	char *body = calloc(1, MAX_TEXT), *text = calloc(1, MAX_TEXT);
+	size_t n = 0;
+	strcpy(text, "{\"images\": [");
+	for (int i = 0; i < 3; i++) {
+		n = add_part(body, n, i ? "; filename=\"a\"" : "", files[i].bytes, files[i].n);
+		strcat(text, i ? ", \"" : "\"");
+		size_t at = strlen(text);
+		base64_encode_raw(text + at, files[i].n, files[i].bytes);
+		strcpy(text + at + BASE64_ENCODE_RAW_LENGTH(files[i].n), "\"");
+	}
+	strcat(text, "]}");
+	n += (size_t)sprintf(body + n, "--X--\r\n");
+	for (int json = 0; json < 2; json++) {
+		int status = json ? upload_read("application/json", text, strlen(text), &large, 0, &upload, &error)
+				  : upload_read("multipart/form-data; boundary=X", body, n, &large, 0, &upload, &error);
+		CHECK_MSG(status == 0 && upload.n_usable == 3, "%d %s", status, error.msg);
+		for (int i = 1; i < upload.n_usable; i++)
+			for (int k = 0; k < N_PIXELS; k++)
+				CHECK(abs(upload.pixels[i * N_PIXELS + k] - upload.pixels[k]) <= 3);
+		upload_free(&upload);
+	}
+	for (int i = 0; i < 3; i++) {
+		CHECK(read_body(i ? "image/jpeg" : NULL, files[i].bytes, files[i].n) == 0 && upload.n_usable == 1);
+		free(files[i].bytes);
+	}
+	free(body);
+	free(text);
+	upload_free(&upload);
+}
+
+TEST(upload_stops_at_the_deadline)
+{
+	static uint8_t grey[96 * 96];
+	struct file file = pictures_jpeg(grey, 96, 96, &(struct pictures_jpeg){ .quality = 90 });
+	deadline_ns = clock_now_ns() - 1;
+	CHECK(read_body("image/jpeg", file.bytes, file.n) == 503 && strstr(error.msg, "in time") && upload.n == 0);
+	deadline_ns = clock_now_ns() + 60000000000;
+	CHECK(read_body("image/jpeg", file.bytes, file.n) == 0);
+	deadline_ns = 0;
+	free(file.bytes);
 	upload_free(&upload);
 }
 
