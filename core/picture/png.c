@@ -268,6 +268,10 @@ enum picture_result png_decode(const uint8_t *bytes, size_t n, const struct pict
 			       struct err *e)
 {
 	struct picture_header header = picture_read_header(bytes, n);
+	if (header.format != PICTURE_PNG) {
+		err_set(e, "not a PNG: its first bytes are not a PNG's");
+		return PICTURE_UNKNOWN;
+	}
 	enum picture_result result = picture_check_size(header.width, header.height, NULL, limits, e);
 	if (result != PICTURE_OK)
 		return result;

@@ -3,6 +3,7 @@
 
 #include "core/picture/colour.h"
 #include "core/picture/exif.h"
+#include "core/picture/header.h"
 #include "core/picture/reduce.h"
 
 #include <webp/decode.h>
@@ -94,6 +95,10 @@ enum picture_result webp_decode(const uint8_t *bytes, size_t n, const struct pic
 				struct err *e)
 {
 	WebPDecoderConfig config;
+	if (picture_format(bytes, n) != PICTURE_WEBP) {
+		err_set(e, "not a WebP: its first bytes are not a WebP's");
+		return PICTURE_UNKNOWN;
+	}
 	if (!WebPInitDecoderConfig(&config)) {
 		err_set(e, "libwebp is not the one that lenet was built for");
 		return PICTURE_FAILED;

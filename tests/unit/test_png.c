@@ -167,7 +167,12 @@ TEST(png_plain_pictures_are_what_libpng_makes_of_them)
 		n_texted += pictures_put_chunk(texted + n_texted, "tEXt", "a\0b", 3);
 		n_texted += pictures_put_chunk(texted + n_texted, "IDAT", packed, n_packed);
 		n_texted += pictures_put_chunk(texted + n_texted, "IEND", "", 0);
-		n += pictures_put_chunk(png + n, "IDAT", packed, n_packed);
+		size_t n_first = i % 2 ? n_packed : rng_below(&rng, (uint32_t)n_packed); // in one chunk, or in three
+		n += pictures_put_chunk(png + n, "IDAT", packed, n_first);
+		if (n_first < n_packed) {
+			n += pictures_put_chunk(png + n, "IDAT", packed + n_first, 1);
+			n += pictures_put_chunk(png + n, "IDAT", packed + n_first + 1, n_packed - n_first - 1);
+		}
 		n += pictures_put_chunk(png + n, "IEND", "", 0);
 
 		struct plain_png plain;
