@@ -79,10 +79,9 @@ struct engine_ops {
 	void (*model_free)(struct engine_model *);
 	int (*context_open)(struct engine *, int max_batch, int n_threads, struct engine_context **, struct err *);
 	void (*context_close)(struct engine_context *);
-	int (*forward)(struct engine_context *, const struct engine_model *, const float *ink, int n, float *scores, struct err *);
-	// NULL: the pixels' ink is put into the context's memory and given to forward.
-	int (*forward_pixels)(struct engine_context *, const struct engine_model *, const uint8_t *pixels, int n, float *scores,
-			      struct err *);
+	// From pixels, or, where these are NULL, from ink. Pixels are given only to contexts that have memory for them.
+	int (*forward)(struct engine_context *, const struct engine_model *, const uint8_t *pixels, const float *ink, int n,
+		       float *scores, struct err *);
 	int (*trace)(struct engine_context *, const struct engine_model *, const float *ink, struct engine_trace *, struct err *);
 	int (*trainer_open)(struct engine *, const struct engine_training *, struct engine_trainer **, struct err *);
 	void (*trainer_close)(struct engine_trainer *);
@@ -114,11 +113,12 @@ struct engine_context {
 	struct engine *engine;
 	int max_batch;
 	float *ink; // (max_batch, 28, 28), the implementation's
-	uint8_t *pixels; // (max_batch, 28, 28), may be the memory of ink; NULL where forward_pixels is
+	uint8_t *pixels; // (max_batch, 28, 28), may be the memory of ink; NULL where the engine takes ink only
 };
 struct engine_trainer {
 	struct engine *engine;
 	int batch;
+	uint32_t n_data; // pictures that the last engine_trainer_data gave; kept by engine.c
 };
 
 void engine_close(struct engine *); // NULL is fine, as in every close and free here
@@ -128,7 +128,6 @@ bool engine_lost(const struct engine *);
 
 // Packs the parameters. The caller holds one reference to *model.
 int engine_model_new(struct engine *, const struct engine_network *, struct engine_model **model, struct err *);
-struct engine_model *engine_model_ref(struct engine_model *);
 void engine_model_unref(struct engine_model *); // the last one frees
 
 // max_batch: the most pictures of a forward pass. n_threads: at most so many work on them.

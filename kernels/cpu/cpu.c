@@ -100,10 +100,10 @@ static void forward_group(void *context, int group)
 				job->scores + first * LENET5_DIGITS);
 }
 
-static int forward(struct engine_context *context, const struct engine_model *model, const float *ink, int n, float *scores,
-		   struct err *e)
+static int forward(struct engine_context *context, const struct engine_model *model, const uint8_t *pixels, const float *ink, int n,
+		   float *scores, struct err *e)
 {
-	(void)e;
+	(void)pixels, (void)e; // the context has no memory for pixels, so they come as ink
 	struct forward_job job = { isa_for(cpu_isa(context->engine), model->net), network_of(model), ink, scores, n };
 	pool_run(((struct context *)context)->pool, (n + GROUP - 1) / GROUP, forward_group, &job);
 	return 0;

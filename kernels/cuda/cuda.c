@@ -211,21 +211,11 @@ static int compute(struct context *c, const struct engine_model *model, const ui
 	return await(c, &pass, e);
 }
 
-static int forward(struct engine_context *context, const struct engine_model *model, const float *ink, int n, float *scores,
-		   struct err *e)
+static int forward(struct engine_context *context, const struct engine_model *model, const uint8_t *pixels, const float *ink, int n,
+		   float *scores, struct err *e)
 {
 	struct context *c = (struct context *)context;
-	if (compute(c, model, NULL, ink, n, NULL, e))
-		return -1;
-	memcpy(scores, c->scores, (size_t)n * LENET5_DIGITS * sizeof *scores);
-	return 0;
-}
-
-static int forward_pixels(struct engine_context *context, const struct engine_model *model, const uint8_t *pixels, int n,
-			  float *scores, struct err *e)
-{
-	struct context *c = (struct context *)context;
-	if (compute(c, model, pixels, NULL, n, NULL, e))
+	if (compute(c, model, pixels, ink, n, NULL, e))
 		return -1;
 	memcpy(scores, c->scores, (size_t)n * LENET5_DIGITS * sizeof *scores);
 	return 0;
@@ -310,7 +300,6 @@ int cuda_engine_open(int device, struct engine **engine, struct err *e)
 		.context_open = context_open,
 		.context_close = context_close,
 		.forward = forward,
-		.forward_pixels = forward_pixels,
 		.trace = trace,
 		.trainer_open = cuda_trainer_open,
 		.trainer_close = cuda_trainer_close,

@@ -88,8 +88,6 @@ static int capture(struct trainer *t, struct err *e)
 int cuda_trainer_open(struct engine *engine, const struct engine_training *training, struct engine_trainer **out, struct err *e)
 {
 	const struct lenet5 *net = training->start.net;
-	if (training->curvature)
-		return err_set(e, "stochastic diagonal Levenberg-Marquardt is computed on the CPU only: --device cpu");
 	size_t batch = (size_t)training->batch;
 	struct trainer *t = calloc(1, sizeof *t);
 	if (!t || !(t->packed = malloc(sizeof *t->packed))) {
@@ -137,9 +135,6 @@ int cuda_trainer_data(struct engine_trainer *trainer, const uint8_t *pixels, con
 {
 	struct trainer *t = trainer_of(trainer);
 	struct engine *engine = t->base.engine;
-	for (uint32_t i = 0; i < n; i++)
-		if (labels[i] >= LENET5_DIGITS)
-			return err_set(e, "label %u of picture %u: want 0 to 9", labels[i], i);
 	if (cuda_enter(engine, e))
 		return -1;
 	if (n > t->room) {
@@ -180,9 +175,6 @@ int cuda_trainer_steps(struct engine_trainer *trainer, const uint32_t *order, ui
 	struct trainer *t = trainer_of(trainer);
 	struct engine *engine = t->base.engine;
 	uint32_t batch = t->training.batch, n_steps = (uint32_t)(((uint64_t)n + batch - 1) / batch);
-	for (uint32_t i = 0; i < n; i++)
-		if (order[i] >= t->n_data)
-			return err_set(e, "picture %u of %u in the order of training", order[i], t->n_data);
 	if (cuda_enter(engine, e) || make_room_for_steps(t, n, n_steps, e))
 		return -1;
 	const struct cuda_steps steps = { t->pixels, t->labels, t->order, t->rates, t->losses, n, 0, 0 };

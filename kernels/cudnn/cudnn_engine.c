@@ -15,6 +15,7 @@
 #include "kernels/cuda/cuda.h"
 #include "kernels/cudnn/cudnn_pass.h"
 
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -46,14 +47,14 @@ static void model_free(struct engine_model *model)
 
 static int model_new(struct engine *engine, const struct engine_network *network, struct engine_model **out, struct err *e)
 {
-	static uint64_t last_serial; // atomic
+	static atomic_uint_fast64_t last_serial;
 	if (cudnn_computes(network->net, e))
 		return -1;
 	struct model *m = calloc(1, sizeof *m);
 	if (!m)
 		return err_set(e, "no memory for a model");
 	m->base = (struct engine_model){ engine, 1, network->net };
-	m->serial = __atomic_add_fetch(&last_serial, 1, __ATOMIC_RELAXED);
+	m->serial = atomic_fetch_add(&last_serial, 1) + 1;
 	if (cuda_enter(engine, e) || cuda_alloc(engine, sizeof *m->model, (void **)&m->model, e) ||
 	    cudnn_model_upload(engine, network, m->model, e)) {
 		model_free(&m->base);
@@ -247,21 +248,11 @@ static int compute(struct context *c, const struct engine_model *model, const ui
 	return launch(c, pass, e);
 }
 
-static int forward(struct engine_context *context, const struct engine_model *model, const float *ink, int n, float *scores,
-		   struct err *e)
+static int forward(struct engine_context *context, const struct engine_model *model, const uint8_t *pixels, const float *ink, int n,
+		   float *scores, struct err *e)
 {
 	struct context *c = (struct context *)context;
-	if (compute(c, model, NULL, ink, n, e))
-		return -1;
-	memcpy(scores, c->scores, (size_t)n * LENET5_DIGITS * sizeof *scores);
-	return 0;
-}
-
-static int forward_pixels(struct engine_context *context, const struct engine_model *model, const uint8_t *pixels, int n,
-			  float *scores, struct err *e)
-{
-	struct context *c = (struct context *)context;
-	if (compute(c, model, pixels, NULL, n, e))
+	if (compute(c, model, pixels, ink, n, e))
 		return -1;
 	memcpy(scores, c->scores, (size_t)n * LENET5_DIGITS * sizeof *scores);
 	return 0;
@@ -331,7 +322,6 @@ static int attach(struct cuda_engine *engine, bool tf32, struct err *e)
 		.context_open = context_open,
 		.context_close = context_close,
 		.forward = forward,
-		.forward_pixels = forward_pixels,
 		.trace = trace,
 		.trainer_open = cudnn_trainer_open,
 		.trainer_close = cudnn_trainer_close,
