@@ -126,12 +126,15 @@ $(B)/bench-bare: $(B)/tests/bench/bare.o
 $(B)/unit-tests: $(UNIT_OBJS) $(LIB)
 	$(LINK)
 
+# The tests of the seam, which run on any engine, and those for a GPU.
+GPU_TESTS   := $(wildcard tests/gpu/*.c) \
+	$(addprefix tests/unit/,test.c engines.c golden.c test_engine.c test_engine_reference.c)
 CUDNN_TESTS := tests/cudnn/fixture.c tests/cudnn/test_parts.c $(wildcard tests/cudnn/test_cudnn*.c)
 # The GPU engine on a GPU that is not there (tests/emulate/emulate.h): its own objects, ahead of the library's.
 EMULATED := $(patsubst %.c,$(B)/emulated/%.o,$(CUDA_SOURCES)) $(patsubst %.cu,$(B)/emulated/%.o,$(CUDA_KERNELS)) \
 	$(patsubst %.cc,$(B)/%.o,$(wildcard tests/emulate/*.cc)) $(patsubst %.c,$(B)/emulated/%.o,$(wildcard tests/emulate/*.c)) \
 	$(if $(CUDNN_H),$(CUDNN_TESTS:%.c=$(B)/emulated/%.o)) \
-	$(patsubst %.c,$(B)/%.o,$(wildcard tests/gpu/*.c) $(addprefix tests/unit/,test.c engines.c test_engine.c))
+	$(patsubst %.c,$(B)/%.o,$(GPU_TESTS))
 CXXFLAGS ?= -O3 -g
 override CXXFLAGS += -std=c++17 -I. -Itests/emulate -include tests/emulate/device.h -Wall -Wextra -Wno-unknown-pragmas \
 	$(if $(WERROR),-Werror) -ffp-contract=off -fno-math-errno $(SAN_$(VARIANT))
@@ -156,7 +159,7 @@ $(FAKE_CUDNN) $(filter $(B)/emulated/kernels/cudnn/%.o $(CUDNN_TESTS:%.c=$(B)/em
 endif
 $(B)/emulated/cudnn/libcudnn.so.9: tests/cudnn/fake_cudnn.c tests/cudnn/fake_compute.c
 	@mkdir -p $(@D) && echo "  link    $@"
-	$(QUIET)$(CC) $(CFLAGS) -O3 -fPIC -shared -MMD -MP -o $@ $^ -lm
+	$(QUIET)$(CC) $(CFLAGS) -O3 -fPIC -shared -MMD -MP -o $@ $(filter %.c,$^) -lm
 
 $(B)/emulated-tests: $(EMULATED) $(LIB) | $(FAKE_CUDNN)
 	@echo "  link    $@"
@@ -167,7 +170,7 @@ $(B)/cudnn-plans: $(B)/tests/cudnn/test_plans.o $(B)/tests/unit/test.o $(LIB)
 	$(LINK)
 
 # The tests of the seam on a GPU engine, and those that only a GPU is quick enough for.
-$(B)/gpu-tests: $(patsubst %.c,$(B)/%.o,$(wildcard tests/gpu/*.c) $(addprefix tests/unit/,test.c engines.c test_engine.c)) $(LIB)
+$(B)/gpu-tests: $(patsubst %.c,$(B)/%.o,$(GPU_TESTS)) $(LIB)
 	$(LINK)
 
 $(B)/replay-%: $(B)/tests/fuzz/fuzz_%.o $(B)/tests/fuzz/replay.o $(LIB)

@@ -1,6 +1,9 @@
 // The kernel's own page answers; no system call is made.
 #include "core/clock.h"
 
+#include <errno.h>
+#include <time.h>
+
 int64_t clock_now_ns(void)
 {
 	struct timespec t;
@@ -24,7 +27,10 @@ void clock_cond_init(pthread_cond_t *cond)
 	pthread_condattr_destroy(&attributes);
 }
 
-struct timespec clock_timespec(int64_t ns)
+bool clock_wait(pthread_cond_t *cond, pthread_mutex_t *lock, int64_t until_ns)
 {
-	return (struct timespec){ ns / 1000000000, ns % 1000000000 };
+	if (until_ns == INT64_MAX)
+		return pthread_cond_wait(cond, lock) == 0;
+	const struct timespec until = { until_ns / 1000000000, until_ns % 1000000000 };
+	return pthread_cond_timedwait(cond, lock, &until) != ETIMEDOUT;
 }

@@ -2,12 +2,14 @@
 #pragma once
 
 #include <pthread.h>
+#include <stdbool.h>
 #include <stdint.h>
-#include <time.h>
 
 int64_t clock_now_ns(void);
 int64_t clock_coarse_ms(void); // the same clock as of the kernel's last tick, some milliseconds ago at most, in a third of the time
 
-// A condition whose timed waits go by that clock, and a time of it as they want it.
+// Initialises a condition for clock_wait.
 void clock_cond_init(pthread_cond_t *cond);
-struct timespec clock_timespec(int64_t ns);
+
+// Waits for the condition, at most until clock_now_ns() is until_ns; INT64_MAX: without a limit. Returns false when the time has come.
+bool clock_wait(pthread_cond_t *cond, pthread_mutex_t *lock, int64_t until_ns);

@@ -1,7 +1,7 @@
 // engine: THE seam. What computes a network: kernels/ implements it, models/ and server/ know nothing else of it.
 //
 // An engine works on whole networks, never on single layers, so that a CPU can fuse and block as it likes and a GPU can
-// capture a graph. The CPU engine is the specification: every other is tested against it and against tests/golden/.
+// capture a graph. core/lenet5_reference.c is the specification: each engine is tested against it and against tests/golden/.
 //
 // Three things come out of an engine:
 //   a model    parameters as the engine wants them. Immutable, reference-counted; any thread may use it.

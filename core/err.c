@@ -35,6 +35,15 @@ int err_set(struct err *e, const char *format, ...)
 	return -1;
 }
 
+int err_status(struct err *e, int status, const char *format, ...)
+{
+	va_list args;
+	va_start(args, format);
+	set(e, format, args);
+	va_end(args);
+	return status;
+}
+
 int err_errno(struct err *e, const char *format, ...)
 {
 	int saved = errno;

@@ -11,6 +11,9 @@ struct err {
 // Control characters (they may come from outside) are replaced by '?'.
 int err_set(struct err *e, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
+// As err_set, but returns `status`, for functions that return an HTTP status or 0.
+int err_status(struct err *e, int status, const char *format, ...) __attribute__((format(printf, 3, 4)));
+
 // As err_set, with ": " and strerror(errno) behind it.
 int err_errno(struct err *e, const char *format, ...) __attribute__((format(printf, 2, 3)));
 

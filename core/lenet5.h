@@ -5,7 +5,8 @@
 //         → C5 full 400→120 → F6 full 120→84 → output 84→10
 //
 // What the members share is written here as constants; what differs is in struct lenet5. Nothing here computes a layer:
-// that is an engine's work (core/engine.h). Everything is constant data or a pure function; any thread may call.
+// core/lenet5_reference.c does it to be read, an engine (core/engine.h) to be fast. Everything is constant data or a pure
+// function; any thread may call.
 #pragma once
 
 #include "core/err.h"

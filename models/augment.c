@@ -1,6 +1,5 @@
-// For every pixel of the new picture: where in the old one it comes from (a matrix around the centre, a shift, a smooth
-// random field), and the old picture's value there, bilinear, background outside.
-// The field is that of Simard, Steinkraus and Platt, "Best Practices for Convolutional Neural Networks", ICDAR 2003:
+// Each pixel of the new picture is taken from a point in the old one: a matrix around the centre, a shift and a smooth random field
+// give the point. The value there is bilinear; outside the picture is background. The field is that of Simard, Steinkraus and Platt, "Best Practices for Convolutional Neural Networks", ICDAR 2003:
 // uniform noise under a Gaussian. The Gaussian is separable: one pass smooths down the columns and writes its result
 // transposed, so that two passes smooth both ways, and its inner loop runs along whole rows, which vectorises.
 #include "models/augment.h"
@@ -77,7 +76,7 @@ static float within(struct rng *rng, double limit)
 	return rng_uniform(rng, (float)-limit, (float)limit);
 }
 
-// Draws always come in the same number and order, so that switching one distortion off leaves the others as they were.
+// Draws the same numbers in the same order whatever the limits are: switching one distortion off leaves the others unchanged.
 static void draw_warp(const struct augment *limits, const struct plane *kernel, struct rng *rng, struct warp *w)
 {
 	float angle = within(rng, limits->rotate) * 0.017453293f;
@@ -97,7 +96,7 @@ static void draw_warp(const struct augment *limits, const struct plane *kernel, 
 		memset(w->field, 0, sizeof w->field);
 }
 
-// The coordinate of a source pixel in the framed picture, where pixel 0 lies at 1. Beyond the frame is as its edge.
+// A source coordinate in the framed picture, where pixel 0 lies at 1; points beyond the frame move to its edge.
 static float framed(float x)
 {
 	return x < -1 ? 0 : x > SIDE ? SIDE + 1 : x + 1;
@@ -148,6 +147,12 @@ static void *distort_part(void *argument)
 	return NULL;
 }
 
+// How many of n pictures the first t threads take.
+static uint32_t share(uint32_t n, int t, int n_threads)
+{
+	return (uint32_t)((uint64_t)n * (uint32_t)t / (uint32_t)n_threads);
+}
+
 bool augment_is_none(const struct augment *a)
 {
 	return a->rotate <= 0 && a->scale <= 0 && a->shear <= 0 && a->shift <= 0 && a->elastic <= 0;
@@ -165,16 +170,10 @@ void augment_epoch(const struct augment *limits, uint32_t seed, uint32_t epoch, 
 	pthread_t threads[MAX_THREADS];
 	bool started[MAX_THREADS];
 	for (int t = n_threads - 1; t >= 0; t--) {
-		parts[t] = (struct part){ limits,
-					  &kernel,
-					  from,
-					  to,
-					  seed,
-					  epoch,
-					  (uint32_t)((uint64_t)n * (uint32_t)t / (uint32_t)n_threads),
-					  (uint32_t)((uint64_t)n * ((uint32_t)t + 1) / (uint32_t)n_threads) };
+		uint32_t begin = share(n, t, n_threads), end = share(n, t + 1, n_threads);
+		parts[t] = (struct part){ limits, &kernel, from, to, seed, epoch, begin, end };
 		started[t] = t > 0 && pthread_create(&threads[t], NULL, distort_part, &parts[t]) == 0;
-		if (!started[t]) // this thread's own part, and those that no thread could be had for
+		if (!started[t]) // part 0, and the parts whose thread could not be started
 			distort_part(&parts[t]);
 	}
 	for (int t = 1; t < n_threads; t++)

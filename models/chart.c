@@ -1,5 +1,4 @@
-// Data stands in the script itself, as blocks. Colours stay apart for colour-blind eyes; where there are more runs than
-// colours, dashes tell them apart.
+// The script holds the data as blocks. If there are more runs than colours, dashes tell runs of one colour apart.
 #include "models/chart.h"
 
 #include "models/gnuplot.h"
@@ -20,15 +19,7 @@ static int begin(struct gnuplot *g, const struct chart *c, int width, int height
 	return 0;
 }
 
-static int end(struct gnuplot *g, int status, struct err *e)
-{
-	if (!status)
-		status = gnuplot_end(g, e);
-	gnuplot_fini(g);
-	return status;
-}
-
-// How run k's line looks.
+// Writes the style of run k's line.
 static void line_style(struct gnuplot *g, int k, int n)
 {
 	static const int dashes[] = { 1, 2, 4 };
@@ -54,8 +45,7 @@ static int loss_data(struct gnuplot *g, const struct curve *c, int k, uint32_t s
 	fprintf(g->script, "END\n");
 	free(blocks);
 	return n ? 0
-		 : err_set(e, "%s: less than %u pictures of its first epoch are recorded; --smooth takes fewer at a time", c->out,
-			   smooth);
+		 : err_set(e, "%s: fewer than %u pictures of the first epoch are recorded; use a smaller --smooth", c->out, smooth);
 }
 
 int chart_loss(const struct chart *chart, const struct curve *curves, int n, uint32_t smooth, struct err *e)
@@ -83,10 +73,10 @@ int chart_loss(const struct chart *chart, const struct curve *curves, int n, uin
 			fprintf(g.script, k + 1 < n ? ", " : "\n");
 		}
 	}
-	return end(&g, status, e);
+	return gnuplot_end(&g, status, e);
 }
 
-// One panel: columns of the epochs against the epoch, dashed[k] and solid[k].
+// One panel: the columns `dashed`, unless NULL, and `solid` of all runs against the epoch.
 static void panel(struct gnuplot *g, const struct curve *curves, int n, const char *dashed, const char *solid, bool key)
 {
 	fprintf(g->script, "set key %s\nplot ", key ? "bottom right" : "off");
@@ -124,7 +114,7 @@ int chart_epochs(const struct chart *chart, const struct curve *curves, int n, s
 			fprintf(g.script, " title ");
 			gnuplot_quote(&g, chart->title);
 		}
-		// Logarithms: what tells the runs apart at the end is a hundredth of what they begin with.
+		// Logarithmic: late losses differ by a hundredth of what the first ones do.
 		fprintf(g.script,
 			"\nset xlabel 'epoch'\nset xrange [0.5:*]\nset xtics 1 autofreq\nset logscale y\nset format y '%%g'\n"
 			"set ylabel 'loss (dotted: training, solid: %s)'\n",
@@ -138,7 +128,7 @@ int chart_epochs(const struct chart *chart, const struct curve *curves, int n, s
 			measured);
 		panel(&g, curves, n, NULL, "(wrong($3))", n > 1);
 	}
-	return end(&g, status, e);
+	return gnuplot_end(&g, status, e);
 }
 
 int chart_confusion(const struct chart *chart, const uint32_t counts[LENET5_DIGITS][LENET5_DIGITS], struct err *e)
@@ -160,7 +150,7 @@ int chart_confusion(const struct chart *chart, const uint32_t counts[LENET5_DIGI
 		fprintf(g.script, "plot $counts using 1:2:($1 == $2 ? NaN : $3) with image pixels, "
 				  "$counts using 1:2:($3 > 0 ? sprintf('%%d', $3) : '') with labels\n");
 	}
-	return end(&g, status, e);
+	return gnuplot_end(&g, status, e);
 }
 
 int chart_kernels(const struct chart *chart, const float *weights, struct err *e)
@@ -190,5 +180,5 @@ int chart_kernels(const struct chart *chart, const float *weights, struct err *e
 		for (int map = 0; map < MAPS; map++)
 			fprintf(g.script, "$map%d using 1:2:3 with image pixels%s", map, map + 1 < MAPS ? ", " : "\n");
 	}
-	return end(&g, status, e);
+	return gnuplot_end(&g, status, e);
 }

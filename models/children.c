@@ -1,5 +1,5 @@
-// Each child is the leader of a process group of its own, so that Ctrl-C reaches this process only, which hands it on once:
-// to a training a second signal means to end without saving. If this process dies, the kernel tells the children.
+// Each child leads its own process group, so that Ctrl-C reaches this process only, which passes it on once: a second signal would
+// end a training without saving. If this process dies, the kernel sends the children SIGTERM.
 #include "models/children.h"
 
 #include <assert.h>
@@ -13,11 +13,11 @@
 
 enum { NOT_STARTED = 127 };
 
-// In the child; comes back only if it cannot be. What is run is the parent's own file, whatever stands at its path by now:
-// one sweep is one program throughout.
+// Runs in the child; returns only on failure. Executes the parent's own file, even if its path now names a newer build: all runs of a
+// sweep use one program.
 static void become(const char *const argv[], int log, pid_t parent, const sigset_t *mask)
 {
-	signal(SIGINT, SIG_DFL); // a handler of the parent's would swallow what comes before the exec
+	signal(SIGINT, SIG_DFL); // the parent's handlers would swallow a signal before the exec
 	signal(SIGTERM, SIG_DFL);
 	setpgid(0, 0);
 	if (sigprocmask(SIG_SETMASK, mask, NULL) || prctl(PR_SET_PDEATHSIG, SIGTERM) || getppid() != parent)
@@ -25,7 +25,7 @@ static void become(const char *const argv[], int log, pid_t parent, const sigset
 	int none = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	if (none < 0 || dup2(none, STDIN_FILENO) < 0 || dup2(log, STDOUT_FILENO) < 0 || dup2(log, STDERR_FILENO) < 0)
 		return;
-	execv("/proc/self/exe", (char *const *)(uintptr_t)argv); // argv is not written to: the prototype is older than const
+	execv("/proc/self/exe", (char *const *)(uintptr_t)argv); // execv does not write to argv; its prototype is older than const
 }
 
 int children_start(struct children *c, int id, const char *const argv[], const char *log, struct err *e)

@@ -1,4 +1,4 @@
-// children: this program run several times at once, each with other arguments and a log of its own.
+// children: runs this program several times at once, each time with its own arguments and log file. Belongs to one thread.
 #pragma once
 
 #include "core/err.h"
@@ -16,10 +16,10 @@ struct children {
 	} running[CHILDREN_MAX];
 };
 
-// Starts `lenet ARGV[1]...` with both outputs behind what is in the file `log`. id: the caller's, for children_ended.
+// Starts `lenet ARGV[1]...`, with both outputs appended to the file `log`. id: chosen by the caller, returned by children_ended.
 int children_start(struct children *c, int id, const char *const argv[], const char *log, struct err *e);
 
-// Whether one has ended, without waiting: its id and exit status (128 + the signal, where one ended it).
+// Returns whether a child has ended, without waiting: its id and exit status, or 128 + the signal that ended it.
 bool children_ended(struct children *c, int *id, int *status);
 
-void children_signal(const struct children *c, int number); // to all of them
+void children_signal(const struct children *c, int number); // sends a signal to all

@@ -1,4 +1,4 @@
-// csv: the tables of numbers that a training run writes (models/record.h), read back; also while the run still writes.
+// csv: reads the tables of numbers that a training run writes (models/record.h), also during the run. Any thread may call.
 #pragma once
 
 #include "core/err.h"
@@ -12,7 +12,7 @@ struct csv {
 	double *cells; // (n_rows, n_columns)
 };
 
-// A file of one line of names, `head`, and lines of as many numbers. "*" in head stands for any letters: a column may be
-// "test_accuracy" or "validation_accuracy". A last line without its end is still being written and is left out.
+// Reads a file whose first line matches the pattern `head`, in which "*" stands for any text, and whose other lines hold as many
+// numbers. Leaves out a last line without a newline: the run is still writing it.
 int csv_read(const char *path, const char *head, struct csv *csv, struct err *e);
 void csv_free(struct csv *csv);

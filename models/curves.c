@@ -1,32 +1,19 @@
-// A run is found from the name of its weights file (models/record.h says what lies beside it); the recipe in that file's metadata
-// is what tells runs apart, so that a legend needs no names of anybody's own; where they differ in too much, their folders do.
+// The name of a run's weights file leads to its other files (models/record.h). Its label is what its recipe, in the weights file's
+// metadata, has different from the other runs; if that is nothing or too long, the part of its path that differs.
 #include "models/curves.h"
 
-#include "core/weights.h"
 #include "models/record.h"
 
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
-static int read_recipe(const char *out, const char *checkpoint, struct recipe *recipe, struct err *e)
-{
-	struct weights w = { 0 };
-	const char *path = access(out, F_OK) == 0 ? out : checkpoint;
-	if (weights_read(path, NULL, &w, e))
-		return -1;
-	const char *text = weights_get(&w, "recipe");
-	int status = text ? recipe_parse(text, path, NULL, recipe, e) : err_set(e, "%s: holds no recipe", path);
-	weights_free(&w);
-	return status;
-}
-
 static int read_curve(struct curve *c, struct err *e)
 {
 	struct record record;
 	if (record_init(&record, c->out, e))
 		return -1;
-	int status = read_recipe(c->out, record.checkpoint_path, &c->recipe, e);
+	int status = record_recipe(access(c->out, F_OK) == 0 ? c->out : record.checkpoint_path, &c->recipe, e);
 	if (!status)
 		status = csv_read(record.steps_path, RECORD_STEPS_HEAD, &c->steps, e);
 	if (!status)
@@ -46,8 +33,8 @@ static bool all_have(const struct curve *curves, int n, int field, const char *v
 	return true;
 }
 
-// The folders that only this run's name has: "1998-sdlm" of runs/1998/1998-sdlm/seed=1/lenet.bin, where the others are called
-// runs/1998/1998/seed=1/lenet.bin and the like.
+// The folders that differ from the other runs': "1998-sdlm" of runs/1998/1998-sdlm/seed=1/lenet.bin beside
+// runs/1998/1998/seed=1/lenet.bin.
 static void label_by_name(const struct curve *curves, int n, struct curve *c)
 {
 	size_t begin = 0, length = strlen(c->out), end = length;
@@ -109,7 +96,7 @@ void curves_free(struct curve *curves, int n)
 int curves_smooth(const struct csv *steps, uint32_t epoch, uint32_t pictures, struct curve_block *blocks)
 {
 	int n = 0;
-	double begun = 0, seen = 0, sum = 0; // begun: pictures seen before the block
+	double begun = 0, seen = 0, sum = 0; // begun: the pictures seen before the block
 	for (size_t i = 0; i < steps->n_rows; i++) {
 		const double *row = steps->cells + i * (size_t)steps->n_columns;
 		if (row[RECORD_STEPS_EPOCH] < epoch)

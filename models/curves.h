@@ -1,4 +1,4 @@
-// curves: what training runs recorded, read for charts.
+// curves: reads what training runs recorded, for charts.
 #pragma once
 
 #include "models/csv.h"
@@ -9,22 +9,22 @@
 
 enum { CURVES_LABEL = 128 };
 
-// One run: OUT.bin as `lenet train -o` was given it. It may be unfinished; then its checkpoint says what it is.
+// One run. out: as given to `lenet train -o`. The recipe of an unfinished run comes from its checkpoint.
 struct curve {
 	const char *out; // borrowed
 	struct recipe recipe;
 	struct csv steps, epochs;
-	char label[CURVES_LABEL]; // how its recipe differs from the other runs': "batch 32"; else how its file's name does
+	char label[CURVES_LABEL]; // what differs from the other runs: in the recipe, "batch 32", else in the path
 };
 
-// Reads n runs. curves: [n], zeroed before; curves_free frees what was read also after a failure.
+// Reads n runs. curves: [n], zero-initialised; curves_free frees them, also after a failure.
 int curves_read(const char *const outs[], int n, struct curve *curves, struct err *e);
 void curves_free(struct curve *curves, int n);
 
-// A curve through the noise: the mean loss of each block of at least `pictures` pictures, over one epoch's steps.
+// The mean loss of each block of at least `pictures` pictures in one epoch.
 struct curve_block {
-	double pictures, loss; // seen at its middle; the mean, each picture counted once
+	double pictures, loss; // pictures seen at its middle; mean loss of a picture
 };
 
-// blocks: room for steps.n_rows. Returns how many there are; a last and shorter one is left out.
+// blocks: [steps->n_rows]. Returns the number of blocks; a last, shorter one is left out.
 int curves_smooth(const struct csv *steps, uint32_t epoch, uint32_t pictures, struct curve_block *blocks);

@@ -1,5 +1,5 @@
-// How far a program has come is seen from outside: by the size of what lies in its folder, ten times a second. Its messages
-// go into a file there, of which the last line is kept for the case that it fails.
+// The progress of a program is measured ten times a second as the size of its folder. Its messages go into a file there, whose last
+// line becomes the error if it fails.
 #include "models/download.h"
 
 #include "core/file.h"
@@ -21,7 +21,7 @@
 
 extern char **environ;
 
-static uint64_t found_bytes; // nftw passes nothing on; fetching is done by one thread
+static uint64_t found_bytes; // global, since nftw passes no context to its callback
 
 static int add_size(const char *path, const struct stat *s, int kind, struct FTW *ftw)
 {
@@ -63,7 +63,7 @@ static int spawn(const struct download *d, const char *const argv[], const char 
 		error = posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, log, O_WRONLY | O_CREAT | O_TRUNC, 0600);
 	if (!error)
 		error = posix_spawn_file_actions_addchdir_np(&actions, d->dir);
-	if (!error) // argv is not written to: the prototype is older than const
+	if (!error) // posix_spawnp does not write to argv; its prototype is older than const
 		error = posix_spawnp(pid, argv[0], &actions, NULL, (char *const *)(uintptr_t)argv, environ);
 	posix_spawn_file_actions_destroy(&actions);
 	if (error)

@@ -1,4 +1,4 @@
-// download: other programs run for their files, with a progress line; one file at a time, no shell.
+// download: runs a program that writes files, without a shell, and shows its progress. One at a time.
 #pragma once
 
 #include "core/err.h"
@@ -6,13 +6,13 @@
 #include <stdint.h>
 
 struct download {
-	const char *what; // for the progress line
-	const char *dir; // where it runs; what grows in there is what has come
-	uint64_t bytes; // how much that will be
+	const char *what; // shown in the progress line
+	const char *dir; // where it runs; the growth of this folder is the progress
+	uint64_t bytes; // its final growth
 };
 
-// Runs argv (NULL-terminated, found on PATH) in download->dir and waits. Failure: it is not installed, exits with another
-// status than 0 (e has the last line that it wrote to standard error), or a signal came (stop_signal), which ends it too.
+// Runs argv (NULL-terminated, found on PATH) in download->dir and waits. Fails if the program is not installed, exits with a status
+// other than 0 (e has its last line of standard error), or a signal came (stop_signal), which is passed on to it.
 int download_run(const struct download *download, const char *const argv[], struct err *e);
 
-void download_remove(const char *dir); // with all that is in it
+void download_remove(const char *dir); // removes a folder and its content

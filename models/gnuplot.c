@@ -1,11 +1,12 @@
-// Script, picture and messages are files without names: gnuplot reads the first to its end and writes the others as it
-// likes, and no pipe can fill up.
+// Script, picture and messages are temporary files without names: unlike pipes they cannot fill up. /proc/self/fd opens them
+// again to read them from the beginning.
 #include "models/gnuplot.h"
 
 #include "core/file.h"
 
 #include <errno.h>
 #include <spawn.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,18 +27,18 @@ const char *gnuplot_colour(int i)
 int gnuplot_begin(struct gnuplot *g, const char *out, int width, int height, struct err *e)
 {
 	const char *dot = strrchr(out, '.');
-	if (!dot || (strcmp(dot, ".svg") != 0 && strcmp(dot, ".png") != 0))
-		return err_set(e, "%s: what kind of picture? End its name in .svg or .png", out);
+	bool svg = dot && strcmp(dot, ".svg") == 0;
+	if (!svg && !(dot && strcmp(dot, ".png") == 0))
+		return err_set(e, "%s: the name has to end in .svg or .png", out);
 	FILE *script = tmpfile();
 	if (!script)
 		return err_errno(e, "a temporary file");
-	if (strcmp(dot, ".svg") == 0)
+	if (svg)
 		fprintf(script, "set terminal svg size %d,%d noenhanced font 'sans-serif,13' background '#ffffff'\n", width,
 			height);
 	else
 		fprintf(script, "set terminal pngcairo size %d,%d noenhanced font 'sans-serif,13' fontscale 1.5 linewidth 2\n",
 			2 * width, 2 * height);
-	// The frame is quiet, the data is not.
 	fprintf(script, "set border 3 linecolor '#808080'\nset tics nomirror textcolor '#000000'\n"
 			"set grid linetype 1 linecolor '#dddddd' linewidth 0.5\n");
 	*g = (struct gnuplot){ script, out };
@@ -65,59 +66,44 @@ static int spawn(const FILE *const streams[3], pid_t *pid, struct err *e)
 		error = posix_spawnp(pid, argv[0], &actions, NULL, argv, environ);
 	posix_spawn_file_actions_destroy(&actions);
 	if (error == ENOENT)
-		return err_set(e, "gnuplot draws this and is not installed: docker/install-deps.sh lab installs it "
-				  "(the package gnuplot-nox)");
+		return err_set(e, "gnuplot is not installed: install the package gnuplot-nox, or run docker/install-deps.sh lab");
 	return error ? err_set(e, "gnuplot: %s", strerror(error)) : 0;
 }
 
-static int read_back(FILE *f, uint8_t **bytes, size_t *n, struct err *e)
+// Sets e to gnuplot's last message: "line 12: undefined variable: x", after the line itself and a caret.
+static int complain(const char *messages, struct err *e)
 {
-	off_t size = lseek(fileno(f), 0, SEEK_END);
-	if (size < 0 || size > MAX_PICTURE)
-		return err_set(e, "gnuplot wrote %lld bytes, which no picture needs", (long long)size);
-	*bytes = malloc((size_t)size + 1);
-	if (!*bytes)
-		return err_set(e, "out of memory");
-	rewind(f);
-	*n = fread(*bytes, 1, (size_t)size, f);
-	(*bytes)[*n] = '\0';
-	return 0;
+	char last[300];
+	file_last_line(messages, last, sizeof last);
+	return err_set(e, "gnuplot failed: %s", last[0] ? last : "no reason given");
 }
 
-// What it complained of: its messages are "line 12: undefined variable: x" behind the line itself and a caret.
-static int complain(FILE *messages, struct err *e)
-{
-	char line[300], last[300] = "no reason given";
-	rewind(messages);
-	while (fgets(line, sizeof line, messages))
-		if (line[strspn(line, " \t\r\n")])
-			snprintf(last, sizeof last, "%.*s", (int)strcspn(line, "\n"), line);
-	return err_set(e, "gnuplot failed: %s", last);
-}
-
-int gnuplot_end(struct gnuplot *g, struct err *e)
+static int draw(struct gnuplot *g, struct err *e)
 {
 	int status = -1, how;
 	pid_t pid;
 	uint8_t *bytes = NULL;
 	size_t n = 0;
+	char picture_path[64], messages_path[64];
 	FILE *picture = tmpfile(), *messages = tmpfile();
 	if (!picture || !messages || fflush(g->script) || ferror(g->script)) {
 		err_errno(e, "a temporary file");
 		goto out;
 	}
+	snprintf(picture_path, sizeof picture_path, "/proc/self/fd/%d", fileno(picture));
+	snprintf(messages_path, sizeof messages_path, "/proc/self/fd/%d", fileno(messages));
 	rewind(g->script);
 	if (spawn((const FILE *const[3]){ g->script, picture, messages }, &pid, e))
 		goto out;
 	while (waitpid(pid, &how, 0) < 0 && errno == EINTR)
 		;
 	if (!WIFEXITED(how) || WEXITSTATUS(how) != 0) {
-		complain(messages, e);
+		complain(messages_path, e);
 		goto out;
 	}
-	if (read_back(picture, &bytes, &n, e))
+	if (file_read(picture_path, MAX_PICTURE, &bytes, &n, e))
 		goto out;
-	status = n ? file_write(g->out, bytes, n, e) : complain(messages, e);
+	status = n ? file_write(g->out, bytes, n, e) : complain(messages_path, e);
 out:
 	free(bytes);
 	if (messages)
@@ -127,9 +113,11 @@ out:
 	return status;
 }
 
-void gnuplot_fini(struct gnuplot *g)
+int gnuplot_end(struct gnuplot *g, int status, struct err *e)
 {
+	if (!status)
+		status = draw(g, e);
 	if (g->script)
 		fclose(g->script);
-	g->script = NULL;
+	return status;
 }

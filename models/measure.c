@@ -1,5 +1,4 @@
-// Predictions are added up in the pictures' order on one thread, so that the figures are the same bits with any number of
-// threads below.
+// One thread sums the results in the pictures' order, so the figures have the same bits with any number of engine threads.
 #include "models/measure.h"
 
 #include "core/builtin.h"
@@ -24,11 +23,9 @@ static bool has_files(const char *dir, enum idx_set set)
 
 int measure_data(const char *given, enum idx_set set, struct idx *data, const char **dir, struct err *e)
 {
-	const char *const places[] = { "data", set == IDX_TEST ? "tests/data" : NULL };
-	const char *found = given && has_files(given, set) ? given : NULL;
-	for (int i = 0; i < 2 && !given && !found; i++)
-		if (places[i] && has_files(places[i], set))
-			found = places[i];
+	const char *found = given ? given : "data";
+	if (!has_files(found, set))
+		found = !given && set == IDX_TEST && has_files("tests/data", set) ? "tests/data" : NULL;
 	if (!found && given)
 		return err_set(e, "%s: no MNIST there; `lenet fetch --data %s` puts it there", given, given);
 	if (!found)
@@ -58,7 +55,7 @@ static void add(struct measure *m, const struct lenet5_prediction *p, int label)
 {
 	m->n++;
 	m->n_right += p->digit == label;
-	// A probability may round to zero; its logarithm is then cut at 87.3. NaN stays NaN.
+	// A probability may round to zero: the loss of a picture is at most 87.3. NaN stays NaN.
 	float probability = p->probabilities[label];
 	m->loss -= log(probability < FLT_MIN ? (double)FLT_MIN : (double)probability);
 }

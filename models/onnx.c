@@ -1,6 +1,6 @@
-// An ONNX file is one protobuf message (https://protobuf.dev/programming-guides/encoding): fields are numbers as varints or bytes
-// behind their length, and a message within a message is such bytes. So each is written into a buffer of its own and then goes
-// into the outer one. The field numbers are onnx.proto's (https://github.com/onnx/onnx/blob/main/onnx/onnx.proto).
+// An ONNX file is one protobuf message (https://protobuf.dev/programming-guides/encoding). A field is a varint, or a length and so
+// many bytes; an inner message is such bytes. Each message is written into its own buffer, which is then copied into the outer one.
+// The field numbers are onnx.proto's (https://github.com/onnx/onnx/blob/main/onnx/onnx.proto).
 #include "models/onnx.h"
 
 #include "core/version.h"
@@ -24,7 +24,7 @@ enum shape_field { SHAPE_DIM = 1 };
 enum dim_field { DIM_VALUE = 1, DIM_NAME };
 enum { ELEMENT_FLOAT = 1 };
 
-// A message that grows. Zero-initialise; put_message empties it. No memory: it is marked as failed, and so is what it goes into.
+// A growing message. Zero-initialise; put_message empties it. Out of memory sets `failed`, which put_message hands to the outer one.
 struct message {
 	uint8_t *bytes;
 	size_t n, capacity;
@@ -85,63 +85,47 @@ static void put_message(struct message *m, int field, struct message *inner)
 	*inner = (struct message){ 0 };
 }
 
-// All attributes here are one number, or a list of equal ones.
 struct attribute {
 	const char *name;
-	int value, n; // n 0: not a list
+	int value, n; // n copies of value; n 0: value alone, not a list
 };
 
-// In the order of computation. One without an operator is the activation of `layer`: networks with logits have those three.
+// In the order of computation. A node without an operator is the activation of `layer`.
 struct node {
 	const char *operator;
 	enum lenet5_layer layer;
 	const char *inputs[3], *output;
-	struct attribute attributes[2];
+	const struct attribute *attributes; // up to one without a name; or NULL
 };
 
-#define POOL                                                                                                                       \
-	{                                                                                                                          \
-		{ "kernel_shape", 2, 2 },                                                                                          \
-		{                                                                                                                  \
-			"strides", 2, 2                                                                                            \
-		}                                                                                                                  \
-	}
-#define WEIGHT_IS_OUT_IN                                                                                                           \
-	{                                                                                                                          \
-		{                                                                                                                  \
-			"transB", 1, 0                                                                                             \
-		}                                                                                                                  \
-	}
+static const struct attribute pads[] = { { "pads", 2, 4 }, { NULL } };
+static const struct attribute pool[] = { { "kernel_shape", 2, 2 }, { "strides", 2, 2 }, { NULL } };
+static const struct attribute out_in[] = { { "transB", 1, 0 }, { NULL } }; // how weights are stored
 static const struct node nodes[] = {
-	{ "Conv", LENET5_C1, { "input", "c1.weight", "c1.bias" }, "c1", { { "pads", 2, 4 } } },
-	{ "MaxPool", LENET5_S2, { "c1" }, "s2.pooled", POOL },
-	{ NULL, LENET5_S2, { "s2.pooled" }, "s2", { { 0 } } },
-	{ "Conv", LENET5_C3, { "s2", "c3.weight", "c3.bias" }, "c3", { { 0 } } },
-	{ "MaxPool", LENET5_S4, { "c3" }, "s4.pooled", POOL },
-	{ NULL, LENET5_S4, { "s4.pooled" }, "s4", { { 0 } } },
-	{ "Flatten", LENET5_S4, { "s4" }, "s4.flat", { { 0 } } },
-	{ "Gemm", LENET5_C5, { "s4.flat", "c5.weight", "c5.bias" }, "c5", WEIGHT_IS_OUT_IN },
-	{ "Gemm", LENET5_F6, { "c5", "f6.weight", "f6.bias" }, "f6.sum", WEIGHT_IS_OUT_IN },
-	{ NULL, LENET5_F6, { "f6.sum" }, "f6", { { 0 } } },
-	{ "Gemm", LENET5_OUTPUT, { "f6", "output.weight", "output.bias" }, "logits", WEIGHT_IS_OUT_IN },
+	{ "Conv", LENET5_C1, { "input", "c1.weight", "c1.bias" }, "c1", pads },
+	{ "MaxPool", LENET5_S2, { "c1" }, "s2.pooled", pool },
+	{ NULL, LENET5_S2, { "s2.pooled" }, "s2", NULL },
+	{ "Conv", LENET5_C3, { "s2", "c3.weight", "c3.bias" }, "c3", NULL },
+	{ "MaxPool", LENET5_S4, { "c3" }, "s4.pooled", pool },
+	{ NULL, LENET5_S4, { "s4.pooled" }, "s4", NULL },
+	{ "Flatten", LENET5_S4, { "s4" }, "s4.flat", NULL },
+	{ "Gemm", LENET5_C5, { "s4.flat", "c5.weight", "c5.bias" }, "c5", out_in },
+	{ "Gemm", LENET5_F6, { "c5", "f6.weight", "f6.bias" }, "f6.sum", out_in },
+	{ NULL, LENET5_F6, { "f6.sum" }, "f6", NULL },
+	{ "Gemm", LENET5_OUTPUT, { "f6", "output.weight", "output.bias" }, "logits", out_in },
 };
 enum { N_NODES = sizeof nodes / sizeof nodes[0] };
 
 static void put_node(struct message *graph, const struct lenet5 *net, const struct node *node)
 {
-	static const char *const activations[] = {
-		[LENET5_SIGMOID] = "Sigmoid",
-		[LENET5_RELU] = "Relu",
-		[LENET5_TANH] = "Tanh",
-	};
+	static const char *const activations[] = { [LENET5_SIGMOID] = "Sigmoid", [LENET5_RELU] = "Relu", [LENET5_TANH] = "Tanh" };
 	struct message m = { 0 };
 	for (int i = 0; i < 3 && node->inputs[i]; i++)
 		put_string(&m, NODE_INPUT, node->inputs[i]);
 	put_string(&m, NODE_OUTPUT, node->output);
 	put_string(&m, NODE_NAME, node->output);
 	put_string(&m, NODE_OPERATOR, node->operator ? node->operator : activations[net->activation[node->layer]]);
-	for (int i = 0; i < 2 && node->attributes[i].name; i++) {
-		const struct attribute *a = &node->attributes[i];
+	for (const struct attribute *a = node->attributes; a && a->name; a++) {
 		struct message attribute = { 0 };
 		put_string(&attribute, ATTRIBUTE_NAME, a->name);
 		put_number(&attribute, ATTRIBUTE_TYPE, a->n ? TYPE_INTS : TYPE_INT);
@@ -215,9 +199,8 @@ static void put_graph(struct message *model, const struct weights *w, const floa
 int onnx_encode(const struct weights *w, uint8_t **bytes, size_t *n, struct err *e)
 {
 	if (w->net->output != LENET5_LOGITS)
-		return err_set(
-			e, "network %s cannot be written as ONNX: its output layer is distances, not logits; sigmoid and relu can",
-			w->net->name);
+		return err_set(e, "network %s cannot be written as ONNX: its output is distances, not logits; use sigmoid or relu",
+			       w->net->name);
 	struct message model = { 0 }, operators = { 0 };
 	float *params = malloc(w->net->n_params * sizeof *params);
 	if (!params)

@@ -1,11 +1,10 @@
-// onnx: a network as an ONNX model (https://onnx.ai/onnx/repo-docs/IR.html), so that other runtimes compute it. Pure; any thread
-// may call.
+// onnx: encodes a network as an ONNX model (https://onnx.ai/onnx/repo-docs/IR.html) for other runtimes. Pure; any thread may call.
 //
 //   input   float (n, 1, 28, 28): ink, 0 background to 1 ink, any n
 //   logits  float (n, 10)
 //
-// IR version 7, operators of version 13 (2020): Conv, MaxPool, Flatten, Gemm and the activations. C1 takes ink as it comes:
-// standardising is folded into its weights and biases, and the frame is its zero padding, since ink 0 is the background.
+// IR version 7, operators of version 13 (2020): Conv, MaxPool, Flatten, Gemm and the activations. Standardising is folded into the
+// weights and biases of C1; the frame around the picture is C1's zero padding, since the background is ink 0.
 #pragma once
 
 #include "core/weights.h"
@@ -13,5 +12,5 @@
 #include <stddef.h>
 #include <stdint.h>
 
-// The file's bytes; the caller frees *bytes. Refused: 1998, whose output is not logits.
+// Encodes the file; the caller frees *bytes. Refuses network 1998, whose output is not logits.
 int onnx_encode(const struct weights *w, uint8_t **bytes, size_t *n, struct err *e);

@@ -1,5 +1,5 @@
-// The width is asked for at every drawing, so a resized terminal needs no signal; a line never reaches the last column,
-// where some terminals wrap. To standard error: standard output is for results.
+// Each drawing asks for the terminal's width, so a resize needs no signal. A line never reaches the last column, where some terminals
+// wrap.
 #include "models/progress.h"
 
 #include <stdio.h>

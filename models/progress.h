@@ -1,4 +1,4 @@
-// progress: one redrawn line on a terminal; nothing anywhere else. Belongs to one thread.
+// progress: a progress line on standard error, if that is a terminal. Belongs to one thread.
 #pragma once
 
 #include <stdbool.h>
@@ -9,12 +9,11 @@ struct progress {
 	double begun, drawn; // seconds
 };
 
-double progress_now(void); // seconds of a clock that only goes forward
+double progress_now(void); // seconds of the monotonic clock
 
 void progress_begin(struct progress *p);
 
-// "what [=====>    ] tail, 1:23 left". done: 0..1, since progress_begin, which the time left is reckoned from. Draws ten
-// times a second at most, and never more than the terminal's width.
+// Draws "what [=====>    ] tail, 1:23 left", at most ten times a second. done: 0..1, the part done since progress_begin.
 void progress_show(struct progress *p, const char *what, double done, const char *tail);
 
-void progress_clear(struct progress *p); // before anything else is printed
+void progress_clear(struct progress *p); // call before printing anything else

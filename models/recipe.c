@@ -1,5 +1,5 @@
-// One table says of every field what it is called, where it lies, what it accepts and what it is for; JSON in, JSON out, the
-// command line, its help and the comparison are loops over it. A new field is a new line.
+// One table describes every field: its name, its place in struct recipe, the values it accepts, its default and its help.
+// Parsing, printing, comparing and the command line are loops over the table. A new field is a new row.
 #include "models/recipe.h"
 
 #include "core/file.h"
@@ -12,150 +12,115 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum kind { COUNT, REAL, CHOICE };
+enum kind { COUNT, REAL, NETWORK, SCHEDULE, LOSS, OPTIMISER }; // from NETWORK on: one of a list of words
+enum presence { REQUIRED, OPTIONAL, RARE }; // RARE: optional, and not printed while it has its default
 
 struct field {
-	struct recipe_field public;
+	const char *name;
 	enum kind kind;
-	bool required;
-	bool rare; // not printed where it is as if it were not given
-	size_t offset;
-	double low, high; // of numbers, both allowed
-	const char *(*choice)(int i); // of a CHOICE: the i-th word, NULL past the last
-	double missing; // what it is where it is not given
+	enum presence presence;
+	size_t offset; // in struct recipe
+	double low, high, preset; // the numbers accepted, both ends included; the default
+	const char *help;
 };
 
-static const char *network_name(int i)
-{
-	const struct lenet5 *net = lenet5_at(i);
-	return net ? net->name : NULL;
-}
-
-static const char *schedule_name(int i)
-{
-	static const char *const names[] = {
-		[RECIPE_CONSTANT] = "constant", [RECIPE_COSINE] = "cosine", [RECIPE_PUBLISHED] = "published", NULL
-	};
-	return names[i];
-}
-
-static const char *loss_name(int i)
-{
-	static const char *const names[] = {
-		[ENGINE_CROSS_ENTROPY] = "cross_entropy", [ENGINE_MSE] = "mse", [ENGINE_MAP] = "map", NULL
-	};
-	return names[i];
-}
-
-static const char *optimiser_name(int i)
-{
-	static const char *const names[] = { [RECIPE_SGD] = "sgd", [RECIPE_SDLM] = "sdlm", NULL };
-	return names[i];
-}
+static const char *const schedules[] = {
+	[RECIPE_CONSTANT] = "constant", [RECIPE_COSINE] = "cosine", [RECIPE_PUBLISHED] = "published", NULL
+};
+static const char *const losses[] = { [ENGINE_CROSS_ENTROPY] = "cross_entropy", [ENGINE_MSE] = "mse", [ENGINE_MAP] = "map", NULL };
+static const char *const optimisers[] = { [RECIPE_SGD] = "sgd", [RECIPE_SDLM] = "sdlm", NULL };
 
 #define AT(member) offsetof(struct recipe, member)
-#define RANGE(from, to) .low = (from), .high = (to)
 static const struct field fields[] = {
-	{ { "network", "which network" }, CHOICE, true, false, AT(network), .choice = network_name },
-	{ { "epochs", "passes over the training pictures" }, COUNT, true, false, AT(epochs), RANGE(1, 100000) },
-	{ { "batch", "pictures a step" }, COUNT, true, false, AT(batch), RANGE(1, 16384) },
-	{ { "lr", "learning rate (its highest, with a schedule)" }, REAL, true, false, AT(lr), RANGE(0, 100) },
-	{ { "momentum", "v = momentum v + gradient" }, REAL, false, false, AT(momentum), RANGE(0, 0.9999) },
-	{ { "weight_decay", "gradient += weight_decay x parameter" }, REAL, false, false, AT(weight_decay), RANGE(0, 1) },
-	{ { "schedule", "of the rate: constant, cosine to 0, or published" },
-	  CHOICE,
-	  false,
-	  false,
-	  AT(schedule),
-	  .choice = schedule_name },
-	{ { "warmup", "steps in which the rate grows to lr" }, COUNT, false, false, AT(warmup), RANGE(0, 1e9) },
-	{ { "label_smoothing", "of the target, spread over all digits" }, REAL, false, false, AT(label_smoothing), RANGE(0, 0.9) },
-	{ { "loss", "cross_entropy; for network 1998 mse or map" }, CHOICE, false, true, AT(loss), .choice = loss_name },
-	{ { "j", "of map: the penalty of the class rubbish" }, REAL, false, true, AT(j), RANGE(0, 1000), .missing = 0.1 },
-	{ { "optimiser", "sgd, or sdlm: rates from the curvature" }, CHOICE, false, true, AT(optimiser), .choice = optimiser_name },
-	{ { "mu", "of sdlm: a parameter's rate is rate/(mu + curvature)" },
-	  REAL,
-	  false,
-	  true,
-	  AT(mu),
-	  RANGE(1e-6, 100),
-	  .missing = 0.02 },
-	{ { "curvature_pictures", "of sdlm: estimate it on so many" },
-	  COUNT,
-	  false,
-	  true,
-	  AT(curvature_pictures),
-	  RANGE(1, 1e9),
-	  .missing = 500 },
-	{ { "seed", "of the initial weights, the order and the distortions" }, COUNT, true, false, AT(seed), RANGE(0, UINT32_MAX) },
-	{ { "train_pictures", "train on the first so many; 0: on all" }, COUNT, false, false, AT(train_pictures), RANGE(0, 1e9) },
-	{ { "validation", "hold out the last so many and measure those" }, COUNT, false, false, AT(validation), RANGE(0, 1e9) },
-	{ { "rotate", "distort: degrees either way, at most" }, REAL, false, false, AT(distort.rotate), RANGE(0, 180) },
-	{ { "scale", "distort: fraction smaller or larger, x and y apart" }, REAL, false, false, AT(distort.scale), RANGE(0, 0.9) },
-	{ { "shear", "distort: pixels sideways a pixel down" }, REAL, false, false, AT(distort.shear), RANGE(0, 2) },
-	{ { "shift", "distort: pixels, x and y apart" }, REAL, false, false, AT(distort.shift), RANGE(0, LENET5_SIDE) },
-	{ { "elastic", "distort: a smooth field, pixels (RMS)" }, REAL, false, false, AT(distort.elastic), RANGE(0, LENET5_SIDE) },
-	{ { "elastic_sigma", "its smoothness" },
-	  REAL,
-	  false,
-	  false,
-	  AT(distort.elastic_sigma),
-	  RANGE(0.5, LENET5_SIDE),
-	  .missing = 4 },
+	{ "network", NETWORK, REQUIRED, AT(network), 0, 0, 0, "network to train: sigmoid, relu or 1998" },
+	{ "epochs", COUNT, REQUIRED, AT(epochs), 1, 100000, 0, "passes over the training pictures" },
+	{ "batch", COUNT, REQUIRED, AT(batch), 1, 16384, 0, "pictures in a step" },
+	{ "lr", REAL, REQUIRED, AT(lr), 0, 100, 0, "learning rate; its highest value, with a schedule" },
+	{ "momentum", REAL, OPTIONAL, AT(momentum), 0, 0.9999, 0, "v = momentum v + gradient (0)" },
+	{ "weight_decay", REAL, OPTIONAL, AT(weight_decay), 0, 1, 0, "gradient += weight_decay x parameter (0)" },
+	{ "schedule", SCHEDULE, OPTIONAL, AT(schedule), 0, 0, 0, "constant, cosine (falls to 0) or published (constant)" },
+	{ "warmup", COUNT, OPTIONAL, AT(warmup), 0, 1e9, 0, "steps in which the rate grows to lr (0)" },
+	{ "label_smoothing", REAL, OPTIONAL, AT(label_smoothing), 0, 0.9, 0, "share of the target spread over all digits (0)" },
+	{ "loss", LOSS, RARE, AT(loss), 0, 0, 0, "cross_entropy; for network 1998 mse or map (cross_entropy)" },
+	{ "j", REAL, RARE, AT(j), 0, 1000, 0.1, "loss map: penalty of the class \"rubbish\" (0.1)" },
+	{ "optimiser", OPTIMISER, RARE, AT(optimiser), 0, 0, 0, "sgd, or sdlm: rates from the curvature (sgd)" },
+	{ "mu", REAL, RARE, AT(mu), 1e-6, 100, 0.02, "sdlm: a parameter's rate is rate/(mu + curvature) (0.02)" },
+	{ "curvature_pictures", COUNT, RARE, AT(curvature_pictures), 1, 1e9, 500, "sdlm: pictures to estimate it on (500)" },
+	{ "seed", COUNT, REQUIRED, AT(seed), 0, UINT32_MAX, 0, "decides initial weights, order and distortions" },
+	{ "train_pictures", COUNT, OPTIONAL, AT(train_pictures), 0, 1e9, 0, "train on the first N pictures only; 0: on all (0)" },
+	{ "validation", COUNT, OPTIONAL, AT(validation), 0, 1e9, 0, "hold out the last N pictures and measure on those (0)" },
+	{ "rotate", REAL, OPTIONAL, AT(distort.rotate), 0, 180, 0, "distort: at most N degrees either way (0)" },
+	{ "scale", REAL, OPTIONAL, AT(distort.scale), 0, 0.9, 0, "distort: fraction smaller or larger, x and y apart (0)" },
+	{ "shear", REAL, OPTIONAL, AT(distort.shear), 0, 2, 0, "distort: pixels sideways for each pixel down (0)" },
+	{ "shift", REAL, OPTIONAL, AT(distort.shift), 0, LENET5_SIDE, 0, "distort: at most N pixels, x and y apart (0)" },
+	{ "elastic", REAL, OPTIONAL, AT(distort.elastic), 0, LENET5_SIDE, 0, "distort: a smooth field, pixels RMS (0)" },
+	{ "elastic_sigma", REAL, OPTIONAL, AT(distort.elastic_sigma), 0.5, LENET5_SIDE, 4, "smoothness of that field, pixels (4)" },
 };
 static_assert(sizeof fields / sizeof fields[0] == RECIPE_N_FIELDS, "RECIPE_N_FIELDS counts the table");
 
 struct recipe_field recipe_field_at(int i)
 {
-	return fields[i].public;
+	return (struct recipe_field){ fields[i].name, fields[i].help };
 }
 
-static void *place(const struct field *f, struct recipe *r)
+static bool is_word(const struct field *f)
 {
-	return (char *)r + f->offset;
+	return f->kind >= NETWORK;
 }
 
-static const void *value_of(const struct field *f, const struct recipe *r)
+// The i-th word that a field accepts, NULL past the last.
+static const char *word_at(const struct field *f, int i)
 {
-	return (const char *)r + f->offset;
+	static const char *const *const words[] = { [SCHEDULE] = schedules, [LOSS] = losses, [OPTIMISER] = optimisers };
+	const struct lenet5 *net = lenet5_at(i);
+	return f->kind != NETWORK ? words[f->kind][i] : net ? net->name : NULL;
 }
 
-static void set_number(const struct field *f, struct recipe *r, double x)
+static double get(const struct field *f, const struct recipe *r)
 {
+	const void *value = (const char *)r + f->offset;
 	if (f->kind == REAL)
-		*(double *)place(f, r) = x;
+		return *(const double *)value;
+	return f->kind == COUNT ? (double)*(const uint32_t *)value : (double)*(const int *)value;
+}
+
+static void set(const struct field *f, struct recipe *r, double x)
+{
+	void *value = (char *)r + f->offset;
+	if (f->kind == REAL)
+		*(double *)value = x;
 	else if (f->kind == COUNT)
-		*(uint32_t *)place(f, r) = (uint32_t)x;
+		*(uint32_t *)value = (uint32_t)x;
 	else
-		*(int *)place(f, r) = (int)x;
+		*(int *)value = (int)x;
 }
 
 static int refuse(const struct field *f, const char *name, struct err *e)
 {
-	if (f->kind != CHOICE)
-		return err_set(e, "%s: %s: want a %snumber from %.15g to %.15g", name, f->public.name,
-			       f->kind == COUNT ? "whole " : "", f->low, f->high);
+	if (!is_word(f))
+		return err_set(e, "%s: %s: want a %snumber from %.15g to %.15g", name, f->name, f->kind == COUNT ? "whole " : "",
+			       f->low, f->high);
 	char words[128] = "";
-	for (int i = 0; f->choice(i); i++) {
+	for (int i = 0; word_at(f, i); i++) {
 		size_t used = strlen(words);
-		snprintf(words + used, sizeof words - used, "%s\"%s\"", i ? ", " : "", f->choice(i));
+		snprintf(words + used, sizeof words - used, "%s\"%s\"", i ? ", " : "", word_at(f, i));
 	}
-	return err_set(e, "%s: %s: want one of %s", name, f->public.name, words);
+	return err_set(e, "%s: %s: want one of %s", name, f->name, words);
 }
 
 static int set_checked(const struct field *f, const char *name, struct recipe *r, double x, struct err *e)
 {
 	if (!(x >= f->low && x <= f->high) || (f->kind == COUNT && x != floor(x)))
 		return refuse(f, name, e);
-	set_number(f, r, x);
+	set(f, r, x);
 	return 0;
 }
 
 static int set_word(const struct field *f, const char *name, struct recipe *r, const char *word, struct err *e)
 {
-	for (int i = 0; f->choice(i); i++) {
-		if (strcmp(f->choice(i), word) == 0) {
-			set_number(f, r, i);
+	for (int i = 0; word_at(f, i); i++) {
+		if (strcmp(word_at(f, i), word) == 0) {
+			set(f, r, i);
 			return 0;
 		}
 	}
@@ -164,7 +129,7 @@ static int set_word(const struct field *f, const char *name, struct recipe *r, c
 
 static int set_json(const struct field *f, const char *name, struct recipe *r, const cJSON *item, struct err *e)
 {
-	if (f->kind == CHOICE)
+	if (is_word(f))
 		return cJSON_IsString(item) ? set_word(f, name, r, item->valuestring, e) : refuse(f, name, e);
 	return cJSON_IsNumber(item) ? set_checked(f, name, r, item->valuedouble, e) : refuse(f, name, e);
 }
@@ -172,7 +137,7 @@ static int set_json(const struct field *f, const char *name, struct recipe *r, c
 static int set_text(const struct field *f, struct recipe *r, const char *text, struct err *e)
 {
 	const char *name = "the command line";
-	if (f->kind == CHOICE)
+	if (is_word(f))
 		return set_word(f, name, r, text, e);
 	char *end;
 	double x = strtod(text, &end);
@@ -184,7 +149,7 @@ static int unknown_field(const char *name, const char *field, struct err *e)
 	char names[400] = "";
 	for (int i = 0; i < RECIPE_N_FIELDS; i++) {
 		size_t used = strlen(names);
-		snprintf(names + used, sizeof names - used, "%s%s", i ? ", " : "", fields[i].public.name);
+		snprintf(names + used, sizeof names - used, "%s%s", i ? ", " : "", fields[i].name);
 	}
 	return err_set(e, "%s: there is no field \"%.40s\"; there are: %s", name, field, names);
 }
@@ -195,12 +160,12 @@ static int set_object(const cJSON *object, const char *name, struct recipe *r, b
 	cJSON_ArrayForEach(item, object)
 	{
 		int i = 0;
-		while (i < RECIPE_N_FIELDS && strcmp(item->string, fields[i].public.name) != 0)
+		while (i < RECIPE_N_FIELDS && strcmp(item->string, fields[i].name) != 0)
 			i++;
 		if (i == RECIPE_N_FIELDS)
 			return unknown_field(name, item->string, e);
 		if (given[i])
-			return err_set(e, "%s: %s is given twice", name, fields[i].public.name);
+			return err_set(e, "%s: %s is given twice", name, fields[i].name);
 		if (set_json(&fields[i], name, r, item, e))
 			return -1;
 		given[i] = true;
@@ -208,19 +173,16 @@ static int set_object(const cJSON *object, const char *name, struct recipe *r, b
 	return 0;
 }
 
-static bool is_missing(const struct field *f, const struct recipe *r)
+static bool is_default(const struct field *f, const struct recipe *r)
 {
-	struct recipe missing;
-	set_number(f, &missing, f->missing);
-	size_t size = f->kind == REAL ? sizeof(double) : sizeof(int);
-	return memcmp(value_of(f, r), value_of(f, &missing), size) == 0;
+	return get(f, r) == f->preset;
 }
 
-// The field `name` says nothing here: an error if it was given another value than it has by itself.
+// Refuses the field `name`, which has no meaning in this recipe, unless it has its default.
 static int refuse_idle(const struct recipe *r, const char *file, const char *name, const char *why, struct err *e)
 {
 	for (int i = 0; i < RECIPE_N_FIELDS; i++)
-		if (strcmp(fields[i].public.name, name) == 0 && !is_missing(&fields[i], r))
+		if (strcmp(fields[i].name, name) == 0 && !is_default(&fields[i], r))
 			return err_set(e, "%s: %s is of no use with %s", file, name, why);
 	return 0;
 }
@@ -244,6 +206,23 @@ static int check_together(const struct recipe *r, const char *file, struct err *
 	return 0;
 }
 
+cJSON *recipe_read_object(const char *text, const char *name, const char *example, struct err *e)
+{
+	const char *end = text;
+	cJSON *object = cJSON_ParseWithOpts(text, &end, 1);
+	if (cJSON_IsObject(object))
+		return object;
+	int line = 1;
+	for (const char *c = text; !object && c < end; c++)
+		line += *c == '\n';
+	if (object)
+		err_set(e, "%s: want a JSON object: %s", name, example);
+	else
+		err_set(e, "%s: line %d is not JSON", name, line);
+	cJSON_Delete(object);
+	return NULL;
+}
+
 int recipe_parse(const char *text, const char *name, const char *const overrides[RECIPE_N_FIELDS], struct recipe *recipe,
 		 struct err *e)
 {
@@ -251,29 +230,19 @@ int recipe_parse(const char *text, const char *name, const char *const overrides
 	bool given[RECIPE_N_FIELDS] = { false };
 	int status = -1;
 	for (int i = 0; i < RECIPE_N_FIELDS; i++)
-		set_number(&fields[i], &r, fields[i].missing);
+		set(&fields[i], &r, fields[i].preset);
 
-	const char *end = text;
-	cJSON *object = cJSON_ParseWithOpts(text, &end, 1);
-	if (!object) {
-		int line = 1;
-		for (const char *c = text; c < end; c++)
-			line += *c == '\n';
-		err_set(e, "%s: line %d is not JSON as it should be", name, line);
-		goto out;
-	}
-	if (!cJSON_IsObject(object)) {
-		err_set(e, "%s: want a JSON object: {\"network\": \"relu\", ...}", name);
-		goto out;
-	}
+	cJSON *object = recipe_read_object(text, name, "{\"network\": \"relu\", ...}", e);
+	if (!object)
+		return -1;
 	if (set_object(object, name, &r, given, e))
 		goto out;
 	for (int i = 0; i < RECIPE_N_FIELDS; i++) {
 		if (overrides && overrides[i]) {
 			if (set_text(&fields[i], &r, overrides[i], e))
 				goto out;
-		} else if (fields[i].required && !given[i]) {
-			err_set(e, "%s: the field \"%s\" is missing (%s)", name, fields[i].public.name, fields[i].public.help);
+		} else if (fields[i].presence == REQUIRED && !given[i]) {
+			err_set(e, "%s: the field \"%s\" is missing (%s)", name, fields[i].name, fields[i].help);
 			goto out;
 		}
 	}
@@ -286,52 +255,51 @@ out:
 	return status;
 }
 
-int recipe_read(const char *path, const char *const overrides[RECIPE_N_FIELDS], struct recipe *recipe, struct err *e)
+int recipe_read_text(const char *path, char **text, struct err *e)
 {
 	enum { MAX_BYTES = 64 << 10 };
 	uint8_t *bytes;
 	size_t n;
 	if (file_read(path, MAX_BYTES, &bytes, &n, e))
 		return -1;
-	char *text = memchr(bytes, '\0', n) ? NULL : strndup((const char *)bytes, n);
-	int status = text ? recipe_parse(text, path, overrides, recipe, e) : err_set(e, "%s: not a text", path);
-	free(text);
+	*text = memchr(bytes, '\0', n) ? NULL : strndup((const char *)bytes, n);
 	free(bytes);
-	return status;
+	return *text ? 0 : err_set(e, "%s: not a text", path);
 }
 
-static void print_value(const struct field *f, const struct recipe *r, char *text, size_t size)
+int recipe_read(const char *path, const char *const overrides[RECIPE_N_FIELDS], struct recipe *recipe, struct err *e)
 {
-	if (f->kind == CHOICE) {
-		snprintf(text, size, "\"%s\"", f->choice(*(const int *)value_of(f, r)));
-	} else if (f->kind == COUNT) {
-		snprintf(text, size, "%u", *(const uint32_t *)value_of(f, r));
-	} else {
-		double x = *(const double *)value_of(f, r);
-		snprintf(text, size, "%.15g", x);
-		if (strtod(text, NULL) != x) // the shorter one reads better and is nearly always enough
-			snprintf(text, size, "%.17g", x);
-	}
+	char *text;
+	if (recipe_read_text(path, &text, e))
+		return -1;
+	int status = recipe_parse(text, path, overrides, recipe, e);
+	free(text);
+	return status;
 }
 
 void recipe_value(const struct recipe *recipe, int i, char text[RECIPE_VALUE])
 {
 	const struct field *f = &fields[i];
-	if (f->kind == CHOICE)
-		snprintf(text, RECIPE_VALUE, "%s", f->choice(*(const int *)value_of(f, recipe)));
+	double x = get(f, recipe);
+	if (is_word(f))
+		snprintf(text, RECIPE_VALUE, "%s", word_at(f, (int)x));
 	else
-		print_value(f, recipe, text, RECIPE_VALUE);
+		snprintf(text, RECIPE_VALUE, "%.15g", x);
+	if (!is_word(f) && strtod(text, NULL) != x) // 15 digits read better and are nearly always exact
+		snprintf(text, RECIPE_VALUE, "%.17g", x);
 }
 
 void recipe_print(const struct recipe *recipe, char text[RECIPE_TEXT])
 {
 	size_t n = 0;
 	for (int i = 0; i < RECIPE_N_FIELDS; i++) {
-		char value[64];
-		if (fields[i].rare && is_missing(&fields[i], recipe))
+		const struct field *f = &fields[i];
+		char value[RECIPE_VALUE];
+		if (f->presence == RARE && is_default(f, recipe))
 			continue;
-		print_value(&fields[i], recipe, value, sizeof value);
-		n += (size_t)snprintf(text + n, RECIPE_TEXT - n, "%s\"%s\":%s", i ? "," : "{", fields[i].public.name, value);
+		recipe_value(recipe, i, value);
+		n += (size_t)snprintf(text + n, RECIPE_TEXT - n, is_word(f) ? "%s\"%s\":\"%s\"" : "%s\"%s\":%s", i ? "," : "{",
+				      f->name, value);
 		assert(n + 1 < RECIPE_TEXT);
 	}
 	text[n] = '}';
@@ -341,18 +309,18 @@ void recipe_print(const struct recipe *recipe, char text[RECIPE_TEXT])
 bool recipe_equal(const struct recipe *a, const struct recipe *b, struct err *e)
 {
 	for (int i = 0; i < RECIPE_N_FIELDS; i++) {
-		char left[64], right[64];
-		print_value(&fields[i], a, left, sizeof left);
-		print_value(&fields[i], b, right, sizeof right);
+		char left[RECIPE_VALUE], right[RECIPE_VALUE];
+		recipe_value(a, i, left);
+		recipe_value(b, i, right);
 		if (strcmp(left, right) != 0) {
-			err_set(e, "%s is %s here and %s there", fields[i].public.name, left, right);
+			err_set(e, "%s is %s here and %s there", fields[i].name, left, right);
 			return false;
 		}
 	}
 	return true;
 }
 
-// Of the first epochs, the later ones having the last: 0.0005 twice, 0.0002 three times and so on.
+// The paper's schedule as a factor of lr: lr is 0.0005, so this is 0.0005 for two epochs, 0.0002 for three and so on.
 static double published(uint64_t epoch)
 {
 	static const double parts[] = { 1, 1, 0.4, 0.4, 0.4, 0.2, 0.2, 0.2, 0.1, 0.1, 0.1, 0.1, 0.02 };

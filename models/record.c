@@ -1,6 +1,8 @@
-// A checkpoint says how many steps and epochs are done; going on means keeping so many lines and dropping what came after,
-// so that the files end up as if nothing had happened. Lines reach the disk before the checkpoint that counts on them.
+// A checkpoint says how many steps and epochs are done. Resuming keeps so many lines and drops later ones, so the finished files are
+// the same as without a break. Lines are written to the disk before the checkpoint that counts them.
 #include "models/record.h"
+
+#include "core/weights.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -20,7 +22,7 @@ int record_init(struct record *record, const char *out, struct err *e)
 	struct record r = { 0 };
 	struct stat s;
 	size_t n = strlen(out);
-	if (n == 0 || (stat(out, &s) == 0 && !S_ISREG(s.st_mode))) // said now, not after hours of training
+	if (n == 0 || (stat(out, &s) == 0 && !S_ISREG(s.st_mode))) // refuse it now, not after hours of training
 		return err_set(e, "\"%s\": not the name of a file to write", out);
 	if (n > 4 && strcmp(out + n - 4, ".bin") == 0 && out[n - 5] != '/')
 		n -= 4;
@@ -47,7 +49,7 @@ void record_fini(struct record *record)
 	*record = (struct record){ 0 };
 }
 
-// The file, its head written or checked, cut after n_lines more, at its end.
+// Opens a file for writing after its first line and n_lines more; with n_lines 0 creates it with the line `head`.
 static FILE *open_cut(const char *path, const char *head, uint64_t n_lines, struct err *e)
 {
 	FILE *f = fopen(path, n_lines ? "r+e" : "w+e");
@@ -55,29 +57,20 @@ static FILE *open_cut(const char *path, const char *head, uint64_t n_lines, stru
 		err_errno(e, "%s", path);
 		return NULL;
 	}
-	bool failed = false;
-	if (n_lines == 0) {
-		failed = fputs(head, f) < 0 || fflush(f);
-	} else {
-		uint64_t n = 0;
-		int c;
-		while (n < n_lines + 1 && (c = getc(f)) != EOF)
-			n += c == '\n';
-		if (n < n_lines + 1) {
-			err_set(e, "%s: the checkpoint counts on %llu lines and %llu are there; train anew without --resume", path,
-				(unsigned long long)n_lines, (unsigned long long)(n ? n - 1 : 0));
-			fclose(f);
-			return NULL;
-		}
-		off_t end = ftello(f);
-		failed = end < 0 || ftruncate(fileno(f), end) || fseeko(f, 0, SEEK_END);
-	}
-	if (failed) {
+	uint64_t n = 0;
+	int c;
+	while (n_lines && n < n_lines + 1 && (c = getc(f)) != EOF)
+		n += c == '\n';
+	off_t end = ftello(f);
+	if (n_lines && n < n_lines + 1)
+		err_set(e, "%s: the checkpoint needs %llu lines, the file has %llu; train anew without --resume", path,
+			(unsigned long long)n_lines, (unsigned long long)(n ? n - 1 : 0));
+	else if (n_lines ? end < 0 || ftruncate(fileno(f), end) || fseeko(f, 0, SEEK_END) : fputs(head, f) < 0 || fflush(f))
 		err_errno(e, "%s", path);
-		fclose(f);
-		return NULL;
-	}
-	return f;
+	else
+		return f;
+	fclose(f);
+	return NULL;
 }
 
 int record_begin(struct record *record, const char *measured, uint64_t n_steps, uint64_t n_epochs, struct err *e)
@@ -85,9 +78,7 @@ int record_begin(struct record *record, const char *measured, uint64_t n_steps, 
 	char head[128];
 	snprintf(head, sizeof head, "epoch,train_loss,%s_accuracy,%s_loss\n", measured, measured);
 	record->steps = open_cut(record->steps_path, RECORD_STEPS_HEAD "\n", n_steps, e);
-	if (!record->steps)
-		return -1;
-	record->epochs = open_cut(record->epochs_path, head, n_epochs, e);
+	record->epochs = record->steps ? open_cut(record->epochs_path, head, n_epochs, e) : NULL;
 	return record->epochs ? 0 : -1;
 }
 
@@ -113,4 +104,15 @@ int record_flush(struct record *record, bool to_disk, struct err *e)
 	if (fflush(record->epochs) || (to_disk && fsync(fileno(record->epochs))))
 		return err_errno(e, "%s", record->epochs_path);
 	return 0;
+}
+
+int record_recipe(const char *weights, struct recipe *recipe, struct err *e)
+{
+	struct weights w = { 0 };
+	if (weights_read(weights, NULL, &w, e))
+		return -1;
+	const char *text = weights_get(&w, "recipe");
+	int status = text ? recipe_parse(text, weights, NULL, recipe, e) : err_set(e, "%s: holds no recipe", weights);
+	weights_free(&w);
+	return status;
 }

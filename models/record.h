@@ -1,18 +1,19 @@
-// record: the files that a training run leaves beside its result. For OUT = DIR/NAME.bin:
-//   DIR/NAME.steps.csv    a line a step: step, epoch, pictures seen, learning rate, loss
-//   DIR/NAME.epochs.csv   a line an epoch: epoch, mean training loss, accuracy and loss of what is measured
-//   DIR/NAME.checkpoint   where the run stands, as a weights file with momentum; there only while the run is unfinished
-// All can be read while the run goes on. Belongs to one thread.
+// record: the files that a training run writes beside its result. For OUT = DIR/NAME.bin:
+//   DIR/NAME.steps.csv    one line per step: step, epoch, pictures seen, learning rate, loss
+//   DIR/NAME.epochs.csv   one line per epoch: epoch, mean training loss, accuracy and loss on the measured pictures
+//   DIR/NAME.checkpoint   the state of an unfinished run, as a weights file with momentum
+// Other programs may read all of them during the run. A struct record belongs to one thread.
 #pragma once
 
 #include "core/err.h"
 #include "models/measure.h"
+#include "models/recipe.h"
 
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 
-// The heads of both, as csv_read takes them, and their columns.
+// The first lines of both CSV files, as csv_read takes them, and their columns.
 #define RECORD_STEPS_HEAD "step,epoch,pictures,rate,loss"
 #define RECORD_EPOCHS_HEAD "epoch,train_loss,*_accuracy,*_loss"
 enum { RECORD_STEPS_STEP, RECORD_STEPS_EPOCH, RECORD_STEPS_PICTURES, RECORD_STEPS_RATE, RECORD_STEPS_LOSS };
@@ -23,16 +24,19 @@ struct record {
 	FILE *steps, *epochs; // NULL until record_begin
 };
 
-// Refused: an `out` that is there and is no regular file.
+// Makes the paths. Refuses an `out` that exists and is not a regular file.
 int record_init(struct record *record, const char *out, struct err *e);
-void record_fini(struct record *record); // fine after a failed record_init, and for a zeroed one
+void record_fini(struct record *record); // allowed after a failed record_init, and for a zeroed record
 
-// Opens both CSV files and cuts them back to n_steps and n_epochs lines under their heads. Lines that are missing there are
-// an error. `measured` ("test", "validation") names the columns.
+// Opens both CSV files and truncates them after the first line and n_steps or n_epochs more; fewer lines are an error. `measured`,
+// "test" or "validation", names the columns.
 int record_begin(struct record *record, const char *measured, uint64_t n_steps, uint64_t n_epochs, struct err *e);
 
 int record_step(struct record *record, uint64_t step, uint32_t epoch, uint64_t seen, float rate, float loss, struct err *e);
 int record_epoch(struct record *record, uint32_t epoch, double loss, const struct measure *measure, struct err *e);
 
-// Hands the lines to the system, for whoever watches; `to_disk`: and on to the disk.
+// Writes buffered lines to the files, and with `to_disk` the files to the disk.
 int record_flush(struct record *record, bool to_disk, struct err *e);
+
+// Reads the recipe in the metadata of a weights file or checkpoint.
+int record_recipe(const char *weights, struct recipe *recipe, struct err *e);

@@ -1,4 +1,4 @@
-// The one piece of global state in this folder, since a signal handler has nothing else to write to.
+// A signal handler can reach global state only.
 #include "models/stop.h"
 
 #include <signal.h>

@@ -1,5 +1,5 @@
-// stop: Ctrl-C and SIGTERM as a wish that long work asks for between its pieces. The second one ends the program at once.
+// stop: remembers Ctrl-C or SIGTERM, for long work to check. A second signal ends the program at once.
 #pragma once
 
-void stop_catch(void); // call once, before the work
-int stop_signal(void); // the signal that came, 0 while there was none
+void stop_catch(void); // installs the handlers; call once, before the work
+int stop_signal(void); // the signal that came, or 0

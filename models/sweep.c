@@ -1,8 +1,6 @@
-// A grid's values go into its recipe's JSON, and the recipe's own parser reads the result: what a field accepts is written in
-// one place. Combinations are counted like an odometer: value i of field k is digit k of the combination's number.
+// The values of a grid are put into its recipe's JSON, which recipe_parse then reads: only recipe.c knows what a field accepts.
+// Combinations are numbered like an odometer: digit k of the number is the index of field k's value.
 #include "models/sweep.h"
-
-#include "core/file.h"
 
 #include <cjson/cJSON.h>
 #include <stdbool.h>
@@ -10,47 +8,17 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAX_BYTES = 64 << 10 };
-
-// One grid while it is read.
+// The grid that is being read.
 struct grid {
 	const char *path; // of the sweep
 	char recipe_path[SWEEP_PATH], stem[SWEEP_NAME]; // models/lab.json is "lab"
 	struct recipe base;
-	cJSON *object; // the recipe's file, owned
-	const cJSON *values[RECIPE_N_FIELDS]; // a list each, the sweep's
+	cJSON *object; // the recipe's file; owned
+	const cJSON *values[RECIPE_N_FIELDS]; // lists; borrowed from the sweep
 	int n_values;
 };
 
-static cJSON *parse_object(const char *text, const char *path, struct err *e)
-{
-	const char *end = text;
-	cJSON *object = cJSON_ParseWithOpts(text, &end, 1);
-	if (cJSON_IsObject(object))
-		return object;
-	int line = 1;
-	for (const char *c = text; !object && c < end; c++)
-		line += *c == '\n';
-	if (object)
-		err_set(e, "%s: want a JSON object: {\"seeds\": [1], \"grids\": [{\"recipe\": \"lab.json\"}]}", path);
-	else
-		err_set(e, "%s: line %d is not JSON as it should be", path, line);
-	cJSON_Delete(object);
-	return NULL;
-}
-
-static int read_text(const char *path, char **text, struct err *e)
-{
-	uint8_t *bytes;
-	size_t n;
-	if (file_read(path, MAX_BYTES, &bytes, &n, e))
-		return -1;
-	*text = memchr(bytes, '\0', n) ? NULL : strndup((const char *)bytes, n);
-	free(bytes);
-	return *text ? 0 : err_set(e, "%s: not a text", path);
-}
-
-// That a list has something in it, and nothing twice.
+// Refuses an empty list and a value that is given twice.
 static int check_list(const cJSON *list, const char *path, const char *name, struct err *e)
 {
 	if (!cJSON_IsArray(list) || !list->child)
@@ -102,9 +70,9 @@ static int open_grid(struct grid *g, const cJSON *grid, struct err *e)
 	if (find_recipe(g, cJSON_GetObjectItemCaseSensitive(grid, "recipe"), e))
 		return -1;
 	char *text;
-	if (recipe_read(g->recipe_path, NULL, &g->base, e) || read_text(g->recipe_path, &text, e))
+	if (recipe_read(g->recipe_path, NULL, &g->base, e) || recipe_read_text(g->recipe_path, &text, e))
 		return -1;
-	g->object = parse_object(text, g->recipe_path, e);
+	g->object = recipe_read_object(text, g->recipe_path, "{\"network\": \"relu\", ...}", e);
 	free(text);
 	if (!g->object)
 		return -1;
@@ -164,7 +132,7 @@ static int add_point(struct sweep *s, const struct sweep_point *p, const char *p
 static int add_combination(struct sweep *s, struct grid *g, long number, struct err *e)
 {
 	struct sweep_point p;
-	for (int k = g->n_values - 1; k >= 0; k--) { // the last field's values follow each other
+	for (int k = g->n_values - 1; k >= 0; k--) { // the last field changes fastest
 		int n = cJSON_GetArraySize(g->values[k]);
 		cJSON *value = cJSON_Duplicate(cJSON_GetArrayItem(g->values[k], (int)(number % n)), true);
 		const char *field = g->values[k]->string;
@@ -219,7 +187,8 @@ static int parse(const cJSON *object, const char *path, struct sweep *s, struct 
 int sweep_parse(const char *text, const char *path, struct sweep *sweep, struct err *e)
 {
 	struct sweep s = { 0 };
-	cJSON *object = parse_object(text, path, e);
+	const char *example = "{\"seeds\": [1], \"grids\": [{\"recipe\": \"lab.json\"}]}";
+	cJSON *object = recipe_read_object(text, path, example, e);
 	int status = object ? parse(object, path, &s, e) : -1;
 	cJSON_Delete(object);
 	if (status)
@@ -232,7 +201,7 @@ int sweep_parse(const char *text, const char *path, struct sweep *sweep, struct 
 int sweep_read(const char *path, struct sweep *sweep, struct err *e)
 {
 	char *text;
-	if (read_text(path, &text, e))
+	if (recipe_read_text(path, &text, e))
 		return -1;
 	int status = sweep_parse(text, path, sweep, e);
 	free(text);

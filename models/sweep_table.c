@@ -1,5 +1,4 @@
-// The table is made from the runs' CSV files alone, anew each time: it is the same whether the runs were made at once, one by
-// one or on other machines.
+// The table is made from the runs' CSV files only, so it does not matter when and on which machine the runs were made.
 #include "models/sweep_table.h"
 
 #include "core/file.h"
@@ -49,7 +48,7 @@ static int read_epochs(const char *weights, int n_epochs, struct csv *csv, struc
 	return status;
 }
 
-// accuracy: (n_epochs, n_seeds), the finished runs' first. best: (n_seeds).
+// accuracy: (n_epochs, n_seeds), finished runs first. best: (n_seeds).
 static int read_runs(const struct sweep *s, const char *dir, int point, struct sweep_row *row, double *accuracy, double *best,
 		     struct err *e)
 {

@@ -1,8 +1,7 @@
-// Everything random is drawn from streams of the recipe's seed: stream 0 the initial weights, stream k the order of epoch k,
-// stream (k, i) picture i's distortion in it. So a position in the run is one number, the steps done, and a checkpoint is
-// parameters, momentum and that number; the sum of the epoch's losses so far goes with it for the epoch's line, and with sdlm the
-// curvature, which was estimated where the epoch began.
-// The engine is called for about 50 ms of steps at a time: often enough for a progress line and for Ctrl-C.
+// All randomness is drawn from streams of the recipe's seed: stream 0 gives the initial weights, stream k the order of epoch k, stream
+// (k, i) the distortion of picture i in epoch k. So the number of steps done is the whole position in a run. A checkpoint holds that
+// number, parameters and momentum, the sum of the epoch's losses so far, and with sdlm the curvature from the epoch's beginning.
+// Each call of the engine computes about 50 ms of steps: often enough for a progress line and for Ctrl-C.
 #include "models/train.h"
 
 #include "core/rng.h"
@@ -20,12 +19,12 @@ struct run {
 	const struct train_job *job;
 	const struct recipe *recipe;
 	const struct lenet5 *net;
-	uint64_t steps_per_epoch, n_steps; // in one epoch, in all
-	uint64_t step, first_step; // done; done before this call
+	uint64_t steps_per_epoch, n_steps; // n_steps: in all epochs
+	uint64_t step, first_step; // steps done; of these, before this call
 	double loss_sum; // of the epoch's steps so far
 	uint32_t chunk; // steps in one call of the engine
-	float *params, *momentum; // (n_params) as last read from the trainer
-	float *curvature; // (n_params) the epoch's; NULL without sdlm
+	float *params, *momentum; // (n_params), as last read from the trainer
+	float *curvature; // (n_params), the epoch's; NULL without sdlm
 	uint32_t *order; // (pictures)
 	float *rates, *losses; // (steps_per_epoch)
 	uint8_t *distorted; // (pictures, 28, 28), or NULL where the recipe distorts nothing
@@ -60,7 +59,7 @@ static uint32_t epoch_of(const struct run *r, uint64_t step)
 	return (uint32_t)(step / r->steps_per_epoch) + 1;
 }
 
-// A training that left the numbers cannot be saved: its checkpoint would only lead back here.
+// Removes the checkpoint: resuming from it would only diverge again.
 static int diverged(struct run *r, struct err *e)
 {
 	unlink(r->record.checkpoint_path);
@@ -85,48 +84,12 @@ static int set_number(struct weights *w, const char *key, const char *format, do
 	return weights_set(w, key, text, e);
 }
 
-static int set_common(struct run *r, struct weights *w, struct err *e)
-{
-	char recipe[RECIPE_TEXT];
-	recipe_print(r->recipe, recipe);
-	if (weights_set(w, "recipe", recipe, e) || set_number(w, "trained_on", "%.0f pictures", r->job->train.n, e))
-		return -1;
-	return 0;
-}
-
-// Writes the parameters that were last read, under metadata that `set` adds.
-static int write_weights(struct run *r, const char *path, bool checkpoint, int (*set)(struct run *, struct weights *, struct err *),
-			 struct err *e)
-{
-	struct weights w = { r->net, r->net->mean, r->net->std, .params = r->params };
-	if (checkpoint) {
-		w.momentum = r->momentum;
-		w.curvature = r->curvature;
-	}
-	int status = set_common(r, &w, e);
-	if (!status)
-		status = set(r, &w, e);
-	if (!status)
-		status = weights_write(path, &w, e);
-	w.params = w.momentum = w.curvature = NULL; // ours
-	weights_free(&w);
-	return status;
-}
-
 static int set_position(struct run *r, struct weights *w, struct err *e)
 {
 	if (set_number(w, "epoch", "%.0f", (double)(r->step / r->steps_per_epoch), e) ||
 	    set_number(w, "step", "%.0f", (double)r->step, e) || set_number(w, "loss_sum", "%.17g", r->loss_sum, e))
 		return -1;
 	return 0;
-}
-
-// With the parameters that were last read.
-static int save_checkpoint(struct run *r, struct err *e)
-{
-	if (record_flush(&r->record, true, e))
-		return -1;
-	return write_weights(r, r->record.checkpoint_path, true, set_position, e);
 }
 
 static int set_results(struct run *r, struct weights *w, struct err *e)
@@ -139,6 +102,33 @@ static int set_results(struct run *r, struct weights *w, struct err *e)
 	    weights_set(w, "measured_on", r->job->measured_on, e))
 		return -1;
 	return 0;
+}
+
+// Writes the result or a checkpoint, with the parameters that read_params read last.
+static int write_weights(struct run *r, const char *path, bool checkpoint, struct err *e)
+{
+	struct weights w = { r->net, r->net->mean, r->net->std, .params = r->params };
+	char recipe[RECIPE_TEXT];
+	recipe_print(r->recipe, recipe);
+	if (checkpoint) {
+		w.momentum = r->momentum;
+		w.curvature = r->curvature;
+	}
+	int status = weights_set(&w, "recipe", recipe, e);
+	if (!status)
+		status = set_number(&w, "trained_on", "%.0f pictures", r->job->train.n, e);
+	if (!status)
+		status = checkpoint ? set_position(r, &w, e) : set_results(r, &w, e);
+	if (!status)
+		status = weights_write(path, &w, e);
+	w.params = w.momentum = w.curvature = NULL; // ours, not weights_free's
+	weights_free(&w);
+	return status;
+}
+
+static int save_checkpoint(struct run *r, struct err *e)
+{
+	return record_flush(&r->record, true, e) || write_weights(r, r->record.checkpoint_path, true, e) ? -1 : 0;
 }
 
 static int read_number(const struct weights *w, const char *key, double high, double *x, struct err *e)
@@ -168,8 +158,8 @@ static int take_checkpoint(struct run *r, const struct weights *w, struct err *e
 	if (!recipe_equal(r->recipe, &other, e))
 		return err_prefix(e, "the checkpoint is of another recipe");
 	if (!pictures || strcmp(pictures, trained_on) != 0)
-		return err_set(e, "the checkpoint was trained on %.40s, here are %s", pictures ? pictures : "other pictures",
-			       trained_on);
+		return err_set(e, "the checkpoint was trained on %.40s, the data here has %s",
+			       pictures ? pictures : "other pictures", trained_on);
 	if (read_number(w, "step", (double)(r->n_steps - 1), &step, e) || read_number(w, "loss_sum", HUGE_VAL, &loss_sum, e))
 		return -1;
 	memcpy(r->params, w->params, r->net->n_params * sizeof *r->params);
@@ -186,7 +176,7 @@ static int go_on(struct run *r, struct err *e)
 	struct weights w = { 0 };
 	const char *path = r->record.checkpoint_path;
 	if (access(path, F_OK))
-		return err_set(e, "%s: no such file, so there is nothing to resume (a finished run leaves none)", path);
+		return err_set(e, "%s: no such file: nothing to resume (a finished run removes it)", path);
 	int status = weights_read(path, NULL, &w, e);
 	if (!status && take_checkpoint(r, &w, e))
 		status = err_prefix(e, "%s", path);
@@ -198,7 +188,7 @@ static int begin_anew(struct run *r, struct err *e)
 {
 	struct rng rng;
 	if (access(r->record.checkpoint_path, F_OK) == 0)
-		return err_set(e, "%s is an unfinished run: --resume goes on with it; remove it to train anew",
+		return err_set(e, "%s holds an unfinished run: continue it with --resume, or remove the file to train anew",
 			       r->record.checkpoint_path);
 	rng_init_stream(&rng, r->recipe->seed, 0);
 	lenet5_init(r->net, &rng, r->params);
@@ -208,17 +198,16 @@ static int begin_anew(struct run *r, struct err *e)
 static int allocate(struct run *r, struct err *e)
 {
 	size_t n = r->job->train.n;
+	bool curvature = r->recipe->optimiser == RECIPE_SDLM, distorted = !augment_is_none(&r->recipe->distort);
 	r->params = malloc(r->net->n_params * sizeof *r->params);
 	r->momentum = calloc(r->net->n_params, sizeof *r->momentum);
-	if (r->recipe->optimiser == RECIPE_SDLM)
-		r->curvature = calloc(r->net->n_params, sizeof *r->curvature);
+	r->curvature = curvature ? calloc(r->net->n_params, sizeof *r->curvature) : NULL;
 	r->order = malloc(n * sizeof *r->order);
 	r->rates = malloc(r->steps_per_epoch * sizeof *r->rates);
 	r->losses = malloc(r->steps_per_epoch * sizeof *r->losses);
-	if (!augment_is_none(&r->recipe->distort))
-		r->distorted = malloc(n * LENET5_PIXELS);
-	if (!r->params || !r->momentum || !r->order || !r->rates || !r->losses ||
-	    (!r->curvature && r->recipe->optimiser == RECIPE_SDLM) || (!r->distorted && !augment_is_none(&r->recipe->distort)))
+	r->distorted = distorted ? malloc(n * LENET5_PIXELS) : NULL;
+	if (!r->params || !r->momentum || !r->order || !r->rates || !r->losses || (curvature && !r->curvature) ||
+	    (distorted && !r->distorted))
 		return err_set(e, "out of memory for %zu pictures", n);
 	return 0;
 }
@@ -290,19 +279,19 @@ static int prepare_epoch(struct run *r, uint32_t epoch, struct err *e)
 	bool has_them = !r->distorted && r->step > r->first_step;
 	if (!has_them && engine_trainer_data(r->trainer, pixels, train->labels, train->n, e))
 		return -1;
-	if (!r->curvature || r->step % r->steps_per_epoch) // after a break it is the checkpoint's
+	if (!r->curvature || r->step % r->steps_per_epoch) // resumed within an epoch: keep the checkpoint's
 		return 0;
 	uint32_t n = r->recipe->curvature_pictures < train->n ? r->recipe->curvature_pictures : train->n;
 	return engine_trainer_curvature(r->trainer, r->order, n, r->curvature, e);
 }
 
-// Pictures, an epoch's last and perhaps smaller step counted as it is.
+// Pictures seen after so many steps; the last step of an epoch may have fewer than a batch.
 static uint64_t seen_after(const struct run *r, uint64_t step)
 {
 	return step / r->steps_per_epoch * r->job->train.n + step % r->steps_per_epoch * r->recipe->batch;
 }
 
-// One call of the engine and the lines of its steps.
+// Calls the engine once and records its steps.
 static int train_chunk(struct run *r, uint32_t epoch, double *mean_loss, struct err *e)
 {
 	uint64_t at = r->step % r->steps_per_epoch, left = r->steps_per_epoch - at;
@@ -351,7 +340,7 @@ static int finish_epoch(struct run *r, uint32_t epoch, double seconds, struct er
 		fflush(job->lines);
 	}
 	r->loss_sum = 0;
-	return r->step < r->n_steps ? save_checkpoint(r, e) : 0; // after the last the result itself is written
+	return r->step < r->n_steps ? save_checkpoint(r, e) : 0; // the last epoch writes the result instead
 }
 
 static enum train_result train_epoch(struct run *r, struct err *e)
@@ -386,7 +375,7 @@ enum train_result train_run(const struct train_job *job, struct err *e)
 	enum train_result result = set_up(&r, e) ? TRAIN_FAILED : TRAIN_DONE;
 	progress_begin(&r.progress);
 	if (result == TRAIN_DONE && r.first_step && job->lines)
-		fprintf(job->lines, "going on after step %llu of %llu\n", (unsigned long long)r.step,
+		fprintf(job->lines, "continuing after step %llu of %llu\n", (unsigned long long)r.step,
 			(unsigned long long)r.n_steps);
 	while (result == TRAIN_DONE && r.step < r.n_steps)
 		result = train_epoch(&r, e);
@@ -395,7 +384,7 @@ enum train_result train_run(const struct train_job *job, struct err *e)
 		if (job->lines)
 			fprintf(job->lines, "%llu steps in %.3f s, from the first step to the last evaluation\n",
 				(unsigned long long)(r.n_steps - r.first_step), progress_now() - r.began);
-		if (write_weights(&r, job->out, false, set_results, e))
+		if (write_weights(&r, job->out, false, e))
 			result = TRAIN_FAILED;
 		else
 			unlink(r.record.checkpoint_path);

@@ -1,4 +1,4 @@
-// A tensor belongs to the layer whose name stands before its dot; each number is used once a pixel of that layer's maps.
+// A tensor's name begins with its layer's; each of its numbers is used once for each pixel of that layer's maps.
 #include "models/work.h"
 
 #include <string.h>

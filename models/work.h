@@ -1,17 +1,17 @@
-// work: what a network costs, counted from its description. Pure functions.
+// work: counts the operations of a network from its description. Pure functions.
 #pragma once
 
 #include "core/lenet5.h"
 
-// The parameters of one layer, and how often they are used in one forward pass.
+// Of one layer, in one forward pass.
 struct work {
-	size_t params; // that can be trained
-	size_t connections; // as the paper counts: every use of a weight or bias, and in subsampling every input that one weights
-	size_t multiplies; // with weights: multiply-adds
+	size_t params; // trainable ones
+	size_t connections; // as in the paper: every use of a weight or bias, in subsampling every input of a weight
+	size_t multiplies; // multiply-adds with weights
 };
 struct work work_of_layer(const struct lenet5 *net, enum lenet5_layer layer);
 
-// Floating-point operations a picture as the layers are defined, two a multiply-add; an engine may do with fewer. A training step is
-// the forward pass, the gradient of the weights and the gradient of the layer's input, which the first layer needs not.
+// Floating-point operations per picture by the layers' definitions, two per multiply-add; an engine may need fewer. Training is the
+// forward pass, the gradients of the weights, and the gradients of every layer's input but the first's.
 double work_forward(const struct lenet5 *net);
 double work_training(const struct lenet5 *net);

@@ -1,6 +1,5 @@
-// One table says all there is to say of a flag: its name, how its value is read, where it goes, its bounds and its default.
-// The help text, the parser of the command line and that of the environment all walk it, so they cannot disagree.
-// A default is a string that goes through the same parser.
+// One table describes the flags: name, parser of the value, field, bounds and default. The help text and the parsers of the command line
+// and the environment all use it, so they cannot disagree. A default is a string that goes through the same parser.
 #include "server/config.h"
 
 #include <assert.h>
@@ -10,11 +9,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-// WORD keeps one of `words` as it stands; CHOICE is an enum, whose values are the words' places.
+// WORD stores one of `words` itself; CHOICE stores its index, the value of an enum.
 enum kind { TEXT, MODEL, NUMBER, SWITCH, LISTEN, HOSTS, ORIGINS, DEVICE, WORD, CHOICE, CUDNN };
 
 struct flag {
-	const char *name, *value; // value: what --help calls it; NULL for a switch
+	const char *name, *value; // value: its name in --help; NULL for a switch
 	enum kind kind;
 	size_t offset; // into struct config
 	int min, max; // of a NUMBER
@@ -31,7 +30,7 @@ static const struct flag flags[] = {
 	{ "min-right", "N", NUMBER, AT(min_right), .max = 10, .fallback = "7",
 	  .help = "refuse a model that gets fewer than N of ten built-in digits right" },
 	{ "listen", "ADDR:PORT", LISTEN, AT(listen), .fallback = "127.0.0.1:8080",
-	  .help = "answer here; or [v6]:PORT, unix:PATH, systemd; port 0 takes a free one" },
+	  .help = "listen here; also [v6]:PORT, unix:PATH, systemd; 0: a free port" },
 	{ "host", "NAME", HOSTS, AT(hosts), .help = "also accept requests whose Host header is NAME; repeatable" },
 	{ "cors-origin", "ORIGIN", ORIGINS, AT(origins),
 	  .help = "let pages of ORIGIN, as https://example.com, ask from a browser; repeatable" },
@@ -141,8 +140,7 @@ static int read_listen(const char *value, struct listen_spec *listen, struct err
 	if (n == 0 || n >= sizeof listen->host || (!bracketed && (memchr(host, ':', n) || *host == '[')))
 		return err_set(e,
 			       "\"%.60s\" is not accepted: give ADDRESS:PORT, as in 127.0.0.1:8080, 0.0.0.0:80 or [::1]:8080, or "
-			       "unix:PATH, or "
-			       "systemd",
+			       "unix:PATH, or systemd",
 			       value);
 	int port;
 	if (read_number(colon + 1, 0, 65535, &port, e))
@@ -159,7 +157,7 @@ static int add_name(const char *value, int (*check)(const char *, struct err *),
 	if (check(value, e))
 		return -1;
 	if (names->n == sizeof names->names / sizeof names->names[0])
-		return err_set(e, "\"%.60s\" is one too many: it may come %d times", value, names->n);
+		return err_set(e, "\"%.60s\" is one too many: give at most %d", value, names->n);
 	names->names[names->n++] = value;
 	return 0;
 }
@@ -174,8 +172,8 @@ static int read_device(const char *value, const char **device, struct err *e)
 	return 0;
 }
 
-// The place of a value among names that end with NULL, or -1.
-static int place(const char *value, const char *const *names)
+// The index of a value in a list that ends with NULL, or -1.
+static int index_in(const char *value, const char *const *names)
 {
 	for (int i = 0; names[i]; i++)
 		if (strcmp(value, names[i]) == 0)
@@ -183,13 +181,13 @@ static int place(const char *value, const char *const *names)
 	return -1;
 }
 
-// Adds one: NAME=FILE, or a file that is its own name.
+// Adds NAME=FILE, or a file whose name becomes the model's.
 static int read_model(const char *value, struct config *config, struct err *e)
 {
-	static const char *const taken[] = { "stats", ".", "..",
-					     NULL }; // below /v2/models/: of all models; and steps that clients take
+	// As parts of a URL: /v2/models/stats is another route, and clients resolve dots.
+	static const char *const reserved[] = { "stats", ".", "..", NULL };
 	struct models_spec spec = { .file = value };
-	size_t n = strspn(value, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-");
+	size_t n = strspn(value, MODELS_NAME_CHARS);
 	if (n > 0 && n < MODELS_MAX_NAME && value[n] == '=') {
 		memcpy(spec.name, value, n);
 		spec.file = value + n + 1;
@@ -198,7 +196,7 @@ static int read_model(const char *value, struct config *config, struct err *e)
 	}
 	if (!*spec.file)
 		return err_set(e, "\"%.60s\" has no file behind the '='", value);
-	if (place(spec.name, taken) >= 0)
+	if (index_in(spec.name, reserved) >= 0)
 		return err_set(e,
 			       "no model may be called \"%s\", which means something else in a URL: give it another name, as in "
 			       "--model NAME=%.60s",
@@ -208,15 +206,15 @@ static int read_model(const char *value, struct config *config, struct err *e)
 			return err_set(e, "a second model is called \"%s\": give it another name, as in --model NAME=%.60s",
 				       spec.name, spec.file);
 	if (config->n_models == MODELS_MAX)
-		return err_set(e, "more than %d models", MODELS_MAX);
+		return err_set(e, "more than %d models; leave some out", MODELS_MAX);
 	config->models[config->n_models++] = spec;
 	return 0;
 }
 
-// The value's place among the flag's words; -1, and e lists them.
+// The index of the value in the flag's words; -1, and e lists them.
 static int read_word(const struct flag *flag, const char *value, struct err *e)
 {
-	int i = place(value, flag->words), n = 0;
+	int i = index_in(value, flag->words), n = 0;
 	char list[80] = "";
 	if (i >= 0)
 		return i;
@@ -229,7 +227,7 @@ static int read_word(const struct flag *flag, const char *value, struct err *e)
 	return err_set(e, "\"%.60s\" is not accepted: give %s", value, list);
 }
 
-// --cudnn and LENETD_CUDNN, from before there was --kernels: a switch.
+// --cudnn and LENETD_CUDNN, the switch that --kernels has replaced.
 static int read_cudnn(const char *value, struct config *config, struct err *e)
 {
 	bool on = false;
@@ -277,21 +275,21 @@ static int set(const struct flag *flag, const char *value, struct config *config
 	case CUDNN:
 		return read_cudnn(value, config, e);
 	}
-	assert(!"a kind without a reader");
+	assert(!"a kind without a parser");
 	return -1;
 }
 
-static bool may_come_again(const struct flag *flag)
+static bool is_repeatable(const struct flag *flag)
 {
 	return flag->kind == MODEL || flag->kind == HOSTS || flag->kind == ORIGINS;
 }
 
-// A variable comes once, so what its flag may say several times stands in it between blanks. They become the words' ends.
+// The variable of a repeatable flag lists its values, separated by blanks, which are overwritten here.
 static int set_variable(const struct flag *flag, char *value, struct config *config, struct err *e)
 {
 	char *rest, *word;
 	int failed;
-	if (!may_come_again(flag))
+	if (!is_repeatable(flag))
 		return set(flag, value, config, e);
 	word = strtok_r(value, " \t\n", &rest);
 	do
@@ -342,7 +340,7 @@ static int set_from_arguments(int argc, char *const *argv, struct config *config
 	return 0;
 }
 
-// What each flag alone does not show.
+// Checks that involve several flags.
 static int check_together(const struct config *c, struct err *e)
 {
 	if (c->limits.queue < c->limits.max_pictures)
@@ -358,7 +356,8 @@ static int check_together(const struct config *c, struct err *e)
 		return err_set(e, "--tls-cert and --tls-key belong together: give both");
 	for (int i = 0; i < c->origins.n; i++)
 		if (c->api_keys && strcmp(c->origins.names[i], "*") == 0)
-			return err_set(e, "--cors-origin * is not for a daemon with --api-keys: name the pages that may use a key");
+			return err_set(
+				e, "--cors-origin * is not accepted with --api-keys: name the origins whose pages may use a key");
 	return 0;
 }
 
@@ -368,15 +367,15 @@ int config_parse(int argc, char *const *argv, char *const *environ, struct confi
 	for (int i = 0; i < N_FLAGS; i++)
 		if (flags[i].fallback && set(&flags[i], flags[i].fallback, &c, e))
 			assert(!"a default that its own flag refuses");
-	// The command line first: --help has to work in a broken environment, and then once more, to go before it.
+	// The command line is parsed first, for --help to work whatever the environment holds, and again after it, to override it.
 	if (set_from_arguments(argc, argv, &c, e))
 		return -1;
 	if (!c.help && !c.version) {
 		c.n_models = c.hosts.n = c.origins.n = 0;
 		if (set_from_environment(environ, &c, e))
 			return -1;
-		int n_models = c.n_models, n_hosts = c.hosts.n,
-		    n_origins = c.origins.n; // from there; those of the command line replace them
+		// Lists of the command line replace those of the environment.
+		int n_models = c.n_models, n_hosts = c.hosts.n, n_origins = c.origins.n;
 		c.n_models = c.hosts.n = c.origins.n = 0;
 		if (set_from_arguments(argc, argv, &c, e))
 			return -1;
@@ -411,9 +410,8 @@ void config_help(char *text, size_t n_text)
 	}
 	SAY("  %-26s %s\n  %-26s %s\n\n", "--help", "this text", "--version", "the version");
 	SAY("Each flag has an environment variable: LENETD_LISTEN for --listen, LENETD_MAX_BODY for --max-body.\n"
-	    "LENETD_TF32=1 is --tf32; both take 0 for no: --tf32=0. The variable of a repeatable flag lists its values, with "
-	    "blanks\n"
-	    "between them: LENETD_MODEL='a=x.bin b=y.bin'.\n"
+	    "LENETD_TF32=1 is --tf32; both take 0 for no: --tf32=0. The variable of a repeatable flag lists its values, separated "
+	    "by\nblanks: LENETD_MODEL='a=x.bin b=y.bin'.\n"
 	    "Exit status: 0 after SIGTERM or SIGINT, 1 after a failure or, with --on-gpu-loss exit, the loss of the GPU,\n"
 	    "2 for wrong usage.\n");
 #undef SAY

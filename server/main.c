@@ -1,16 +1,15 @@
-// lenetd: wiring. Opens from the bottom up (engine, model, batcher, HTTP), waits for a signal, closes from the top down, so
-// that what is in flight is answered by parts that still stand. The daemon may end itself, too, when it loses its GPU: then it
-// wakes its main thread by a signal as well, LEAVE, since that waits for nothing else. Who sends LEAVE from outside is ignored.
+// lenetd: wires the rooms. Opens from the bottom up (engine, models, batcher, HTTP), waits for a signal, and closes from the top down,
+// so that requests in flight are still answered. When the GPU is lost and the daemon has to exit, the thread that sees it wakes the main
+// thread by the signal GPU_LOST, since that waits for signals only. The signal is ignored if it comes from outside.
 #include "core/log.h"
 #include "core/version.h"
 #include "kernels/engines.h"
-#include "server/config.h"
 #include "server/compute/service.h"
+#include "server/config.h"
 #include "server/http/http.h"
 #include "server/observe/metrics_route.h"
 #include "server/routes/routes.h"
 #include "server/supervise/notify.h"
-#include "server/supervise/reload.h"
 #include "server/supervise/watchdog.h"
 
 #include <errno.h>
@@ -18,12 +17,11 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 
-enum { LEAVE = SIGUSR1, N_TABLES = ROUTES_N_TABLES + 1 };
+enum { GPU_LOST = SIGUSR1, N_TABLES = ROUTES_N_TABLES + 1 };
 
 struct daemon {
 	const struct config *config;
@@ -38,21 +36,22 @@ struct daemon {
 	struct watchdog *watchdog; // or NULL
 };
 
-// Each connection needs a descriptor; the pool, the files and the libraries need some.
+// Each connection needs a descriptor; threads, files and libraries need some more.
 static int raise_descriptor_limit(int n_connections, struct err *e)
 {
 	rlim_t needed = (rlim_t)n_connections + HTTP_RESERVE + 256;
 	struct rlimit limit;
 	if (getrlimit(RLIMIT_NOFILE, &limit))
-		return err_errno(e, "cannot ask for the limit of open files");
+		return err_errno(e, "cannot read the limit of open files");
 	if (limit.rlim_cur >= needed)
 		return 0;
 	struct rlimit raised = { needed, limit.rlim_max > needed ? limit.rlim_max : needed };
 	if (setrlimit(RLIMIT_NOFILE, &raised))
-		return err_set(e,
-			       "--max-connections %d needs %lu open files, and this process may have %lu: raise that (ulimit -n) "
-			       "or lower --max-connections",
-			       n_connections, (unsigned long)needed, (unsigned long)limit.rlim_max);
+		return err_set(
+			e,
+			"--max-connections %d needs %lu open files, and this process may have %lu: raise the limit (ulimit -n) "
+			"or lower --max-connections",
+			n_connections, (unsigned long)needed, (unsigned long)limit.rlim_max);
 	return 0;
 }
 
@@ -62,12 +61,12 @@ static int n_threads(const struct config *config)
 	return n < 2 ? 2 : n > 64 ? 64 : (int)n;
 }
 
-static void engine_lost_here(void *arg, const struct engine *engine, const struct err *why)
+static void on_engine_lost(void *arg, const struct engine *engine, const struct err *why)
 {
 	struct daemon *d = arg;
 	health_engine_lost(&d->health, engine->name, why);
 	if (health_must_exit(&d->health))
-		kill(getpid(), LEAVE);
+		kill(getpid(), GPU_LOST);
 }
 
 static void count_pass(void *arg, int n_pictures)
@@ -81,34 +80,20 @@ static void write_service(void *arg, struct text *t)
 	service_write_metrics(arg, t);
 }
 
-static int load_models(void *arg, struct err *e)
-{
-	return service_load_all(((struct daemon *)arg)->service, e);
-}
-
-static int load_keys(void *arg, struct err *e)
-{
-	return http_load_keys(((struct daemon *)arg)->http, e);
-}
-
-static int load_certificate(void *arg, struct err *e)
-{
-	return http_load_certificate(((struct daemon *)arg)->http, e);
-}
-
+// Reads models, keys and certificate again, on the loader's thread.
 static void reload(void *arg)
 {
-	const struct reload_step steps[] = {
-		{ NULL, load_models, arg },
-		{ "the API keys stay as they are", load_keys, arg },
-		{ "the certificate stays as it is", load_certificate, arg },
-	};
-	reload_run(steps, sizeof steps / sizeof steps[0]);
+	struct daemon *d = arg;
+	struct err e;
+	notify_reloading();
+	int n_failed = service_load_all(d->service, &e);
+	n_failed += http_load_all(d->http, &e);
+	notify_reloaded(n_failed, &e);
 }
 
-static int take(void *arg, int fd)
+static int add_connection(void *arg, int fd)
 {
-	return http_take(((struct daemon *)arg)->http, fd);
+	return http_add_connection(((struct daemon *)arg)->http, fd);
 }
 
 static uint64_t count_passes(void *arg)
@@ -128,7 +113,7 @@ static int open_watchdog(struct daemon *d, struct err *e)
 	const struct watchdog_options watching = {
 		.period_us = notify_watchdog_us(),
 		.n_threads = n_threads(d->config),
-		.take = take,
+		.add_connection = add_connection,
 		.n_passes = service_computes_here(d->service) ? NULL : count_passes,
 		.probe = probe,
 		.arg = d,
@@ -136,13 +121,13 @@ static int open_watchdog(struct daemon *d, struct err *e)
 	return watching.period_us ? watchdog_open(&watching, &d->watchdog, e) : 0;
 }
 
-static void say_listening(const struct daemon *d)
+static void report_listening(const struct daemon *d)
 {
 	char limits[512];
 	config_limits(d->config, !service_computes_here(d->service), limits, sizeof limits);
 	log_info("%s", limits);
 	const char *address = http_address(d->http);
-	struct model *model = service_model(d->service, NULL);
+	struct model *model = models_get(service_models(d->service), NULL);
 	log_info("listening on %s, model %s, engine %s", address, model->description, d->engine->name);
 	notify_send("READY=1\nSTATUS=%s, model %s, engine %s", address, model->description, d->engine->name);
 	model_unref(model);
@@ -152,11 +137,11 @@ static int open_service(struct daemon *d, struct err *e)
 {
 	const struct config *c = d->config;
 	char why[ENGINE_WHY_BYTES];
-	const struct standby_watch watch = { engine_lost_here, d };
+	const struct standby_watch watch = { on_engine_lost, d };
 	if (engine_open_with_standby(&c->engine, &watch, &d->engine, why, sizeof why, e))
 		return -1;
 	if (c->old_cudnn)
-		log_warning("--cudnn and LENETD_CUDNN are the old names of --kernels cudnn, and will go");
+		log_warning("--cudnn and LENETD_CUDNN are the old names of --kernels cudnn, and will be removed");
 	log_info("%s", why);
 	const struct service_options options = {
 		.models = { d->engine, c->models, c->n_models, c->network, c->min_right },
@@ -203,11 +188,11 @@ static int open_all(struct daemon *d, struct err *e)
 	};
 	if (http_open(&serving, &d->http, e) || open_watchdog(d, e))
 		return -1;
-	say_listening(d);
+	report_listening(d);
 	return 0;
 }
 
-// False: a model or certificate is still being read, and what its thread uses was left open.
+// False: a file is still being read, and what the reading thread uses is left open.
 static bool close_all(struct daemon *d)
 {
 	watchdog_close(d->watchdog);
@@ -222,7 +207,7 @@ static bool close_all(struct daemon *d)
 	return true;
 }
 
-// The reason to stop, for the log.
+// Waits for a reason to stop and returns it for the log.
 static const char *await_stop(struct daemon *d, const sigset_t *signals)
 {
 	bool on_terminal = isatty(STDERR_FILENO);
@@ -232,25 +217,25 @@ static const char *await_stop(struct daemon *d, const sigset_t *signals)
 			continue;
 		if (number == SIGHUP) {
 			if (on_terminal && !isatty(STDERR_FILENO))
-				return "SIGHUP, the terminal is gone";
-			service_reload(d->service);
+				return "SIGHUP, the terminal was closed";
+			loader_reload(service_loader(d->service));
 			continue;
 		}
-		if (number != LEAVE)
+		if (number != GPU_LOST)
 			return number == SIGTERM ? "SIGTERM" : "SIGINT";
 		if (health_must_exit(&d->health))
 			return "GPU lost";
 	}
 }
 
-// Unready, but open: whoever watches /readyz has so long to send requests elsewhere.
-static void linger(struct daemon *d, const char *reason, int delay_ms)
+// Turns unready and goes on answering for delay_ms, so that load balancers that watch /readyz send requests elsewhere.
+static void wait_drain_delay(struct daemon *d, const char *reason, int delay_ms)
 {
 	struct timespec left = { delay_ms / 1000, delay_ms % 1000 * 1000000L };
 	atomic_store(&d->health.open, false);
 	http_close_after_answers(d->http);
 	if (delay_ms) {
-		log_info("%s: unready, and answers for %d ms more", reason, delay_ms);
+		log_info("%s: unready, answering for %d ms more", reason, delay_ms);
 		while (nanosleep(&left, &left) && errno == EINTR)
 			;
 	}
@@ -258,13 +243,13 @@ static void linger(struct daemon *d, const char *reason, int delay_ms)
 
 static int serve(const struct config *config)
 {
-	// Blocked before there are threads, so that all inherit it and the signals wait for sigwait.
+	// Blocked before any thread starts, so that all threads inherit it and the signals wait for sigwait.
 	sigset_t stop, all;
 	sigemptyset(&stop);
 	sigaddset(&stop, SIGTERM);
 	sigaddset(&stop, SIGINT);
 	all = stop;
-	sigaddset(&all, LEAVE);
+	sigaddset(&all, GPU_LOST);
 	sigaddset(&all, SIGHUP);
 	pthread_sigmask(SIG_BLOCK, &all, NULL);
 	signal(SIGPIPE, SIG_IGN);
@@ -278,8 +263,8 @@ static int serve(const struct config *config)
 		const char *reason = await_stop(&d, &all);
 		pthread_sigmask(SIG_UNBLOCK, &stop, NULL); // a second one ends the process at once
 		notify_send("STOPPING=1\nSTATUS=%s: going down", reason);
-		linger(&d, reason, config->drain_delay_ms);
-		log_info("%s: answering what is in flight", reason);
+		wait_drain_delay(&d, reason, config->drain_delay_ms);
+		log_info("%s: answering requests in flight", reason);
 		service_stop(d.service, config->limits.deadline_ms);
 		http_drain(d.http);
 	}
@@ -291,8 +276,8 @@ static int serve(const struct config *config)
 	}
 	int status = failed || health_must_exit(&d.health) ? EXIT_FAILURE : EXIT_SUCCESS;
 	if (!closed) {
-		log_warning("what is being loaded does not come, and is not waited for");
-		_exit(status); // before there is nothing left of what its thread uses
+		log_warning("exiting: a file is still being read and did not finish in time");
+		_exit(status); // the reading thread still uses what would be freed
 	}
 	observer_close(&d.observer);
 	return status;
@@ -317,8 +302,8 @@ int main(int argc, char **argv)
 		return EXIT_SUCCESS;
 	}
 	log_set_level(config.log_level);
-	// What threads free each in an arena of its own stays there in pieces, and so does a model's file once glibc has raised its
-	// threshold to that size: with its own settings the daemon grew by 8 % in 1,000 loads under load (tests/system/soak).
+	// Limit fragmentation by an arena for each thread and by a growing mmap threshold: with glibc's defaults the daemon grew by 8 % in
+	// 1,000 loads of a model under load (tests/system/soak).
 	mallopt(M_ARENA_MAX, 1);
 	mallopt(M_MMAP_THRESHOLD, 128 << 10);
 	return serve(&config);

@@ -1,4 +1,4 @@
-// cpu: the engine that runs anywhere, and the specification of all others.
+// cpu: the engine that runs anywhere.
 #pragma once
 
 #include "core/engine.h"

@@ -1,10 +1,10 @@
-// command: what the program `lenet` can do, one file a command. A command gets its own argv (argv[0] is its name) and
-// returns the exit status: 0, 1 for a failure, 2 for wrong usage.
+// command: the commands of the program `lenet`, one file each. A command gets its own argv (argv[0] is its name) and returns the
+// exit status: 0, 1 for a failure, 2 for wrong usage.
 #pragma once
 
 #include "core/engine.h"
 
-// What main.c lends to the commands; it alone knows how an engine is chosen (kernels/engines.h).
+// Passed by main.c, which alone may include kernels/engines.h.
 struct program {
 	int (*engine_open)(const struct engine_choice *, struct engine **engine, char *why, int why_bytes, struct err *e);
 	const char *path; // argv[0]

@@ -1,10 +1,11 @@
-// `lenet bench`: how long a picture takes, forward or in training, and how near that is to what the machine can do.
-// A round is so many calls as take about 50 ms, the same number in each; the figure is the median of the rounds, which a
-// disturbed one does not move. Pictures are noise and parameters untrained: the work is the same for all.
+// `lenet bench`: measures the time per picture, forward or in training, and compares it with the machine's arithmetic peak.
+// Each round makes the same number of calls, about 50 ms of them; the figure is the median of the rounds, so that one disturbed round
+// does not change it. Pictures are noise and parameters untrained: the amount of work does not depend on them.
 #include "core/rng.h"
 #include "models/commands/command.h"
 #include "models/commands/options.h"
 #include "models/progress.h"
+#include "models/sweep_table.h"
 #include "models/work.h"
 
 #include <stdbool.h>
@@ -93,7 +94,7 @@ static int set_up(struct bench *b, bool train, struct err *e)
 			engine_ink_from_pixels(b->pixels, n, engine_context_ink(b->context));
 		return 0;
 	}
-	b->call = call_steps; // with rates of 0: the same work, and the parameters stay ordinary numbers
+	b->call = call_steps; // with rates of 0: the same work, and the parameters stay finite
 	b->pictures = b->n;
 	const struct engine_training training = {
 		.start = network,
@@ -131,25 +132,18 @@ static int time_calls(struct bench *b, int n, double *seconds, struct err *e)
 	return 0;
 }
 
-static int ascending(const void *a, const void *b)
-{
-	double x = *(const double *)a, y = *(const double *)b;
-	return (x > y) - (x < y);
-}
-
 static int measure(struct bench *b, double *us_per_image, struct err *e)
 {
 	double rounds[N_ROUNDS], seconds = 0;
 	int n = 1;
-	if (time_calls(b, 1, &seconds, e)) // warms
+	if (time_calls(b, 1, &seconds, e)) // warm up
 		return -1;
 	while (time_calls(b, n, &seconds, e) == 0 && seconds < 0.05 && n < 1 << 24)
 		n *= 2;
 	for (int i = 0; i < N_ROUNDS; i++)
 		if (time_calls(b, n, &rounds[i], e))
 			return -1;
-	qsort(rounds, N_ROUNDS, sizeof *rounds, ascending);
-	*us_per_image = rounds[N_ROUNDS / 2] * 1e6 / n / b->pictures;
+	*us_per_image = summary_of(rounds, N_ROUNDS).median * 1e6 / n / b->pictures;
 	return 0;
 }
 
@@ -160,8 +154,8 @@ static void print(const struct bench *b, bool train, bool json, double us)
 	double share = flop / (us * 1e-6) / peak;
 	if (json) {
 		printf("{\"work\": \"%s\", \"network\": \"%s\", \"engine\": \"%s\", \"batch\": %d, \"threads\": %d, "
-		       "\"us_per_image\": %.6g, "
-		       "\"images_per_s\": %.6g, \"mflop_per_image\": %.6g, \"peak_gflops\": %.6g, \"peak_share\": %.6g}\n",
+		       "\"us_per_image\": %.6g, \"images_per_s\": %.6g, \"mflop_per_image\": %.6g, \"peak_gflops\": %.6g, "
+		       "\"peak_share\": %.6g}\n",
 		       train ? "train" : "forward", b->net->name, b->engine->name, b->batch, b->n_threads, us, 1e6 / us, flop / 1e6,
 		       peak / 1e9, share);
 		return;
@@ -180,22 +174,20 @@ int command_bench(const struct program *program, int argc, char **argv)
 	struct engine_choice choice = { .device = "auto" };
 	struct bench b = { .batch = 64, .n_threads = 1 };
 	const struct option options[] = {
-		{ "train", NULL, "training steps instead of the forward pass", .flag = &train },
-		{ "batch", "B", "pictures in a call, or in a step (64)", .count = &b.batch, .max = MAX_BATCH },
-		{ "threads", "T", "at most so many (1)", .count = &b.n_threads, .max = OPTIONS_MAX_THREADS },
-		{ "network", "NAME", "which network (relu)", .text = &network },
+		{ "train", NULL, "measure training steps instead of the forward pass", .flag = &train },
+		{ "batch", "B", "pictures per call, or per training step (64)", .count = &b.batch, .max = MAX_BATCH },
+		{ "threads", "T", "number of threads (1)", .count = &b.n_threads, .max = OPTIONS_MAX_THREADS },
+		{ "network", "NAME", "network: sigmoid, relu or 1998 (relu)", .text = &network },
 		{ "json", NULL, "print JSON", .flag = &json },
 		OPTIONS_ENGINE(choice),
 	};
-	const struct usage usage = { "bench", "", "\nMeasures what a picture costs; takes two seconds. Wants a quiet machine.",
-				     options, sizeof options / sizeof options[0] };
-	int status;
+	static const char help[] = "Measures the time per picture, in about two seconds. Run it on an idle machine.";
+	const struct usage usage = { "bench", "", help, options, sizeof options / sizeof options[0], 0, 0 };
 	double us;
 	struct err e;
-	if (!options_parse(&usage, &argc, argv, &status))
+	int status = options_parse(&usage, &argc, argv);
+	if (status != OPTIONS_OK)
 		return status;
-	if (argc)
-		return options_wrong(&usage, "what is \"%s\"?", argv[0]);
 	b.net = lenet5_find(network, &e);
 	if (!b.net)
 		return options_wrong(&usage, "%s", e.msg);

@@ -1,4 +1,4 @@
-// `lenet export`: a network in another program's format.
+// `lenet export`: writes a network in the format of other programs.
 #include "core/file.h"
 #include "models/commands/command.h"
 #include "models/measure.h"
@@ -13,22 +13,21 @@ int command_export(const struct program *program, int argc, char **argv)
 	(void)program;
 	const char *model = NULL, *network = NULL, *onnx = NULL, *name;
 	const struct option options[] = {
-		{ "onnx", "FILE", "write an ONNX model: ink (n, 1, 28, 28) in 0..1 to logits (n, 10)", .text = &onnx },
-		{ "model", "FILE", "a weights file (the built-in model)", .text = &model },
-		{ "network", "NAME", "the network, where the file does not say", .text = &network },
+		{ "onnx", "FILE", "ONNX file to write: input (n, 1, 28, 28), 0 to 1; output logits (n, 10)",
+		  .text = &onnx },
+		{ "model", "FILE", "weights file to read (the built-in model)", .text = &model },
+		{ "network", "NAME", "network of a weights file that does not name it: sigmoid, relu or 1998", .text = &network },
 	};
-	const struct usage usage = { "export", "", "\nWrites a network for other runtimes: sigmoid or relu.", options, 3 };
+	const struct usage usage = { "export", "", "Writes a network, sigmoid or relu, for other runtimes.", options, 3, 0, 0 };
 	struct weights w = { 0 };
 	uint8_t *bytes = NULL;
 	size_t n;
-	int status;
 	struct err e;
-	if (!options_parse(&usage, &argc, argv, &status))
+	int status = options_parse(&usage, &argc, argv);
+	if (status != OPTIONS_OK)
 		return status;
-	if (argc)
-		return options_wrong(&usage, "what is \"%s\"? A model is named by --model", argv[0]);
 	if (!onnx)
-		return options_wrong(&usage, "in which format? --onnx FILE");
+		return options_wrong(&usage, "give the file to write: --onnx FILE");
 	status = measure_model(model, network, &w, &name, &e);
 	if (!status && onnx_encode(&w, &bytes, &n, &e))
 		status = err_prefix(&e, "%s", name);

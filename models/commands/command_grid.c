@@ -1,9 +1,8 @@
-// `lenet grid`: test pictures as one image, as a sheet of contact prints: beside each its label and, below that, the
-// network's answer. A wrong one stands on white, with dark ink, where the others stand on black: no colour is needed to see it.
+// `lenet grid`: test pictures as one image. Beside each picture stands its label and, below that, the network's answer. Cells with a
+// wrong answer are inverted, dark ink on white, so they show without colour.
 #include "core/file.h"
 #include "core/image.h"
-#include "models/commands/command.h"
-#include "models/measure.h"
+#include "models/commands/evaluation.h"
 #include "models/commands/options.h"
 
 #include <stdbool.h>
@@ -31,7 +30,7 @@ static const uint8_t glyphs[LENET5_DIGITS][GLYPH_HEIGHT] = {
 	{ 0x0e, 0x11, 0x11, 0x0e, 0x11, 0x11, 0x0e }, { 0x0e, 0x11, 0x11, 0x0f, 0x01, 0x02, 0x0c },
 };
 
-// A cell of the sheet; `wrong` turns black and white round in it.
+// A cell of the sheet; `wrong` inverts it.
 struct cell {
 	struct image *sheet;
 	int x, y; // of its corner
@@ -75,7 +74,7 @@ static int draw(const struct idx *data, const struct lenet5_prediction *predicti
 	if (!sheet.pixels)
 		return err_set(e, "out of memory");
 	for (size_t i = 0; i < size; i++)
-		sheet.pixels[i] = 96; // what shows between the cells
+		sheet.pixels[i] = 96; // the lines between the cells
 	for (int i = 0; i < n; i++) {
 		const struct cell cell = { &sheet, i % COLUMNS * (CELL_WIDTH + ZOOM), i / COLUMNS * (CELL_HEIGHT + ZOOM),
 					   predictions[i].digit != data->labels[i] };
@@ -90,74 +89,42 @@ static int draw(const struct idx *data, const struct lenet5_prediction *predicti
 	return status;
 }
 
-struct arguments {
-	const char *model, *network, *data, *out;
-	struct engine_choice engine;
-	int from, count;
-};
-
-static void print_result(const struct arguments *a, const char *name, const struct idx *shown, const struct measure *m,
-			 const struct lenet5_prediction *predictions)
+static int run(const struct program *program, const struct evaluation_choice *choice, const char *out, struct err *e)
 {
-	printf("%s: %u of %u right\n", name, m->n_right, m->n);
-	for (uint32_t i = 0; i < shown->n; i++)
-		if (predictions[i].digit != shown->labels[i])
-			printf("picture %u: a %d, read as %d (%.2f %%)\n", (uint32_t)a->from + i, shown->labels[i],
-			       predictions[i].digit, 100 * (double)predictions[i].confidence);
-	printf("wrote %s: beside each picture its label, and below that the answer; wrong ones on white\n", a->out);
-}
-
-static int run(const struct program *program, const struct arguments *a, struct err *e)
-{
-	int status = -1;
-	struct weights w = { 0 };
-	struct idx test = { 0 };
-	struct engine *engine = NULL;
-	struct lenet5_prediction predictions[MAX_PICTURES];
-	struct measure measure;
-	const char *name, *dir;
-	if (measure_model(a->model, a->network, &w, &name, e) || measure_data(a->data, IDX_TEST, &test, &dir, e) ||
-	    options_open_engine(program, &a->engine, &engine, e))
-		goto out;
-	uint32_t first = (uint32_t)a->from;
-	if (first + (uint32_t)a->count > test.n) {
-		err_set(e, "%d pictures from number %u on: %s has %u in all", a->count, first, dir, test.n);
-		goto out;
+	struct evaluation v = { 0 };
+	if (evaluation_run(program, choice, &v, e) || draw(&v.test, v.predictions, out, e)) {
+		evaluation_fini(&v);
+		return -1;
 	}
-	const struct idx shown = { (uint32_t)a->count, test.pixels + (size_t)first * LENET5_PIXELS, test.labels + first };
-	const struct engine_network network = { w.net, w.mean, w.std, w.params };
-	if (measure_network(engine, &network, &shown, 1, predictions, &measure, e) || draw(&shown, predictions, a->out, e))
-		goto out;
-	print_result(a, name, &shown, &measure, predictions);
-	status = 0;
-out:
-	engine_close(engine);
-	idx_free(&test);
-	weights_free(&w);
-	return status;
+	printf("%s: %u of %u right\n", v.model, v.measure.n_right, v.measure.n);
+	for (uint32_t i = 0; i < v.test.n; i++)
+		if (v.predictions[i].digit != v.test.labels[i])
+			printf("picture %u: a %d, read as %d (%.2f %%)\n", (uint32_t)choice->from + i, v.test.labels[i],
+			       v.predictions[i].digit, 100 * (double)v.predictions[i].confidence);
+	printf("wrote %s: each picture with its label beside it and the answer below the label; wrong ones on white\n", out);
+	evaluation_fini(&v);
+	return 0;
 }
 
 int command_grid(const struct program *program, int argc, char **argv)
 {
-	struct arguments a = { .engine = { .device = "auto", .max_batch = MEASURE_BATCH }, .out = "grid.png", .count = 128 };
+	struct evaluation_choice a = { .engine = { .device = "auto", .max_batch = MEASURE_BATCH }, .threads = 1, .count = 128 };
+	const char *out = "grid.png";
 	const struct option options[] = {
-		{ "model", "FILE", "a weights file (the built-in model)", .text = &a.model },
-		{ "network", "NAME", "the network, where the file does not say", .text = &a.network },
-		{ "data", "DIR", "where MNIST's files are (data, else tests/data)", .text = &a.data },
-		{ "from", "N", "the number of the first picture, as `lenet eval` counts (0)", .count = &a.from, .max = 1000000,
+		{ "model", "FILE", "weights file to read (the built-in model)", .text = &a.model },
+		{ "network", "NAME", "network of a weights file that does not name it: sigmoid, relu or 1998", .text = &a.network },
+		{ "data", "DIR", "folder of MNIST's files (data, else tests/data)", .text = &a.data },
+		{ "from", "N", "number of the first picture, as in `lenet eval` (0)", .count = &a.from, .max = 1000000,
 		  .zero = true },
-		{ "count", "N", "so many pictures (128)", .count = &a.count, .max = MAX_PICTURES },
-		{ "o", "FILE.png", "the image (grid.png)", .text = &a.out },
+		{ "count", "N", "number of pictures (128)", .count = &a.count, .max = MAX_PICTURES },
+		{ "o", "FILE.png", "image to write (grid.png)", .text = &out },
 		OPTIONS_ENGINE(a.engine),
 	};
-	const struct usage usage = { "grid", "",
-				     "\nDraws the first pictures of the test set, their labels and what a network reads.", options,
-				     sizeof options / sizeof options[0] };
-	int status;
+	static const char help[] = "Draws pictures of the test set with their labels and a network's answers.";
+	const struct usage usage = { "grid", "", help, options, sizeof options / sizeof options[0], 0, 0 };
 	struct err e;
-	if (!options_parse(&usage, &argc, argv, &status))
+	int status = options_parse(&usage, &argc, argv);
+	if (status != OPTIONS_OK)
 		return status;
-	if (argc)
-		return options_wrong(&usage, "what is \"%s\"? The weights file goes behind --model", argv[0]);
-	return run(program, &a, &e) ? options_fail(&usage, &e) : 0;
+	return run(program, &a, out, &e) ? options_fail(&usage, &e) : 0;
 }

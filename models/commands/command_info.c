@@ -1,4 +1,4 @@
-// `lenet info`: a weights file as a table: layers, parameters, connections as the paper counts them, and its metadata.
+// `lenet info`: prints the layers of a weights file, with parameters and connections as the paper counts them, and its metadata.
 #include "models/commands/command.h"
 #include "models/measure.h"
 #include "models/commands/options.h"
@@ -29,7 +29,7 @@ static void print_layers(const struct lenet5 *net)
 	printf("%-8s %8s  %-10s  %10zu  %11zu\n\n", "in all", "", "", net->n_trainable, net->n_connections);
 }
 
-// A foreign file's metadata may hold what a terminal would obey. Returns how many characters were printed.
+// Prints control characters as '?': a terminal would obey them. Returns the number of characters printed.
 static int print_clean(const char *text)
 {
 	int n = 0;
@@ -43,16 +43,16 @@ int command_info(const struct program *program, int argc, char **argv)
 	(void)program;
 	const char *network = NULL, *name;
 	const struct option options[] = {
-		{ "network", "NAME", "the network, where the file does not say", .text = &network },
+		{ "network", "NAME", "network of a weights file that does not name it: sigmoid, relu or 1998", .text = &network },
 	};
-	const struct usage usage = { "info", "[FILE]", "\nShows what is in a weights file, or in the built-in model.", options, 1 };
-	int status;
+	const struct usage usage = {
+		"info", "[FILE]", "Shows what a weights file holds, or the built-in model.", options, 1, 0, 1
+	};
 	struct err e;
 	struct weights w = { 0 };
-	if (!options_parse(&usage, &argc, argv, &status))
+	int status = options_parse(&usage, &argc, argv);
+	if (status != OPTIONS_OK)
 		return status;
-	if (argc > 1)
-		return options_wrong(&usage, "one file at a time");
 	if (measure_model(argc ? argv[0] : NULL, network, &w, &name, &e))
 		return options_fail(&usage, &e);
 

@@ -1,5 +1,5 @@
-// `lenet predict`: PNG files to digits, one line each, on as small an engine context as there is. A picture that cannot be
-// used is a line too and does not stop the others.
+// `lenet predict`: reads the digits in PNG files and prints one line each. A picture that cannot be used gets a line with the reason;
+// the others are still read.
 #include "core/digit.h"
 #include "core/file.h"
 #include "core/image.h"
@@ -8,6 +8,7 @@
 #include "models/measure.h"
 #include "models/commands/options.h"
 
+#include <limits.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -38,6 +39,7 @@ static int read_digit(const char *path, uint8_t pixels[LENET5_PIXELS], struct er
 	return result == DIGIT_OK ? 0 : err_prefix(e, "%s", name);
 }
 
+// The most likely of the other digits.
 static int second(const struct lenet5_prediction *p)
 {
 	int best = p->digit == 0;
@@ -56,12 +58,13 @@ static void print_text(const char *path, const struct lenet5_prediction *p)
 	putchar('\n');
 }
 
+// p NULL: the picture could not be used, for the reason in `wrong`.
 static int print_json(const char *path, const struct lenet5_prediction *p, const struct err *wrong, struct err *e)
 {
 	struct text t = { 0 };
 	text_printf(&t, "{\"file\": ");
 	text_quote(&t, path);
-	if (wrong) {
+	if (!p) {
 		text_printf(&t, ", \"digit\": null, \"error\": ");
 		text_quote(&t, wrong->msg);
 	} else {
@@ -74,29 +77,27 @@ static int print_json(const char *path, const struct lenet5_prediction *p, const
 	return text_print(&t, stdout, e);
 }
 
-// *n_bad: how many pictures could not be used.
+// *n_bad: the number of pictures that could not be used.
 static int predict_all(struct engine_context *context, const struct engine_model *model, const struct usage *usage, bool json,
 		       char **paths, int n, int *n_bad, struct err *e)
 {
 	for (int i = 0; i < n; i++) {
 		uint8_t pixels[LENET5_PIXELS];
 		float scores[LENET5_DIGITS];
+		struct lenet5_prediction p;
 		struct err wrong;
-		if (read_digit(paths[i], pixels, &wrong)) {
-			++*n_bad;
-			if (!json)
-				options_fail(usage, &wrong);
-			else if (print_json(paths[i], NULL, &wrong, e))
-				return -1;
-			continue;
-		}
-		if (engine_forward_pixels(context, model, pixels, 1, scores, e))
+		bool bad = read_digit(paths[i], pixels, &wrong);
+		if (!bad && engine_forward_pixels(context, model, pixels, 1, scores, e))
 			return -1;
-		struct lenet5_prediction p = lenet5_predict(model->net, scores);
-		if (!json)
+		if (!bad)
+			p = lenet5_predict(model->net, scores);
+		*n_bad += bad;
+		if (json && print_json(paths[i], bad ? NULL : &p, &wrong, e))
+			return -1;
+		if (!json && bad)
+			options_fail(usage, &wrong);
+		else if (!json)
 			print_text(paths[i], &p);
-		else if (print_json(paths[i], &p, NULL, e))
-			return -1;
 	}
 	return 0;
 }
@@ -128,19 +129,18 @@ int command_predict(const struct program *program, int argc, char **argv)
 {
 	struct arguments a = { .engine.device = "auto" };
 	const struct option options[] = {
-		{ "model", "FILE", "a weights file (the built-in model)", .text = &a.model },
-		{ "network", "NAME", "the network, where the file does not say", .text = &a.network },
-		{ "json", NULL, "print a JSON object a line", .flag = &a.json },
+		{ "model", "FILE", "weights file to read (the built-in model)", .text = &a.model },
+		{ "network", "NAME", "network of a weights file that does not name it: sigmoid, relu or 1998", .text = &a.network },
+		{ "json", NULL, "print one JSON object per line", .flag = &a.json },
 		OPTIONS_ENGINE(a.engine),
 	};
-	const struct usage usage = { "predict", "FILE.png...", "\nSays which digit each picture shows; \"-\" is standard input.",
-				     options, sizeof options / sizeof options[0] };
-	int status, n_bad = 0;
+	static const char help[] = "Prints which digit each picture shows, and how likely; \"-\" is standard input.";
+	const struct usage usage = { "predict", "FILE.png...", help, options, sizeof options / sizeof options[0], 1, INT_MAX };
+	int n_bad = 0;
 	struct err e;
-	if (!options_parse(&usage, &argc, argv, &status))
+	int status = options_parse(&usage, &argc, argv);
+	if (status != OPTIONS_OK)
 		return status;
-	if (!argc)
-		return options_wrong(&usage, "which picture?");
 	if (run(program, &usage, &a, argv, argc, &n_bad, &e))
 		return options_fail(&usage, &e);
 	return n_bad ? 1 : 0;

@@ -1,6 +1,6 @@
-// `lenet sweep`: every run of a sweep as a `lenet train` of its own. A run's folder says where it stands: its weights are there
-// when it is finished, its checkpoint when it was stopped. So going on after Ctrl-C, a power cut or more seeds in the file is
-// the same command again, and a cluster's scheduler can take over: --run starts one run, wherever it is called.
+// `lenet sweep`: starts a `lenet train` for each run of a sweep. A run's folder holds its whole state: weights when it is finished, a
+// checkpoint when it was stopped. So the same command continues after Ctrl-C, a power cut or a new seed in the file, and a cluster's
+// scheduler can start single runs with --run.
 #include "core/file.h"
 #include "core/weights.h"
 #include "models/children.h"
@@ -8,6 +8,7 @@
 #include "models/measure.h"
 #include "models/commands/options.h"
 #include "models/progress.h"
+#include "models/record.h"
 #include "models/stop.h"
 #include "models/sweep_table.h"
 
@@ -20,11 +21,11 @@
 #include <unistd.h>
 
 static const char help[] =
-	"\nTrains every point of the sweep with every seed, as many at once as --jobs says, each on one thread in the folder\n"
-	"DIR/POINT/seed=N. What is finished is kept, what was stopped goes on. Then: a table over the seeds, and DIR/accuracy.csv\n"
-	"with every epoch. A sweep is {\"seeds\": [1, 2], \"grids\": [{\"recipe\": \"lab.json\", \"lr\": [0.01, 0.1]}]}: each grid "
-	"is\n"
-	"every combination of its values; models/sweeps/ has examples, and a script for Slurm.";
+	"Trains every point of the sweep with every seed, --jobs runs at once, each on one thread in DIR/POINT/seed=N. Keeps\n"
+	"finished runs and continues stopped ones. Then prints a table over the seeds and writes DIR/accuracy.csv, with every\n"
+	"epoch. A sweep file is {\"seeds\": [1, 2], \"grids\": [{\"recipe\": \"lab.json\", \"lr\": [0.01, 0.1]}]}; the points of "
+	"a\n"
+	"grid are all combinations of its values. Examples, and a script for Slurm, are in models/sweeps/.";
 
 struct arguments {
 	const char *file, *dir, *data;
@@ -39,12 +40,12 @@ struct work {
 	struct sweep sweep;
 	struct children children;
 	struct progress progress;
-	FILE *lines; // what is said while it runs: standard output, unless that is for JSON
-	bool has_data; // it was looked for
+	FILE *lines; // for a line a run: standard output, or standard error with --json
+	bool has_data; // MNIST was found
 	int n_done, n_failed;
 };
 
-// The arguments of one run's `lenet train`, and the names that they point to.
+// The arguments of one `lenet train`, and the paths that they point to.
 struct training {
 	char recipe[SWEEP_PATH], out[SWEEP_PATH], checkpoint[SWEEP_PATH], log[SWEEP_PATH];
 	const char *argv[20];
@@ -63,28 +64,20 @@ static int make_folders(const char *path, struct err *e)
 	return 0;
 }
 
-// 1: the run's weights are there and were made by its recipe. 0: they are not there.
+// 1: the run's weights file exists and was made by its recipe. 0: it does not exist.
 static int is_finished(const struct work *w, int run, struct err *e)
 {
 	char path[SWEEP_PATH];
-	struct weights weights = { 0 };
 	struct recipe want = sweep_recipe(&w->sweep, run), made;
 	if (sweep_path(&w->sweep, w->arguments->dir, run, "lenet.bin", path, e))
 		return -1;
 	if (access(path, F_OK))
 		return 0;
-	if (weights_read(path, NULL, &weights, e))
+	if (record_recipe(path, &made, e))
 		return -1;
-	const char *recipe = weights_get(&weights, "recipe");
-	int status = 1;
-	if (!recipe)
-		status = err_set(e, "%s: not made by a sweep: it holds no recipe", path);
-	else if (recipe_parse(recipe, path, NULL, &made, e))
-		status = -1;
-	else if (!recipe_equal(&want, &made, e))
-		status = err_prefix(e, "%s was made by another recipe (remove it, or choose another folder with -o)", path);
-	weights_free(&weights);
-	return status;
+	if (recipe_equal(&want, &made, e))
+		return 1;
+	return err_prefix(e, "%s was made by another recipe; remove it, or choose another folder with -o", path);
 }
 
 static int prepare(const struct work *w, int run, struct training *t, struct err *e)
@@ -99,28 +92,21 @@ static int prepare(const struct work *w, int run, struct training *t, struct err
 	    sweep_path(&w->sweep, a->dir, run, "train.log", t->log, e) || make_folders(t->recipe, e) ||
 	    file_write(t->recipe, text, strlen(text), e))
 		return -1;
+	const char *threads = a->run ? NULL : "1"; // with --run: all processors
+	const char *const names[] = { "-o", "--device", "--kernels", "--isa", "--data", "--threads" };
+	const char *const values[] = { t->out, a->engine.device, a->engine.kernels, a->engine.isa, a->data, threads };
 	int n = 0;
-	const char *const common[] = { w->program->path, "train", t->recipe, "-o", t->out, "--device", a->engine.device };
-	for (size_t i = 0; i < sizeof common / sizeof common[0]; i++)
-		t->argv[n++] = common[i];
-	if (a->engine.kernels) {
-		t->argv[n++] = "--kernels";
-		t->argv[n++] = a->engine.kernels;
+	t->argv[n++] = w->program->path;
+	t->argv[n++] = "train";
+	t->argv[n++] = t->recipe;
+	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+		if (values[i]) {
+			t->argv[n++] = names[i];
+			t->argv[n++] = values[i];
+		}
 	}
 	if (a->engine.tf32)
 		t->argv[n++] = "--tf32";
-	if (a->engine.isa) {
-		t->argv[n++] = "--isa";
-		t->argv[n++] = a->engine.isa;
-	}
-	if (a->data) {
-		t->argv[n++] = "--data";
-		t->argv[n++] = a->data;
-	}
-	if (!a->run) { // a run alone may use what it was given
-		t->argv[n++] = "--threads";
-		t->argv[n++] = "1";
-	}
 	if (access(t->checkpoint, F_OK) == 0)
 		t->argv[n++] = "--resume";
 	t->argv[n] = NULL;
@@ -177,7 +163,7 @@ static void show_progress(struct work *w)
 	progress_show(&w->progress, "sweep", (double)ended / n, tail);
 }
 
-// Without pictures every run would fail, one by one.
+// Checks once that there are pictures, rather than letting every run fail.
 static int look_for_data(struct work *w, struct err *e)
 {
 	struct idx data;
@@ -191,7 +177,7 @@ static int look_for_data(struct work *w, struct err *e)
 	return 0;
 }
 
-// -1 only where going on makes no sense; a run that cannot be started is told and counted.
+// Returns -1 only if no run can work; a single run that cannot be started is reported and counted as failed.
 static int start(struct work *w, int run, struct err *e)
 {
 	static struct training t;
@@ -207,7 +193,7 @@ static int start(struct work *w, int run, struct err *e)
 	return 0;
 }
 
-// Starts what has to be started and waits for all of it; after a signal, only waits.
+// Starts the unfinished runs and waits for them. After a signal it starts no more, passes the signal on and waits.
 static int run_all(struct work *w, struct err *e)
 {
 	int next = 0, n = sweep_n_runs(&w->sweep), ended, how, status = 0;
@@ -230,7 +216,7 @@ static int run_all(struct work *w, struct err *e)
 	return status;
 }
 
-// Becomes the training: its signals, exit status and output are the scheduler's.
+// Replaces this process by the training, so that a scheduler sees its signals, exit status and output.
 static int run_one(const struct work *w, int run, struct err *e)
 {
 	static struct training t;
@@ -291,7 +277,7 @@ static int run(struct work *w, struct err *e)
 	return stop_signal() ? 0 : print_table(w, e);
 }
 
-// runs/NAME, of the sweep's file without its ending.
+// runs/NAME for a sweep file NAME.json.
 static void default_folder(const char *file, char *dir, size_t size)
 {
 	const char *slash = strrchr(file, '/'), *name = slash ? slash + 1 : file, *dot = strrchr(name, '.');
@@ -302,23 +288,21 @@ int command_sweep(const struct program *program, int argc, char **argv)
 {
 	struct arguments a = { .engine.device = "auto", .jobs = options_default_threads() };
 	const struct option options[] = {
-		{ "o", "DIR", "where the runs' folders are made (runs/NAME of NAME.json)", .text = &a.dir },
-		{ "jobs", "N", "at most so many at once (one a processor)", .count = &a.jobs, .max = CHILDREN_MAX },
-		{ "list", NULL, "only list the runs, a line each: number, state, folder", .flag = &a.list },
-		{ "run", "N", "only the run of that number, on all threads it is given; no table", .count = &a.run,
+		{ "o", "DIR", "folder of the runs (runs/NAME, for NAME.json)", .text = &a.dir },
+		{ "jobs", "N", "number of runs at once (one per processor)", .count = &a.jobs, .max = CHILDREN_MAX },
+		{ "list", NULL, "train nothing; list the runs: number, state, folder", .flag = &a.list },
+		{ "run", "N", "train only run N of --list, on all processors; print no table", .count = &a.run,
 		  .max = SWEEP_MAX_RUNS },
-		{ "data", "DIR", "where MNIST's files are (data)", .text = &a.data },
+		{ "data", "DIR", "folder of MNIST's files (data)", .text = &a.data },
 		{ "json", NULL, "print the table as JSON, with every epoch", .flag = &a.json },
 		OPTIONS_ENGINE(a.engine),
 	};
-	const struct usage usage = { "sweep", "SWEEP.json", help, options, sizeof options / sizeof options[0] };
-	int status;
+	const struct usage usage = { "sweep", "SWEEP.json", help, options, sizeof options / sizeof options[0], 1, 1 };
 	struct err e;
 	char dir[SWEEP_PATH];
-	if (!options_parse(&usage, &argc, argv, &status))
+	int status = options_parse(&usage, &argc, argv);
+	if (status != OPTIONS_OK)
 		return status;
-	if (argc != 1)
-		return options_wrong(&usage, argc ? "one sweep at a time" : "which sweep? models/sweeps/lab.json is one");
 	a.file = argv[0];
 	if (!a.dir) {
 		default_folder(a.file, dir, sizeof dir);
@@ -331,6 +315,6 @@ int command_sweep(const struct program *program, int argc, char **argv)
 	sweep_free(&w.sweep);
 	if (!stop_signal())
 		return status;
-	fprintf(stderr, "stopped, and saved: the same command goes on\n");
+	fprintf(stderr, "stopped; checkpoints are saved. The same command continues the sweep.\n");
 	return 128 + stop_signal();
 }

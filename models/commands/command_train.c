@@ -1,5 +1,5 @@
-// `lenet train`: the command line, the data and the engine around models/train.c, and what is said at the end. Every field
-// of a recipe is an option too; they are taken as text and read by the recipe's own table.
+// `lenet train`: reads recipe and data, opens the engine and calls models/train.c. Every field of a recipe is also an option; its
+// value is passed as text to recipe_read, which parses it.
 #include "models/commands/command.h"
 #include "models/measure.h"
 #include "models/commands/options.h"
@@ -11,8 +11,9 @@
 #include <string.h>
 
 static const char help[] =
-	"\nTrains as the recipe says and writes a weights file. Beside OUT.bin lie OUT.steps.csv, OUT.epochs.csv and, until it\n"
-	"is finished, OUT.checkpoint: Ctrl-C saves it, --resume goes on from it to the same bytes as without a break.";
+	"Trains a network from a recipe, such as models/lab.json, and writes OUT.bin, a weights file, with OUT.steps.csv and\n"
+	"OUT.epochs.csv beside it. Ctrl-C saves OUT.checkpoint and stops; --resume continues, and OUT.bin is the same, byte\n"
+	"for byte, as without a break. An option named after a field of the recipe replaces that field.";
 
 struct arguments {
 	const char *recipe, *out, *data;
@@ -22,7 +23,7 @@ struct arguments {
 	const char *fields[RECIPE_N_FIELDS];
 };
 
-// A word as a shell takes it back.
+// Prints a word so that a shell reads it back as one word.
 static void print_quoted(const char *word)
 {
 	static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-+=./:,@%";
@@ -38,7 +39,7 @@ static void print_quoted(const char *word)
 
 static void print_resume(const struct program *program, int argc, char **argv, bool resumed)
 {
-	fprintf(stderr, "stopped, and saved. This goes on:\n  ");
+	fprintf(stderr, "stopped; the checkpoint is saved. To continue:\n  ");
 	print_quoted(program->path);
 	for (int i = 0; i < argc; i++) {
 		putc(' ', stderr);
@@ -112,10 +113,10 @@ int command_train(const struct program *program, int argc, char **argv)
 			       .engine = { .device = "auto", .training = true },
 			       .threads = options_default_threads() };
 	const struct option own[] = {
-		{ "o", "OUT.bin", "the weights file (lenet.bin)", .text = &a.out },
-		{ "resume", NULL, "go on from OUT.checkpoint", .flag = &a.resume },
-		{ "data", "DIR", "where MNIST's files are (data)", .text = &a.data },
-		{ "threads", "N", "at most so many (one a processor)", .count = &a.threads, .max = OPTIONS_MAX_THREADS },
+		{ "o", "OUT.bin", "weights file to write (lenet.bin)", .text = &a.out },
+		{ "resume", NULL, "continue the run that OUT.checkpoint holds", .flag = &a.resume },
+		{ "data", "DIR", "folder of MNIST's files (data)", .text = &a.data },
+		{ "threads", "N", "number of threads (one per processor)", .count = &a.threads, .max = OPTIONS_MAX_THREADS },
 		OPTIONS_ENGINE(a.engine),
 	};
 	enum { N_OWN = sizeof own / sizeof own[0] };
@@ -125,15 +126,14 @@ int command_train(const struct program *program, int argc, char **argv)
 		struct recipe_field field = recipe_field_at(i);
 		options[N_OWN + i] = (struct option){ field.name, "VALUE", field.help, .text = &a.fields[i] };
 	}
-	const struct usage usage = { "train", "RECIPE.json", help, options, N_OWN + RECIPE_N_FIELDS };
+	const struct usage usage = { "train", "RECIPE.json", help, options, N_OWN + RECIPE_N_FIELDS, 1, 1 };
 
 	char *given[argc]; // options_parse takes argv apart
 	memcpy(given, argv, (size_t)argc * sizeof *argv);
-	int n_given = argc, status;
-	if (!options_parse(&usage, &argc, argv, &status))
+	int n_given = argc;
+	int status = options_parse(&usage, &argc, argv);
+	if (status != OPTIONS_OK)
 		return status;
-	if (argc != 1)
-		return options_wrong(&usage, argc ? "one recipe at a time" : "which recipe? models/lab.json is one");
 	a.recipe = argv[0];
 
 	struct err e;

@@ -1,4 +1,4 @@
-// lenet: trains, measures and shows networks. A table of commands; everything else is theirs (models/command.h).
+// The program `lenet`: finds the command in a table and runs it (models/commands/command.h).
 #include "core/version.h"
 #include "kernels/engines.h"
 #include "models/commands/command.h"
@@ -11,16 +11,16 @@ static const struct {
 	const char *name, *summary;
 	int (*run)(const struct program *, int argc, char **argv);
 } commands[] = {
-	{ "train", "train a network as a recipe says", command_train },
-	{ "sweep", "train many networks, and compare them", command_sweep },
+	{ "train", "train a network from a recipe", command_train },
+	{ "sweep", "train many networks and compare them", command_sweep },
 	{ "plot", "draw loss, accuracy, mistakes or filters", command_plot },
-	{ "grid", "test pictures, labels and answers as one image", command_grid },
-	{ "fetch", "get MNIST", command_fetch },
-	{ "eval", "how well a network reads the test set", command_eval },
-	{ "predict", "which digit a PNG shows", command_predict },
-	{ "info", "what is in a weights file", command_info },
+	{ "grid", "draw test pictures with labels and answers", command_grid },
+	{ "fetch", "download MNIST", command_fetch },
+	{ "eval", "measure a network on the test set", command_eval },
+	{ "predict", "read the digit in a PNG", command_predict },
+	{ "info", "show what a weights file holds", command_info },
 	{ "export", "write a network as an ONNX model", command_export },
-	{ "bench", "how fast this machine computes a network", command_bench },
+	{ "bench", "measure how fast this machine computes a network", command_bench },
 };
 enum { N_COMMANDS = sizeof commands / sizeof commands[0] };
 
@@ -29,7 +29,7 @@ static void print_usage(FILE *to)
 	fprintf(to, "usage: lenet COMMAND [ARGUMENT]...\n\n");
 	for (int i = 0; i < N_COMMANDS; i++)
 		fprintf(to, "  %-9s %s\n", commands[i].name, commands[i].summary);
-	fprintf(to, "\n`lenet help COMMAND` says more.\n");
+	fprintf(to, "\n`lenet help COMMAND` lists its arguments and options.\n");
 }
 
 static int run(const struct program *program, int argc, char **argv)
@@ -66,7 +66,7 @@ int main(int argc, char **argv)
 {
 	const struct program program = { engine_open, argc > 0 ? argv[0] : "lenet" };
 	int status = dispatch(&program, argc, argv);
-	// What was printed may still wait in the buffer, and the disk may be full.
+	// A full disk may show only when the buffer is written.
 	if (fflush(stdout) || ferror(stdout)) {
 		perror("lenet: standard output");
 		status = status ? status : 1;

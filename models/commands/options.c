@@ -1,5 +1,5 @@
-// One pass over argv that fills what the table points to. Nothing is printed but by the functions that say so, and nothing
-// exits: a command returns its status to main. The table is also the help, so that the two cannot differ.
+// One pass over argv fills the variables that the table points to. The same table is the help, so the two cannot differ. Nothing here
+// exits: a command returns its status to main.
 #include "models/commands/options.h"
 
 #include <errno.h>
@@ -14,19 +14,17 @@ static const char *dashes(const struct option *o)
 	return o->name[1] ? "--" : "-";
 }
 
-static void print_help(const struct usage *usage)
+static int print_help(const struct usage *usage)
 {
-	printf("usage: lenet %s %s%s\n", usage->command, usage->arguments, usage->n_options ? " [OPTION]..." : "");
-	if (usage->help)
-		printf("%s\n", usage->help);
-	if (usage->n_options)
-		printf("\noptions:\n");
+	const char *space = usage->arguments[0] ? " " : "";
+	printf("usage: lenet %s%s%s [OPTION]...\n\n%s\n\noptions:\n", usage->command, space, usage->arguments, usage->help);
 	for (int i = 0; i < usage->n_options; i++) {
 		const struct option *o = &usage->options[i];
 		char left[64];
 		snprintf(left, sizeof left, "%s%s %s", dashes(o), o->name, o->value ? o->value : "");
 		printf("  %-26s %s\n", left, o->help);
 	}
+	return 0;
 }
 
 static bool same_name(const char *a, const char *b, size_t n)
@@ -50,7 +48,7 @@ static int min(int a, int b)
 	return a < b ? a : b;
 }
 
-// Levenshtein's distance, of the first 31 characters.
+// The Levenshtein distance of the first 31 characters.
 static int distance(const char *a, const char *b)
 {
 	int row[32];
@@ -99,7 +97,7 @@ static bool read_count(const struct option *o, const char *value)
 	return true;
 }
 
-bool options_parse(const struct usage *usage, int *argc, char **argv, int *status)
+int options_parse(const struct usage *usage, int *argc, char **argv)
 {
 	int kept = 0;
 	bool options = true;
@@ -113,48 +111,41 @@ bool options_parse(const struct usage *usage, int *argc, char **argv, int *statu
 			options = false;
 			continue;
 		}
-		if (strcmp(argument, "--help") == 0 || strcmp(argument, "-h") == 0) {
-			print_help(usage);
-			*status = 0;
-			return false;
-		}
+		if (strcmp(argument, "--help") == 0 || strcmp(argument, "-h") == 0)
+			return print_help(usage);
 		const char *name = argument + (argument[1] == '-' ? 2 : 1);
 		size_t n = strcspn(name, "=");
 		const struct option *o = find(usage, name, n);
-		if (!o || (argument[1] == '-') != (o->name[1] != '\0')) {
-			*status = unknown(usage, argument);
-			return false;
-		}
+		if (!o || (argument[1] == '-') != (o->name[1] != '\0'))
+			return unknown(usage, argument);
 		const char *value = name[n] ? name + n + 1 : NULL;
-		if ((o->flag || o->preset) && value) {
-			*status = options_wrong(usage, "--%s takes no value", o->name);
-			return false;
-		}
+		if ((o->flag || o->preset) && value)
+			return options_wrong(usage, "--%s takes no value", o->name);
 		if (o->flag) {
 			*o->flag = true;
 			continue;
 		}
 		if (o->preset) {
-			fprintf(stderr, "lenet %s: warning: --%s is %s\n", usage->command, o->name, o->help);
+			fprintf(stderr, "lenet %s: warning: --%s is the %s\n", usage->command, o->name, o->help);
 			*o->text = o->preset;
 			continue;
 		}
 		if (!value && i + 1 < *argc)
 			value = argv[++i];
-		if (!value) {
-			*status = options_wrong(usage, "%s%s needs a value: %s (%s)", dashes(o), o->name, o->value, o->help);
-			return false;
-		}
-		if (o->text) {
+		if (!value)
+			return options_wrong(usage, "%s%s needs a value: %s (%s)", dashes(o), o->name, o->value, o->help);
+		if (o->text)
 			*o->text = value;
-		} else if (!read_count(o, value)) {
-			*status = options_wrong(usage, "--%s %s: want a whole number from %d to %d", o->name, value, !o->zero,
-						o->max);
-			return false;
-		}
+		else if (!read_count(o, value))
+			return options_wrong(usage, "--%s %s: want a whole number from %d to %d", o->name, value, !o->zero, o->max);
 	}
 	*argc = kept;
-	return true;
+	if (kept < usage->min_arguments)
+		return options_wrong(usage, "an argument is missing; usage: lenet %s %s", usage->command, usage->arguments);
+	if (kept > usage->max_arguments)
+		return options_wrong(usage, "unexpected argument \"%s\"%s", argv[usage->max_arguments],
+				     find(usage, "model", 5) ? "; name a weights file with --model" : "");
+	return OPTIONS_OK;
 }
 
 int options_fail(const struct usage *usage, const struct err *e)
@@ -170,7 +161,7 @@ int options_wrong(const struct usage *usage, const char *format, ...)
 	va_start(args, format);
 	vfprintf(stderr, format, args);
 	va_end(args);
-	fprintf(stderr, "\n`lenet help %s` says more\n", usage->command);
+	fprintf(stderr, "\n`lenet help %s` lists arguments and options\n", usage->command);
 	return 2;
 }
 

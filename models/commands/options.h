@@ -1,4 +1,4 @@
-// options: what every command does with its command line, and how it speaks of its failures.
+// options: parses the command line of one command, prints its help and its errors.
 #pragma once
 
 #include "core/engine.h"
@@ -7,50 +7,52 @@
 
 #include <stdbool.h>
 
-// One option. Where `flag` or `preset` is set it takes no value; exactly one of flag, text and count is set.
+// One option. Set exactly one of flag, text and count; with `flag` or `preset` the option takes no value.
 struct option {
 	const char *name; // "data" is written --data; a single letter, -o
-	const char *value; // what help calls its value: "DIR"
-	const char *help;
+	const char *value; // the name of its value in the help: "DIR"
+	const char *help; // effect, unit, and the default in brackets
 	bool *flag;
-	const char **text; // points into argv afterwards
-	const char *preset; // an old name, which warns: what `text` becomes
-	int *count; // a whole number from 1 to max, or, with `zero`, from 0
+	const char **text; // set to point into argv
+	const char *preset; // for an old name of another option: warn, and set *text to this
+	int *count; // a whole number from 1 to max; with `zero` from 0
 	int max;
 	bool zero;
 };
 
-// What every command that computes says of its engine.
+// The rows of every command that computes: they fill a struct engine_choice.
 #define OPTIONS_ENGINE(choice)                                                                                                     \
-	{ "device", "D", "auto, cpu or cuda[:N] (auto)", .text = &(choice).device },                                               \
-		{ "kernels", "K", "on a GPU: cudnn, own, or auto: cuDNN where it works, but own to train (auto)",                  \
+	{ "device", "D", "compute on: cpu, cuda[:N], or auto, a GPU if one works (auto)", .text = &(choice).device },              \
+		{ "kernels", "K", "on a GPU: cudnn, own, or auto: cuDNN if it works, own to train (auto)",                         \
 		  .text = &(choice).kernels },                                                                                     \
-		{ "cudnn", NULL, "the old name of --kernels cudnn", .text = &(choice).kernels, .preset = "cudnn" },                \
-		{ "tf32", NULL, "with --kernels cudnn: faster and coarser arithmetic, on tensor cores", .flag = &(choice).tf32 },  \
+		{ "cudnn", NULL, "old name of --kernels cudnn", .text = &(choice).kernels, .preset = "cudnn" },                    \
+		{ "tf32", NULL, "with --kernels cudnn: use tensor cores, faster and less exact (off)", .flag = &(choice).tf32 },   \
 	{                                                                                                                          \
-		"isa", "ISA", "on the CPU: avx512, avx2 or portable (the best it has)", .text = &(choice).isa                      \
+		"isa", "ISA", "on the CPU: avx512, avx2 or portable (the best that it has)", .text = &(choice).isa                 \
 	}
 
 struct usage {
 	const char *command; // "train"
 	const char *arguments; // "RECIPE.json"
-	const char *help; // a paragraph, or NULL
+	const char *help; // a paragraph
 	const struct option *options;
 	int n_options;
+	int min_arguments, max_arguments;
 };
 
-// Takes the options out of argv (argv[0] is the command's name) and leaves the other arguments, from argv[0] on, counted in
-// *argc. "--" ends the options; "-" is an argument; in names '-' and '_' are the same. False if the command is to end
-// with exit status *status: --help was printed (0), or what is wrong was said (2).
-bool options_parse(const struct usage *usage, int *argc, char **argv, int *status);
+// Removes the options, and argv[0], the command's name, from argv: argv[0] to argv[*argc - 1] are then the arguments. "--" ends the
+// options, "-" is an argument, and '-' and '_' are equal in names. Returns OPTIONS_OK, or the exit status if the command is to end:
+// --help was printed (0), or the command line is wrong and the reason was printed (2).
+enum { OPTIONS_OK = -1 };
+int options_parse(const struct usage *usage, int *argc, char **argv);
 
-// "lenet COMMAND: message" to standard error; the exit status of a failure (1) or of wrong usage (2).
+// Print "lenet COMMAND: message" to standard error and return the exit status of a failure (1) or of wrong usage (2).
 int options_fail(const struct usage *usage, const struct err *e);
 int options_wrong(const struct usage *usage, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-// Opens what OPTIONS_ENGINE chose. If that is a GPU, a line to standard error says which kernels compute, and why.
+// Opens the chosen engine. For a GPU it prints to standard error which kernels compute, and why.
 int options_open_engine(const struct program *program, const struct engine_choice *choice, struct engine **engine, struct err *e);
 
-// How many threads this process may usefully run: what --threads is unless given.
+// The number of processors that this process may use: the default of --threads.
 int options_default_threads(void);
 enum { OPTIONS_MAX_THREADS = 256 };

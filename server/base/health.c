@@ -1,5 +1,4 @@
-// Little enough for a few atomics. The order they are written in is that of the facts: a reader that sees a loss counted finds
-// its message there.
+// No lock: the message of a loss is written before its count, so a reader that sees the count finds the message.
 #include "server/base/health.h"
 
 #include "core/log.h"

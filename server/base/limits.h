@@ -1,16 +1,16 @@
-// limits: how much the daemon takes from outside, all in one place. Set by flags (config.h), printed at start.
+// limits: what the daemon accepts from outside. Set by flags (config.h), printed at start-up.
 #pragma once
 
 struct limits {
 	int max_body; // bytes of a request's body
-	int max_buffer; // bytes of all bodies that are being received at one time
-	int max_pictures; // of a request
-	int max_pixels; // of a picture, known from the PNG's header before anything is allocated, and of all of a request (upload.h)
-	int max_connections; // and a few for who asks whether the daemon lives (http.h)
-	int max_connections_per_address; // 0: as many as there are
+	int max_buffer; // bytes of all bodies that are being received
+	int max_pictures; // in a request
+	int max_pixels; // of a picture, checked by its PNG header before memory is taken, and of a request's (routes/upload.h)
+	int max_connections; // HTTP_RESERVE more are accepted for probes (http/http.h)
+	int max_connections_per_address; // 0: no limit
 	int queue; // pictures that wait for the engine; at least max_pictures
-	int deadline_ms; // from a complete request to its answer; then 503
-	int header_timeout_ms; // from a request's first line (of a new connection: from its start) to its last header
-	int body_timeout_ms; // of a body, and of the answer on its way out
-	int idle_timeout_s; // of a connection between two requests
+	int deadline_ms; // from the complete request to its answer; then 503
+	int header_timeout_ms; // from a request's first line, or a connection's start, to the last header
+	int body_timeout_ms; // for receiving a body, and for sending an answer
+	int idle_timeout_s; // between two requests of a connection
 };

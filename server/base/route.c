@@ -1,4 +1,4 @@
-// A handful of paths: a walk over them costs less than anything cleverer.
+// There are few paths, so the lookup compares them one by one.
 #include "server/base/route.h"
 
 #include <assert.h>
@@ -11,7 +11,7 @@ static bool method_matches(const char *route, const char *method)
 	return strcmp(route, method) == 0 || (strcmp(route, "GET") == 0 && strcmp(method, "HEAD") == 0);
 }
 
-// Walks both paths part by part.
+// Compares both paths part by part.
 static bool path_matches(const char *route, const char *path, struct route_parts *parts)
 {
 	int n_parts = 0;
@@ -50,15 +50,24 @@ const struct route *route_find(const struct route_table *tables, int n_tables, c
 			allowed = strcmp(route->method, "GET") == 0 ? "GET, HEAD" : route->method;
 		}
 	if (allowed) {
-		route_answer_error(response, 405, "%.20s is not for %s; use %s", method, path, allowed);
+		route_answer_error(response, 405, "%.20s is not allowed for %s; use %s", method, path, allowed);
 		route_header_add(response, "Allow", allowed);
 	} else {
-		route_answer_error(
-			response, 404,
-			"nothing is at %.100s; there are / (the page), POST /predict, /healthz, /readyz, /metrics and /v2; "
-			"/openapi.json describes them",
-			path);
+		route_answer_error(response, 404,
+				   "nothing is at %.100s; there are / (the page), POST /predict, /healthz, /readyz, /metrics and "
+				   "/v2; /openapi.json describes them",
+				   path);
 	}
+	return NULL;
+}
+
+struct route_call *route_start(const struct route *route, void *context, struct route_request *request,
+			       struct route_response *response)
+{
+	request->route = route;
+	if (route->start)
+		return route->start(context, request, response);
+	route->answer(context, request, response);
 	return NULL;
 }
 
@@ -91,20 +100,39 @@ void route_answer_json(struct route_response *response, int status, struct text 
 	response->owned = body;
 }
 
-void route_answer_error(struct route_response *response, int status, const char *format, ...)
+void route_answer_uncached(struct route_response *response, struct text *text)
+{
+	route_answer_json(response, 200, text);
+	route_header_add(response, "Cache-Control", "no-store");
+}
+
+static void answer_error(struct route_response *response, int status, const char *format, va_list args)
 {
 	char message[640];
-	va_list args;
-	va_start(args, format);
-	vsnprintf(message, sizeof message, format, args);
-	va_end(args);
-
 	struct text t = { 0 };
-	text_printf(&t, "{\"error\": ");
+	vsnprintf(message, sizeof message, format, args);
+	text_append(&t, "{\"error\": ");
 	text_quote(&t, message);
-	text_printf(&t, "}\n");
+	text_append(&t, "}\n");
 	route_answer_json(response, status, &t);
 	route_header_add(response, "Cache-Control", "no-store");
 	if (status == 503)
 		route_header_add(response, "Retry-After", "1");
+}
+
+void route_answer_error(struct route_response *response, int status, const char *format, ...)
+{
+	va_list args;
+	va_start(args, format);
+	answer_error(response, status, format, args);
+	va_end(args);
+}
+
+void route_reject(struct route_response *response, int status, enum route_rejection reason, const char *format, ...)
+{
+	va_list args;
+	va_start(args, format);
+	answer_error(response, status, format, args);
+	va_end(args);
+	response->account.rejection = reason;
 }

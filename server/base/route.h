@@ -1,5 +1,5 @@
-// route: what a handler sees of HTTP: a request, the response it fills, and the routes that lead to it. No sockets here:
-// http/exchange.c brings requests and takes responses, and a test may do the same.
+// route: HTTP as a handler sees it: a request, the response that it fills, and the table that leads to it. Knows no sockets:
+// http/exchange.c brings requests and sends responses, and a test may do the same.
 #pragma once
 
 #include "core/text.h"
@@ -11,19 +11,20 @@
 
 enum { ROUTE_MAX_ARGUMENTS = 16, ROUTE_MAX_HEADERS = 20, ROUTE_MAX_CALLS = 64, ROUTE_MAX_PARTS = 2, ROUTE_MAX_PART = 64 };
 
-enum { ROUTE_CLIENT_GONE = 499 }; // a status that is neither sent nor counted: there is nobody to answer
+enum { ROUTE_CLIENT_GONE = 499 }; // the client has disconnected: a status that is neither sent nor counted
 
 struct route_argument {
 	const char *name, *value; // of the query; value is "" where the URL has none
 };
 
-// What stands for the '*' of a route's path, in order.
+// The parts of the path that stand for the '*' of a route's path, in order.
 struct route_parts {
 	char part[ROUTE_MAX_PARTS][ROUTE_MAX_PART];
 };
 
-// Borrowed for the call that takes it.
+// Valid during the call that receives it.
 struct route_request {
+	const struct route *route; // set by route_start
 	int n_arguments;
 	struct route_argument arguments[ROUTE_MAX_ARGUMENTS];
 	struct route_parts parts;
@@ -31,45 +32,44 @@ struct route_request {
 	const void *headers;
 	const char *body; // n_body bytes and a 0 behind them; never NULL
 	size_t n_body;
-	const atomic_bool
-		*gone; // becomes true when the client has left a submitted call; lives as long as the call. NULL: nobody looks
+	const atomic_bool *gone; // becomes true when the client disconnects during a submitted call, and lives as long; or NULL
 };
 
-// A header of the request, NULL where it is missing; of those that are there twice, the first.
+// The value of a request's header, the first one if it is repeated; NULL if it is missing.
 const char *route_header(const struct route_request *request, const char *name);
 
 struct route_header {
 	const char *name, *value;
 };
 
-// The stages that a request with pictures goes through.
+// The stages of a request with pictures.
 enum route_stage { ROUTE_DECODE, ROUTE_QUEUE, ROUTE_COMPUTE, ROUTE_N_STAGES };
 
-// Why a request was turned away that might have been answered at another time or by somebody else.
+// Why the daemon refuses a request that it might answer at another time or from another client.
 enum route_rejection {
 	ROUTE_NOT_REJECTED,
 	ROUTE_QUEUE_FULL,
 	ROUTE_LATE, // no answer within the deadline
-	ROUTE_STOPPING, // the daemon goes down
+	ROUTE_STOPPING, // the daemon is going down
 	ROUTE_BODY_TOO_LARGE,
-	ROUTE_NO_BUFFER, // all bodies that come in are too much together
+	ROUTE_NO_BUFFER, // all bodies being received exceed --max-buffer
 	ROUTE_NO_KEY,
 	ROUTE_FORBIDDEN, // Host or Origin
-	ROUTE_NO_CONNECTION, // there are as many as there may be
+	ROUTE_NO_CONNECTION, // over --max-connections
 	ROUTE_N_REJECTIONS,
 };
 
-// What was seen in a picture, beside the digits 0 to 9.
+// The result for a picture, beside the digits 0 to 9.
 enum { ROUTE_REFUSED = 10, ROUTE_UNREADABLE, ROUTE_N_SEEN };
 
-// What a route tells of a request beside the answer, for metrics, the header Server-Timing and the access log.
+// What a route reports of a request beside the answer, for metrics, the header Server-Timing and the access log.
 struct route_account {
-	char model[64]; // its name, "" where none is meant
-	int n_pictures; // that came
-	unsigned stages; // 1 << stage: it went through that
+	char model[64]; // its name, or ""
+	int n_pictures; // in the request
+	unsigned stages; // 1 << stage for each that the request went through
 	int64_t ns[ROUTE_N_STAGES];
 	enum route_rejection rejection;
-	int seen[ROUTE_N_SEEN]; // pictures in which a digit, none, or no picture was seen
+	int seen[ROUTE_N_SEEN]; // pictures by result
 };
 
 void route_account_add(struct route_account *account, enum route_stage stage, int64_t ns);
@@ -79,10 +79,10 @@ struct route_response {
 	int status;
 	const char *content_type;
 	const char *body;
-	size_t n_body; // under 304 what it would have under 200 (RFC 9110 section 8.6); none of it is sent
-	char *owned; // what to free with the response: the body, or NULL if that is constant
+	size_t n_body; // under 304 the size that 200 would send (RFC 9110 section 8.6); no body is sent then
+	char *owned; // freed with the response: the body, or NULL if that is constant
 	int n_headers;
-	struct route_header headers[ROUTE_MAX_HEADERS]; // constant strings, or the call's, which outlives its response
+	struct route_header headers[ROUTE_MAX_HEADERS]; // strings are constant or the call's, which outlives its response
 	struct route_account account;
 };
 
@@ -91,42 +91,55 @@ struct route_call {
 	const struct route_worker *worker;
 };
 
-// Who does the work of calls, in one of two ways; the other is NULL. submit() hands a call to another thread and returns at once;
-// done(arg) is called when it is through, once, on any thread, maybe before submit() returns. compute() does the work of n calls,
-// of any routes that leave work to this worker; n is 1..ROUTE_MAX_CALLS.
+// Does the work of calls in one of two ways; the other function is NULL.
 struct route_worker {
+	// Hands a call to another thread and returns at once. done(arg) is called once, on any thread, maybe before submit() returns.
 	void (*submit)(struct route_call *call, void (*done)(void *arg), void *arg);
+	// Does the work of n calls, 1..ROUTE_MAX_CALLS, of any routes that have this worker.
 	void (*compute)(struct route_call *const *calls, int n);
 };
 
-// A path that answers; a '*' stands for one part of it, not empty, as in /v2/models/*. GET stands for HEAD too.
+// A path and its handler; a '*' stands for one part of the path, not empty, as in /v2/models/*. GET includes HEAD. Only a POST's body
+// is kept for the handler.
 //
-// start() fills the response and returns NULL, or returns a call, whose worker gets it. After that finish() fills the response.
-// discard() frees the call in any case, even before. A route whose start() always answers leaves finish and discard NULL. Only a
-// POST's body is kept for start() to read.
+// A route either has answer(), which fills the response, or the other three: start() fills the response and returns NULL, or returns a
+// call; when its worker is done, finish() fills the response. discard() frees the call, finished or not.
 struct route {
 	const char *path, *method;
+	const void *arg; // distinguishes routes with the same functions, which read it as request->route->arg
+	void (*answer)(void *context, const struct route_request *, struct route_response *);
 	struct route_call *(*start)(void *context, const struct route_request *, struct route_response *);
 	void (*finish)(struct route_call *call, struct route_response *);
 	void (*discard)(struct route_call *call);
 };
 
-// Some routes and what their start() is given.
+// Routes that share a context.
 struct route_table {
 	const struct route *routes;
 	int n_routes;
 	void *context;
 };
 
-// The route for a method and path, its context and what of the path stands for its '*'. NULL: *response says 404, or 405 with the
-// methods there are.
+// The route for a method and path, its context, and the parts for its '*'. NULL: the response is filled with 404, or with 405 and
+// the methods that are allowed.
 const struct route *route_find(const struct route_table *tables, int n_tables, const char *method, const char *path, void **context,
 			       struct route_parts *parts, struct route_response *response);
 
+// Calls answer() or start(). NULL: the response is filled.
+struct route_call *route_start(const struct route *route, void *context, struct route_request *request,
+			       struct route_response *response);
+
 void route_header_add(struct route_response *response, const char *name, const char *value);
 
-// Takes the text for the body; if its memory ran out the answer is 500.
+// Takes ownership of text and sends it as the body. Sends 500 instead if text ran out of memory.
 void route_answer_json(struct route_response *response, int status, struct text *text);
 
-// {"error": "…"}. 503 comes with Retry-After.
+// The same with status 200 and Cache-Control: no-store, for state that changes.
+void route_answer_uncached(struct route_response *response, struct text *text);
+
+// {"error": "…"}, not cached. 503 comes with Retry-After.
 void route_answer_error(struct route_response *response, int status, const char *format, ...) __attribute__((format(printf, 3, 4)));
+
+// The same, and counts the rejection.
+void route_reject(struct route_response *response, int status, enum route_rejection reason, const char *format, ...)
+	__attribute__((format(printf, 4, 5)));

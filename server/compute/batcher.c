@@ -1,13 +1,12 @@
-// A linked list of jobs that live in their requests' memory is the queue, so nothing is allocated after batcher_open.
-// Pictures are taken from its head until a batch is full: small jobs share a batch and a big one is spread over several.
-// Only the head can be partly taken. A batch is remembered as pieces of jobs; its pictures and scores have buffers of their own.
+// The queue is a linked list of jobs in their requests' memory, so nothing is allocated after batcher_open. Pictures are taken from
+// its head until a batch is full: small jobs share a batch, and a big one is split over several. Only the head can be partly taken.
+// A batch is a list of pieces of jobs; its pictures and scores have buffers of their own.
 #include "server/compute/batcher.h"
 
 #include "core/clock.h"
+#include "core/thread.h"
 
 #include <assert.h>
-#include <errno.h>
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -21,16 +20,11 @@ struct piece {
 
 struct batcher {
 	struct batcher_options options;
-	pthread_t thread;
-	bool joined; // of the thread that stops and closes
-
-	pthread_mutex_t lock;
-	pthread_cond_t changed; // something was queued, or stopping was set
+	struct thread thread; // its lock guards the queue
 	struct job *head, **tail; // lock
-	int n_queued; // lock; pictures in the list that are not taken
-	bool stopping; // lock
+	int n_queued; // lock; pictures in the list that are in no batch yet
 
-	// The thread's.
+	// The thread's own.
 	struct engine_context *context;
 	float *scores; // (max_batch, 10)
 	struct piece *pieces; // [max_batch]
@@ -58,7 +52,7 @@ static struct job *pop(struct batcher *b)
 	return job;
 }
 
-// Whether there is a reason not to begin with a job; its result then says it.
+// Whether a job that has not begun is not to be computed; its result then says why.
 static bool is_dropped(struct job *job, int64_t now)
 {
 	if (job->n_taken)
@@ -67,25 +61,19 @@ static bool is_dropped(struct job *job, int64_t now)
 	return job->result != JOB_OK;
 }
 
-// Waits for the next batch and takes it. Jobs that are dropped are taken off the list into *dropped.
-// False: stopping, and nothing is left.
+// Waits for the next batch and takes it off the queue. Jobs that need no computing go to the list *dropped.
+// False: stopping, and the queue is empty.
 static bool take_batch(struct batcher *b, struct job **dropped)
 {
-	pthread_mutex_lock(&b->lock);
+	pthread_mutex_lock(&b->thread.lock);
 	struct batcher_plan plan;
 	int64_t now;
 	for (;;) {
 		now = clock_now_ns() / 1000;
-		plan = batcher_plan(&b->options, b->n_queued, b->head ? now - b->head->arrival_us : 0, b->stopping);
-		if (plan.launch || b->stopping)
+		plan = batcher_plan(&b->options, b->n_queued, b->head ? now - b->head->arrival_us : 0, b->thread.stopping);
+		if (plan.launch || b->thread.stopping)
 			break;
-		if (plan.wait_us < 0) {
-			pthread_cond_wait(&b->changed, &b->lock);
-		} else {
-			int64_t until = now + plan.wait_us;
-			struct timespec t = clock_timespec(until * 1000);
-			pthread_cond_timedwait(&b->changed, &b->lock, &t);
-		}
+		thread_wait(&b->thread, plan.wait_us < 0 ? INT64_MAX : (now + plan.wait_us) * 1000);
 	}
 
 	b->n_pieces = b->n_batch = 0;
@@ -110,7 +98,7 @@ static bool take_batch(struct batcher *b, struct job **dropped)
 		b->pieces[b->n_pieces++] = piece;
 		b->n_batch += piece.n;
 	}
-	pthread_mutex_unlock(&b->lock);
+	pthread_mutex_unlock(&b->thread.lock);
 	return plan.launch > 0;
 }
 
@@ -120,7 +108,7 @@ static void finish(struct job *job, enum job_result result)
 	job->done(job);
 }
 
-// All jobs of a batch are of one model, and what they count in is the same; but not every job is counted.
+// All jobs of a batch are of one model, and so is their pass_count; probes have none.
 static void count_passes(const struct batcher *b)
 {
 	struct pass_count *passes = NULL;
@@ -134,7 +122,7 @@ static void count_passes(const struct batcher *b)
 		pass_count_add(passes, n_counted);
 }
 
-// Gathers the batch in the context's memory and computes it: from pixels if the engine reads them and no job has ink, else from ink.
+// Copies the batch into the context's memory and computes it: from pixels if the engine reads them and no job has ink, else from ink.
 static int forward(struct batcher *b, struct err *e)
 {
 	const struct engine_model *model = b->pieces[0].job->model;
@@ -176,10 +164,10 @@ static void compute_batch(struct batcher *b)
 			job->started_ns = started_ns;
 		job->finished_ns = finished_ns;
 		if (failed) {
-			if (job->n_taken < job->n) { // the rest of it still is the head
-				pthread_mutex_lock(&b->lock);
+			if (job->n_taken < job->n) { // its rest is still the head of the queue
+				pthread_mutex_lock(&b->thread.lock);
 				pop(b);
-				pthread_mutex_unlock(&b->lock);
+				pthread_mutex_unlock(&b->thread.lock);
 			}
 			job->error = e;
 			finish(job, JOB_FAILED);
@@ -208,8 +196,6 @@ static void *run(void *arg)
 static void free_memory(struct batcher *b)
 {
 	engine_context_close(b->context);
-	pthread_cond_destroy(&b->changed);
-	pthread_mutex_destroy(&b->lock);
 	free(b->scores);
 	free(b->pieces);
 	free(b);
@@ -220,8 +206,6 @@ int batcher_open(struct engine *engine, const struct batcher_options *options, s
 	struct batcher *b = calloc(1, sizeof *b);
 	if (!b)
 		return err_set(e, "no memory for the batcher");
-	clock_cond_init(&b->changed);
-	pthread_mutex_init(&b->lock, NULL);
 	b->options = *options;
 	b->tail = &b->head;
 
@@ -232,13 +216,9 @@ int batcher_open(struct engine *engine, const struct batcher_options *options, s
 		err_set(e, "no memory for batches of %d pictures", options->max_batch);
 		goto failed;
 	}
-	if (engine_context_open(engine, options->max_batch, 1, &b->context, e))
+	if (engine_context_open(engine, options->max_batch, 1, &b->context, e) ||
+	    thread_start(&b->thread, "gathers pictures into batches", run, b, e))
 		goto failed;
-	errno = pthread_create(&b->thread, NULL, run, b);
-	if (errno) {
-		err_errno(e, "cannot start the batcher's thread");
-		goto failed;
-	}
 	*batcher = b;
 	return 0;
 failed:
@@ -253,9 +233,9 @@ enum job_result batcher_submit(struct batcher *b, struct job *job)
 	job->started_ns = job->finished_ns = 0;
 	job->next = NULL;
 	job->arrival_us = clock_now_ns() / 1000;
-	pthread_mutex_lock(&b->lock);
+	pthread_mutex_lock(&b->thread.lock);
 	enum job_result result = JOB_OK;
-	if (b->stopping) {
+	if (b->thread.stopping) {
 		result = JOB_STOPPED;
 	} else if (job->n > b->options.queue - b->n_queued) {
 		result = JOB_FULL;
@@ -263,35 +243,29 @@ enum job_result batcher_submit(struct batcher *b, struct job *job)
 		*b->tail = job;
 		b->tail = &job->next;
 		b->n_queued += job->n;
-		pthread_cond_signal(&b->changed);
+		pthread_cond_signal(&b->thread.changed);
 	}
-	pthread_mutex_unlock(&b->lock);
+	pthread_mutex_unlock(&b->thread.lock);
 	return result;
 }
 
 int batcher_depth(struct batcher *b)
 {
-	pthread_mutex_lock(&b->lock);
+	pthread_mutex_lock(&b->thread.lock);
 	int n = b->n_queued;
-	pthread_mutex_unlock(&b->lock);
+	pthread_mutex_unlock(&b->thread.lock);
 	return n;
 }
 
 void batcher_stop(struct batcher *b)
 {
-	pthread_mutex_lock(&b->lock);
-	b->stopping = true;
-	pthread_cond_signal(&b->changed);
-	pthread_mutex_unlock(&b->lock);
-	if (!b->joined)
-		pthread_join(b->thread, NULL);
-	b->joined = true;
+	thread_stop(&b->thread);
 }
 
 void batcher_close(struct batcher *b)
 {
 	if (!b)
 		return;
-	batcher_stop(b);
+	thread_close(&b->thread);
 	free_memory(b);
 }

@@ -1,5 +1,5 @@
-// batcher: gathers pictures from many requests into forward passes. One thread that owns an engine context, and a bounded
-// queue in front of it. Work-conserving: an idle engine is given what is there at once; while it is busy, more gathers.
+// batcher: gathers pictures of many requests into forward passes. One thread owns an engine context, with a bounded queue in front
+// of it. An idle engine computes what is queued at once; while it is busy, the next batch gathers.
 #pragma once
 
 #include "server/compute/job.h"
@@ -9,16 +9,16 @@
 struct batcher;
 
 struct batcher_options {
-	int max_batch; // pictures in a forward pass; jobs with more are split
-	int max_delay_us; // how long a picture waits for company while the engine is idle
+	int max_batch; // pictures in a forward pass; larger jobs are split
+	int max_delay_us; // how long a picture waits for more of them while the engine is idle
 	int queue; // pictures that may wait
 	struct job_observer observer;
 };
 
-// The decision, apart from the thread that acts on it.
+// What to do next: a pure function, apart from the thread that acts on it.
 struct batcher_plan {
 	int launch; // so many pictures now, or 0
-	int64_t wait_us; // if 0: look again after that, or when something changes; -1: only then
+	int64_t wait_us; // if launch is 0: plan again after this time or when something changes; -1: only when something changes
 };
 struct batcher_plan batcher_plan(const struct batcher_options *options, int n_queued, int64_t oldest_wait_us, bool stopping);
 
@@ -28,9 +28,9 @@ int batcher_open(struct engine *engine, const struct batcher_options *options, s
 // JOB_OK: done will be called, maybe before this returns. JOB_FULL, JOB_STOPPED: it will not. Any thread.
 enum job_result batcher_submit(struct batcher *batcher, struct job *job);
 
-int batcher_depth(struct batcher *batcher); // pictures that wait now; any thread
+int batcher_depth(struct batcher *batcher); // pictures that are waiting; any thread
 
-// Computes what is queued, then ends the thread. From here on submit says JOB_STOPPED.
+// Computes what is queued, then ends the thread. From then on submit returns JOB_STOPPED.
 void batcher_stop(struct batcher *batcher);
 
-void batcher_close(struct batcher *batcher); // stops it first; nobody may submit any more; NULL is fine
+void batcher_close(struct batcher *batcher); // stops it first; no thread may submit any more; NULL is fine

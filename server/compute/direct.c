@@ -1,4 +1,4 @@
-// The idle contexts are a stack: the one that was used last has its memory still in a cache.
+// The idle contexts are a stack: the memory of the one used last is still in a cache.
 #include "server/compute/direct.h"
 
 #include "core/clock.h"
@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { PASS = 16 }; // pictures; as fast as more, and a caller's memory stays small
+enum { PASS = 16 }; // pictures; more would not be faster, and take more memory a caller
 
 struct direct {
 	struct job_observer observer;
@@ -35,7 +35,7 @@ int direct_open(struct engine *engine, int n_callers, const struct job_observer 
 	return 0;
 }
 
-static struct engine_context *take(struct direct *d)
+static struct engine_context *acquire_context(struct direct *d)
 {
 	pthread_mutex_lock(&d->lock);
 	assert(d->n_idle > 0);
@@ -44,18 +44,18 @@ static struct engine_context *take(struct direct *d)
 	return context;
 }
 
-static void give_back(struct direct *d, struct engine_context *context)
+static void release_context(struct direct *d, struct engine_context *context)
 {
 	pthread_mutex_lock(&d->lock);
 	d->idle[d->n_idle++] = context;
 	pthread_mutex_unlock(&d->lock);
 }
 
-// What is to be computed in one pass: pictures of one model.
+// Pictures of one model, to be computed together.
 struct pass {
 	int n;
-	struct job *jobs[PASS]; // whose the pictures are
-	float *scores[PASS]; // where a picture's go
+	struct job *jobs[PASS]; // each picture's job
+	float *scores[PASS]; // where each picture's scores go
 };
 
 static void compute(struct direct *d, struct engine_context *context, struct pass *pass)
@@ -86,7 +86,7 @@ static void compute(struct direct *d, struct engine_context *context, struct pas
 
 void direct_compute(struct direct *d, struct job *const *jobs, int n)
 {
-	struct engine_context *context = take(d);
+	struct engine_context *context = acquire_context(d);
 	float *ink = engine_context_ink(context);
 	struct pass pass = { .n = 0 };
 	for (int i = 0; i < n; i++) {
@@ -105,7 +105,7 @@ void direct_compute(struct direct *d, struct job *const *jobs, int n)
 		}
 	}
 	compute(d, context, &pass);
-	give_back(d, context);
+	release_context(d, context);
 }
 
 void direct_close(struct direct *d)

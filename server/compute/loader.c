@@ -1,28 +1,23 @@
-// The job that is being loaded may be taken back while the thread is at it, so the thread has a copy of the name, and looks when it is
-// through whether somebody still wants to know.
+// loader_stop may hand back the current job while its model is being read. So the thread keeps a copy of the name, and checks
+// afterwards whether the job is still there.
 #include "server/compute/loader.h"
 
-#include "core/log.h"
 #include "core/clock.h"
+#include "core/log.h"
+#include "core/thread.h"
 
-#include <errno.h>
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
 struct loader {
 	struct loader_options options;
-	pthread_t thread;
-	bool joined; // of the thread that stops
-
-	pthread_mutex_t lock; // of what follows
-	pthread_cond_t changed;
+	struct thread thread; // its lock guards what follows
 	struct loader_job *head, **tail;
 	int n_waiting;
-	bool reload, busy, stopping;
-	struct loader_job *current; // that the thread is at, and somebody waits for
+	bool reload, busy;
+	struct loader_job *current; // being loaded, and not handed back yet
 
-	char name[MODELS_MAX_NAME]; // the thread's: of the current job
+	char name[MODELS_MAX_NAME]; // the thread's own: the name in the current job
 };
 
 static void load(struct loader *l)
@@ -30,31 +25,31 @@ static void load(struct loader *l)
 	struct err e;
 	int failed = models_load(l->options.models, l->name, &e);
 	if (failed)
-		log_error("asked to load: model %s stays as it is: %s", l->name, e.msg);
+		log_error("load request: model %s stays as it is: %s", l->name, e.msg);
 	else
-		log_info("asked to load: model %s is loaded again", l->name);
+		log_info("load request: model %s is loaded again", l->name);
 
-	pthread_mutex_lock(&l->lock);
-	struct loader_job *wanted = l->current;
+	pthread_mutex_lock(&l->thread.lock);
+	struct loader_job *job = l->current;
 	l->current = NULL;
-	pthread_mutex_unlock(&l->lock);
-	if (!wanted)
+	pthread_mutex_unlock(&l->thread.lock);
+	if (!job)
 		return;
-	wanted->result = failed ? LOADER_FAILED : LOADER_OK;
+	job->result = failed ? LOADER_FAILED : LOADER_OK;
 	if (failed)
-		wanted->error = e;
-	wanted->done(wanted);
+		job->error = e;
+	job->done(job);
 }
 
-// Waits for something to do and takes it: a reload, or else a job. False: stopping.
-static bool take(struct loader *l, bool *reload)
+// Waits for a reload or a job, and makes that job the current one. False: stopping.
+static bool next_task(struct loader *l, bool *reload)
 {
-	pthread_mutex_lock(&l->lock);
+	pthread_mutex_lock(&l->thread.lock);
 	l->busy = false;
-	pthread_cond_broadcast(&l->changed);
-	while (!l->head && !l->reload && !l->stopping)
-		pthread_cond_wait(&l->changed, &l->lock);
-	bool go_on = l->busy = !l->stopping;
+	pthread_cond_broadcast(&l->thread.changed);
+	while (!l->head && !l->reload && !l->thread.stopping)
+		thread_wait(&l->thread, INT64_MAX);
+	bool go_on = l->busy = !l->thread.stopping;
 	*reload = l->reload;
 	l->reload = false;
 	if (go_on && !*reload) {
@@ -65,7 +60,7 @@ static bool take(struct loader *l, bool *reload)
 			l->tail = &l->head;
 		l->n_waiting--;
 	}
-	pthread_mutex_unlock(&l->lock);
+	pthread_mutex_unlock(&l->thread.lock);
 	return go_on;
 }
 
@@ -73,7 +68,7 @@ static void *run(void *arg)
 {
 	struct loader *l = arg;
 	bool reload;
-	while (take(l, &reload)) {
+	while (next_task(l, &reload)) {
 		if (reload)
 			l->options.reload(l->options.arg);
 		else
@@ -82,26 +77,15 @@ static void *run(void *arg)
 	return NULL;
 }
 
-static void free_memory(struct loader *l)
-{
-	pthread_cond_destroy(&l->changed);
-	pthread_mutex_destroy(&l->lock);
-	free(l);
-}
-
 int loader_open(const struct loader_options *options, struct loader **loader, struct err *e)
 {
 	struct loader *l = calloc(1, sizeof *l);
 	if (!l)
 		return err_set(e, "no memory for the loader");
-	clock_cond_init(&l->changed);
-	pthread_mutex_init(&l->lock, NULL);
 	l->options = *options;
 	l->tail = &l->head;
-	errno = pthread_create(&l->thread, NULL, run, l);
-	if (errno) {
-		err_errno(e, "cannot start the thread that loads models");
-		free_memory(l);
+	if (thread_start(&l->thread, "loads models", run, l, e)) {
+		free(l);
 		return -1;
 	}
 	*loader = l;
@@ -112,8 +96,8 @@ enum loader_result loader_submit(struct loader *l, struct loader_job *job)
 {
 	enum loader_result result = LOADER_OK;
 	job->next = NULL;
-	pthread_mutex_lock(&l->lock);
-	if (l->stopping) {
+	pthread_mutex_lock(&l->thread.lock);
+	if (l->thread.stopping) {
 		result = LOADER_STOPPED;
 	} else if (l->n_waiting == LOADER_MAX_WAITING) {
 		result = LOADER_FULL;
@@ -121,22 +105,22 @@ enum loader_result loader_submit(struct loader *l, struct loader_job *job)
 		*l->tail = job;
 		l->tail = &job->next;
 		l->n_waiting++;
-		pthread_cond_broadcast(&l->changed);
+		pthread_cond_broadcast(&l->thread.changed);
 	}
-	pthread_mutex_unlock(&l->lock);
+	pthread_mutex_unlock(&l->thread.lock);
 	return result;
 }
 
 void loader_reload(struct loader *l)
 {
-	pthread_mutex_lock(&l->lock);
+	pthread_mutex_lock(&l->thread.lock);
 	l->reload = true;
-	pthread_cond_broadcast(&l->changed);
-	pthread_mutex_unlock(&l->lock);
+	pthread_cond_broadcast(&l->thread.changed);
+	pthread_mutex_unlock(&l->thread.lock);
 }
 
-// A list of jobs that will not be loaded.
-static void give_back(struct loader_job *job)
+// Hands back a list of jobs that will not be loaded.
+static void cancel(struct loader_job *job)
 {
 	while (job) {
 		struct loader_job *next = job->next;
@@ -146,41 +130,41 @@ static void give_back(struct loader_job *job)
 	}
 }
 
-bool loader_stop(struct loader *l, int patience_ms)
+bool loader_stop(struct loader *l, int timeout_ms)
 {
-	if (!l || l->joined)
+	if (!l || l->thread.joined)
 		return true;
-	const struct timespec until = clock_timespec(clock_now_ns() + (int64_t)patience_ms * 1000000);
+	const int64_t until_ns = clock_now_ns() + (int64_t)timeout_ms * 1000000;
 
-	pthread_mutex_lock(&l->lock);
+	pthread_mutex_lock(&l->thread.lock);
 	struct loader_job *waiting = l->head;
-	l->stopping = true;
+	l->thread.stopping = true;
 	l->head = NULL;
 	l->tail = &l->head;
 	l->n_waiting = 0;
-	pthread_cond_broadcast(&l->changed);
-	pthread_mutex_unlock(&l->lock);
-	give_back(waiting);
+	pthread_cond_broadcast(&l->thread.changed);
+	pthread_mutex_unlock(&l->thread.lock);
+	cancel(waiting);
 
-	pthread_mutex_lock(&l->lock);
-	while (l->busy && pthread_cond_timedwait(&l->changed, &l->lock, &until) != ETIMEDOUT)
+	pthread_mutex_lock(&l->thread.lock);
+	while (l->busy && thread_wait(&l->thread, until_ns))
 		;
 	bool busy = l->busy;
 	struct loader_job *abandoned = l->current;
 	l->current = NULL;
-	pthread_mutex_unlock(&l->lock);
+	pthread_mutex_unlock(&l->thread.lock);
 	if (abandoned)
 		abandoned->next = NULL;
-	give_back(abandoned);
-	if (!busy) {
-		pthread_join(l->thread, NULL);
-		l->joined = true;
-	}
+	cancel(abandoned);
+	if (!busy)
+		thread_stop(&l->thread);
 	return !busy;
 }
 
 void loader_close(struct loader *l)
 {
-	if (l)
-		free_memory(l);
+	if (!l)
+		return;
+	thread_close(&l->thread);
+	free(l);
 }

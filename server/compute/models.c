@@ -1,9 +1,8 @@
-// The lock guards which model a name stands for and is held for a pointer's time only. A file's
-// memory is given back as soon as the engine has packed its numbers.
+// The lock guards which model a name stands for and is never held while a model loads. A file's memory is freed as soon as the engine
+// has packed its numbers.
 #include "server/compute/models.h"
 
 #include "core/builtin.h"
-#include "core/log.h"
 #include "core/weights.h"
 
 #include <math.h>
@@ -28,13 +27,13 @@ struct models {
 
 void model_unref(struct model *model)
 {
-	if (model && __atomic_sub_fetch(&model->references, 1, __ATOMIC_ACQ_REL) == 0) {
+	if (model && atomic_fetch_sub(&model->references, 1) == 1) {
 		engine_model_unref(model->engine_model);
 		free(model);
 	}
 }
 
-// Computes the ten digits: for what only a first pass costs, for numbers that are none, and for whether it can read.
+// Computes the ten digits: finds scores that are not finite and models that cannot read, and pays the extra cost of a first pass.
 static int check(const struct models *models, const struct model *model, struct err *e)
 {
 	float scores[LENET5_DIGITS * LENET5_DIGITS];
@@ -50,7 +49,7 @@ static int check(const struct models *models, const struct model *model, struct 
 		const float *s = &scores[digit * LENET5_DIGITS];
 		for (int i = 0; i < LENET5_DIGITS; i++)
 			if (!isfinite(s[i]))
-				return err_set(e, "its scores for a %d are no numbers", digit);
+				return err_set(e, "its scores for a %d are not finite; train or export the model again", digit);
 		n_right += lenet5_predict(model->engine_model->net, s).digit == digit;
 	}
 	if (n_right < models->options.min_right)
@@ -59,7 +58,7 @@ static int check(const struct models *models, const struct model *model, struct 
 	return 0;
 }
 
-// A pipe gives its bytes once, if ever, and a model is read whenever it is asked for.
+// A pipe could be read only once, and a model may be loaded again.
 static int check_kind(const char *file, struct err *e)
 {
 	struct stat s;
@@ -74,7 +73,7 @@ static int load(const struct models *models, const struct models_spec *spec, str
 	struct model *m = calloc(1, sizeof *m);
 	if (!m)
 		return err_set(e, "no memory for a model");
-	m->references = 1;
+	atomic_init(&m->references, 1);
 	memcpy(m->name, spec->name, sizeof m->name);
 	int failed = file ? check_kind(file, e) || weights_read(file, models->options.network, &w, e) : builtin_read(&w, e);
 	if (!failed) {
@@ -96,7 +95,7 @@ static int load(const struct models *models, const struct models_spec *spec, str
 	return 0;
 }
 
-// Of a name; NULL: the first. NULL if there is none.
+// The entry of a name; name NULL: the first. NULL if there is no such name.
 static struct entry *find(struct models *models, const char *name)
 {
 	for (int i = 0; i < models->options.n_specs; i++)
@@ -166,7 +165,7 @@ struct model *models_get(struct models *models, const char *name)
 		return NULL;
 	pthread_mutex_lock(&models->lock);
 	struct model *model = entry->model;
-	__atomic_fetch_add(&model->references, 1, __ATOMIC_RELAXED);
+	atomic_fetch_add(&model->references, 1);
 	pthread_mutex_unlock(&models->lock);
 	return model;
 }
@@ -188,7 +187,7 @@ void models_name_of(const char *file, char name[MODELS_MAX_NAME])
 	if (n > 4 && strcmp(from + n - 4, ".bin") == 0)
 		n -= 4;
 	for (size_t i = 0; i < n && at < MODELS_MAX_NAME - 1; i++)
-		if (strchr("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-", from[i]))
+		if (strchr(MODELS_NAME_CHARS, from[i]))
 			name[at++] = from[i];
 	name[at] = 0;
 	if (at == 0)

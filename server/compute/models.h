@@ -1,6 +1,5 @@
-// models: what is served, by name. A model is immutable and reference-counted; a name's model can be exchanged for a new one while
-// the old one still computes for whoever took it. What is loaded has to show first that it works: its numbers go into the engine,
-// compute, and read ten built-in digits.
+// models: the models that are served, by name. A model is immutable and reference-counted, so it can be replaced while requests still
+// compute with it. A loaded model is tested before it is served: it has to compute finite scores and read ten built-in digits.
 #pragma once
 
 #include "core/engine.h"
@@ -12,20 +11,20 @@
 #include <stdint.h>
 
 enum { MODELS_MAX = 32, MODELS_MAX_NAME = 64 };
+#define MODELS_NAME_CHARS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-"
 
-// One to be served. Strings are borrowed and outlive the models.
+// A model to serve. Strings are borrowed and outlive the models.
 struct models_spec {
-	char name[MODELS_MAX_NAME]; // for paths and answers: letters, digits, '.', '_' and '-'
+	char name[MODELS_MAX_NAME]; // of MODELS_NAME_CHARS, so it needs no escaping in paths, JSON and metrics
 	const char *file; // NULL: the built-in model
 };
 
-// What was asked of a name since the start, whichever model it stood for. Who answers adds; anybody may read.
+// Counts requests for a name since start-up, across the models that it stood for. Any thread adds and reads.
 struct models_statistics {
-	struct pass_count passes; // that did not fail
-	_Atomic uint64_t last_ms; // when the last request was answered, since 1970; 0: there was none
-	_Atomic uint64_t n_success, success_ns, n_fail, fail_ns; // requests, and their time from whole request to answer
-	_Atomic uint64_t input_ns, queue_ns, infer_ns,
-		output_ns; // of those that succeeded: parsed, waited, computed, answer written
+	struct pass_count passes; // that succeeded
+	_Atomic uint64_t last_ms; // when the last request was answered, since 1970; 0: none was
+	_Atomic uint64_t n_success, success_ns, n_fail, fail_ns; // requests, and their time from the complete request to the answer
+	_Atomic uint64_t input_ns, queue_ns, infer_ns, output_ns; // decoding, waiting, computing, writing of those that succeeded
 };
 
 struct model {
@@ -33,8 +32,8 @@ struct model {
 	char description[256]; // for the log
 	struct engine_model *engine_model; // one reference
 	float mean, std; // of the input
-	struct models_statistics *statistics; // of its name; the models', and there for as long as they are
-	int references; // atomic
+	struct models_statistics *statistics; // of its name; owned by struct models
+	atomic_int references;
 };
 void model_unref(struct model *model); // NULL is fine
 
@@ -44,28 +43,28 @@ struct models_options {
 	struct engine *engine; // borrowed, outlives the models
 	const struct models_spec *specs; // borrowed; n_specs, at least 1, of different names
 	int n_specs;
-	const char *network; // of a file that does not say, or NULL
-	int min_right; // of the ten digits; a model that reads fewer is refused
+	const char *network; // of a file that does not name one, or NULL
+	int min_right; // a model that reads fewer of the ten digits is refused
 };
 
-// Loads all. The first is the one that is served where no name is given.
+// Loads all models. The first is the default, used where no name is given.
 int models_open(const struct models_options *options, struct models **models, struct err *e);
-void models_close(struct models *models); // drops its references; NULL is fine
+void models_close(struct models *models); // NULL is fine
 
-// A reference, or NULL: no such name. name NULL: the first. Any thread.
+// A reference to a name's model, NULL if there is no such name. name NULL: the default. Any thread.
 struct model *models_get(struct models *models, const char *name);
 
-// Loads a model's file again and exchanges it. -1: the old one stays; e, and models_state, say why. Takes as long as storage does.
+// Loads a name's file again and replaces the model. -1: the old one stays; e and models_state say why. Takes as long as storage does.
 // One thread at a time.
 int models_load(struct models *models, const char *name, struct err *e);
 
-// What there is to say of the i-th, for lists and metrics. False: there is no i-th.
+// The state of the i-th name, for lists and metrics. False: there is no i-th. Any thread.
 struct models_state {
 	char name[MODELS_MAX_NAME];
-	uint64_t n_loads, n_failures; // since the start
-	struct err failure; // of the last load, or an empty message
+	uint64_t n_loads, n_failures; // since start-up
+	struct err failure; // of the last load; an empty message if it succeeded
 };
 bool models_state(struct models *models, int i, struct models_state *state);
 
-// The name that a file has where none is given: without directory and .bin, and without what is not of a name.
+// Derives a name from a file: without directory, .bin and characters that a name may not have.
 void models_name_of(const char *file, char name[MODELS_MAX_NAME]);

@@ -1,3 +1,4 @@
+// The watchdog's probe is a job of a built-in digit for the first model. There is one, so it lives in the service.
 #include "server/compute/service.h"
 
 #include "core/builtin.h"
@@ -20,7 +21,7 @@ struct service {
 		float scores[LENET5_DIGITS];
 		void (*done)(void *);
 		void *arg;
-	} probe; // untouchable while it is out
+	} probe; // the batcher's until done
 };
 
 int service_open(const struct service_options *o, struct service **service, struct err *e)
@@ -45,24 +46,14 @@ failed:
 	return -1;
 }
 
-struct model *service_model(struct service *s, const char *name)
+struct models *service_models(const struct service *s)
 {
-	return models_get(s->models, name);
+	return s->models;
 }
 
-bool service_model_state(struct service *s, int i, struct models_state *state)
+struct loader *service_loader(const struct service *s)
 {
-	return models_state(s->models, i, state);
-}
-
-enum loader_result service_load(struct service *s, struct loader_job *job)
-{
-	return loader_submit(s->loader, job);
-}
-
-void service_reload(struct service *s)
-{
-	loader_reload(s->loader);
+	return s->loader;
 }
 
 int service_load_all(struct service *s, struct err *e)
@@ -117,38 +108,24 @@ void service_probe(struct service *s, void (*done)(void *), void *arg)
 		probe_done(&p->job);
 }
 
-static uint64_t loads(const struct models_state *s)
-{
-	return s->n_loads;
-}
-
-static uint64_t failures(const struct models_state *s)
-{
-	return s->n_failures;
-}
-
-static uint64_t is_well(const struct models_state *s)
-{
-	return !*s->failure.msg;
-}
-
 static void write_models(struct models *models, struct text *t)
 {
 	static const struct {
 		const char *name, *type, *help;
-		uint64_t (*value)(const struct models_state *);
 	} families[] = {
-		{ "lenet_model_loads_total", "counter", "Loads of a model that went well.", loads },
-		{ "lenet_model_load_failures_total", "counter", "Loads of a model that failed: the old one stayed.", failures },
-		{ "lenet_model_last_load_successful", "gauge", "1 if the last load of a model went well, else 0.", is_well },
+		{ "lenet_model_loads_total", "counter", "Loads of a model that succeeded." },
+		{ "lenet_model_load_failures_total", "counter", "Loads of a model that failed: the old one stayed." },
+		{ "lenet_model_last_load_successful", "gauge", "1 if the last load of a model succeeded, else 0." },
 	};
 	struct models_state state;
 	for (size_t f = 0; f < sizeof families / sizeof families[0]; f++) {
 		prometheus_text_family(t, families[f].name, families[f].type, families[f].help);
-		for (int i = 0; models_state(models, i, &state); i++)
-			text_printf(t, "%s{model=\"%s\"} %" PRIu64 "\n", families[f].name, state.name, families[f].value(&state));
+		for (int i = 0; models_state(models, i, &state); i++) {
+			const uint64_t values[] = { state.n_loads, state.n_failures, !*state.failure.msg };
+			text_printf(t, "%s{model=\"%s\"} %" PRIu64 "\n", families[f].name, state.name, values[f]);
+		}
 	}
-	prometheus_text_family(t, "lenet_model_info", "gauge", "What is served, 1.");
+	prometheus_text_family(t, "lenet_model_info", "gauge", "A model that is served, 1.");
 	for (int i = 0; models_state(models, i, &state); i++) {
 		struct model *model = models_get(models, state.name);
 		text_printf(t, "lenet_model_info{model=\"%s\",network=\"%s\"} 1\n", state.name, model->engine_model->net->name);
@@ -160,14 +137,14 @@ void service_write_metrics(struct service *s, struct text *t)
 {
 	prometheus_text_gauge(t, "lenet_queue_depth", "Pictures that wait for the engine.",
 			      s->batcher ? batcher_depth(s->batcher) : 0);
-	prometheus_text_gauge(t, "lenet_queue_capacity", "Pictures that may wait; 0 where each request computes for itself.",
+	prometheus_text_gauge(t, "lenet_queue_capacity", "Pictures that may wait; 0 where requests do not queue.",
 			      s->batcher ? s->queue : 0);
 	write_models(s->models, t);
 }
 
-bool service_stop(struct service *s, int patience_ms)
+bool service_stop(struct service *s, int timeout_ms)
 {
-	return !s || loader_stop(s->loader, patience_ms);
+	return !s || loader_stop(s->loader, timeout_ms);
 }
 
 void service_close(struct service *s)

@@ -1,5 +1,5 @@
-// service: pictures in, scores out, by the name of a model. This is all that routes know of computing: which engine it is, and
-// whether a batcher's thread computes (a GPU) or the threads that ask (a CPU, direct.h), is decided here.
+// service: computes jobs with the models. It alone knows whether the batcher's thread computes (a GPU) or the calling threads do (a
+// CPU, direct.h).
 #pragma once
 
 #include "core/text.h"
@@ -10,11 +10,11 @@
 #include <stdbool.h>
 
 struct service_options {
-	struct models_options models; // their engine is borrowed, and outlives the service
-	struct batcher_options batching; // of a batcher
-	int n_callers; // threads that compute at once at most, where there is none
-	bool gather_on_cpu; // a batcher there, too
-	void (*reload)(void *arg); // after service_reload: on the loader's thread
+	struct models_options models; // the engine is borrowed and outlives the service
+	struct batcher_options batching;
+	int n_callers; // threads that may call service_compute at the same time
+	bool gather_on_cpu; // use the batcher on a CPU, too
+	void (*reload)(void *arg); // called on the loader's thread after loader_reload
 	void *arg;
 };
 
@@ -23,29 +23,25 @@ struct service;
 // Loads all models, and opens what computes them.
 int service_open(const struct service_options *options, struct service **service, struct err *e);
 
-// Models: as models_get and models_state.
-struct model *service_model(struct service *service, const char *name);
-bool service_model_state(struct service *service, int i, struct models_state *state);
+// The service's own, for callers on any thread.
+struct models *service_models(const struct service *service);
+struct loader *service_loader(const struct service *service);
 
-// Loading, on a thread of its own: as loader_submit and loader_reload.
-enum loader_result service_load(struct service *service, struct loader_job *job);
-void service_reload(struct service *service);
-// Loads every model again, and logs what came of each. How many failed; *e: why the last one did. The loader's thread.
+// Loads every model again and logs the results. Returns how many failed; e says why the last one did. On the loader's thread.
 int service_load_all(struct service *service, struct err *e);
 
-// One of the two, for all jobs. True: service_compute, by the caller, with jobs of others if there are any. False: service_submit,
-// which is batcher_submit.
+// True: jobs are computed by service_compute, on the calling thread. False: they are submitted to the batcher.
 bool service_computes_here(const struct service *service);
 void service_compute(struct service *service, struct job *const *jobs, int n);
 enum job_result service_submit(struct service *service, struct job *job);
 
-// A forward pass of a built-in digit through the batcher, if that is what computes. done: it is through, or failed; once, on any
-// thread. One at a time.
+// Has the batcher, which must be there, compute a built-in digit. done: the pass is over or failed; called once, on any thread. One
+// probe at a time.
 void service_probe(struct service *service, void (*done)(void *arg), void *arg);
 
-// The families of models and of the queue in Prometheus' text format.
+// Writes the metrics of models and queue in Prometheus' text format.
 void service_write_metrics(struct service *service, struct text *t);
 
-// Ends the loader: as loader_stop. False: it is still reading, and nothing that it uses may be freed.
-bool service_stop(struct service *service, int patience_ms);
-void service_close(struct service *service); // after service_stop said true; no job is out; NULL is fine
+// Stops the loader, as loader_stop. False: it is still reading, and nothing that it uses may be freed.
+bool service_stop(struct service *service, int timeout_ms);
+void service_close(struct service *service); // after service_stop returned true; no job may be queued; NULL is fine

@@ -1,26 +1,25 @@
-// A path is closed unless it is named here, so that a new route needs a key until somebody decides otherwise.
+// Public paths are listed here, so a new route needs a key unless it is added to the list.
 #include "server/http/admission.h"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
-#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
 enum { MAX_NAME = 256 };
 
-bool admission_path_is_open(const char *path)
+bool admission_path_is_public(const char *path)
 {
-	static const char *const open[] = { "/healthz",  "/readyz",      "/v2/health/live", "/v2/health/ready",
-					    "/",         "/index.html",  "/app.js",         "/style.css",
-					    "/icon.svg", "/favicon.ico", "/openapi.json" };
-	for (size_t i = 0; i < sizeof open / sizeof open[0]; i++)
-		if (strcmp(path, open[i]) == 0)
+	static const char *const public[] = { "/healthz",  "/readyz",      "/v2/health/live", "/v2/health/ready",
+					      "/",         "/index.html",  "/app.js",         "/style.css",
+					      "/icon.svg", "/favicon.ico", "/openapi.json" };
+	for (size_t i = 0; i < sizeof public / sizeof public[0]; i++)
+		if (strcmp(path, public[i]) == 0)
 			return true;
 	return false;
 }
 
-// Of an origin: as it stands there, or NULL.
+// The entry of `names` that equals `name`, or NULL.
 static const char *find(const struct admission_names *names, const char *name)
 {
 	for (int i = 0; i < names->n; i++)
@@ -29,7 +28,7 @@ static const char *find(const struct admission_names *names, const char *name)
 	return NULL;
 }
 
-// The name of "name", "name:port", "[v6]" or "[v6]:port" (RFC 9110 section 7.2), without brackets and a dot at its end.
+// Reads the name from "name", "name:port", "[v6]" or "[v6]:port" (RFC 9110 section 7.2), without brackets and trailing dot.
 static bool read_host(const char *host, char name[MAX_NAME])
 {
 	bool bracketed = *host == '[';
@@ -50,7 +49,7 @@ static bool is_same_name(const char *a, const char *b)
 {
 	struct in6_addr v6, other;
 	if (inet_pton(AF_INET6, a, &v6) == 1 && inet_pton(AF_INET6, b, &other) == 1)
-		return memcmp(&v6, &other, sizeof v6) == 0; // there are many ways to write one
+		return memcmp(&v6, &other, sizeof v6) == 0; // an address can be written in several ways
 	return strcasecmp(a, b) == 0;
 }
 
@@ -63,7 +62,7 @@ static bool is_named(const struct admission_names *hosts, const char *name)
 	return false;
 }
 
-// *loopback: of an address, whether it is one of this machine's own.
+// *loopback is set for an address only.
 static bool is_address(const char *name, bool *loopback)
 {
 	struct in_addr v4;
@@ -79,15 +78,15 @@ static bool is_address(const char *name, bool *loopback)
 	return false;
 }
 
-// RFC 6761 section 6.3: localhost and all below it are this machine.
+// RFC 6761 section 6.3: localhost and all names below it mean this machine.
 static bool is_localhost(const char *name)
 {
 	size_t n = strlen(name), n_local = strlen("localhost");
 	return n >= n_local && strcasecmp(name + n - n_local, "localhost") == 0 && (n == n_local || name[n - n_local - 1] == '.');
 }
 
-// An address is no name that its owner could point elsewhere, so beyond loopback (a kubelet's probe names one) all are fine.
-static bool host_is_ours(const struct admission *admission, const char *host)
+// DNS rebinding needs a name, so a daemon that listens beyond loopback accepts every address (a kubelet's probe sends one).
+static bool host_is_accepted(const struct admission *admission, const char *host)
 {
 	char name[MAX_NAME];
 	bool loopback;
@@ -100,21 +99,21 @@ static bool host_is_ours(const struct admission *admission, const char *host)
 	return is_localhost(name) || is_named(admission->hosts, name);
 }
 
-// The scheme does not count: a proxy may have taken the TLS off.
+// The scheme is ignored: a proxy may have ended TLS.
 static bool is_same_origin(const char *origin, const char *host)
 {
 	const char *authority = strstr(origin, "://");
 	return authority && host && strcasecmp(authority + 3, host) == 0;
 }
 
-// What a browser says of the two pages (Fetch Metadata) holds behind a proxy that changes Host, too.
+// Fetch Metadata: holds behind a proxy that changes Host, too.
 static bool browser_says_same(const struct route_request *request)
 {
 	const char *site = route_header(request, "Sec-Fetch-Site");
 	return site && strcmp(site, "same-origin") == 0;
 }
 
-// What follows the name in "name:port"; "" where there is none.
+// ":port" of "name:port", or "".
 static const char *port_of(const char *authority)
 {
 	return strrchr(authority, ']') ? strrchr(authority, ']') + 1 : authority + strcspn(authority, ":");
@@ -125,25 +124,25 @@ static void refuse_host(const char *host, struct route_response *response)
 	int name_length = (int)(port_of(host) - host);
 	char name[MAX_NAME];
 	if (!read_host(host, name)) {
-		route_answer_error(response, 400,
-				   "the Host header \"%.80s\" is no name or address with a port or without; IPv6 stands in "
-				   "brackets, as in [::1]:8080",
-				   host);
+		route_answer_error(
+			response, 400,
+			"the Host header \"%.80s\" is not NAME or ADDRESS, with or without :PORT; write IPv6 in brackets, "
+			"as in [::1]:8080",
+			host);
 		return;
 	}
-	route_answer_error(
-		response, 403,
-		"the Host header names \"%.80s\", and this daemon answers to this machine's own names only, lest a page elsewhere "
-		"uses it; start it with --host %.*s if that is right",
-		host, name_length < 80 ? name_length : 80, host);
+	route_reject(response, 403, ROUTE_FORBIDDEN,
+		     "the Host header is \"%.80s\", and this daemon accepts only this machine's own names; start it with "
+		     "--host %.*s if that name is right",
+		     host, name_length < 80 ? name_length : 80, host);
 }
 
 static void refuse_origin(const char *origin, struct route_response *response)
 {
-	route_answer_error(
-		response, 403,
-		"a page of \"%.80s\" asks, and it may not; start the daemon with --cors-origin %.80s if it should, and behind a "
-		"proxy let that pass the Host header on",
+	route_reject(
+		response, 403, ROUTE_FORBIDDEN,
+		"pages of \"%.80s\" may not ask this daemon; to allow it, start the daemon with --cors-origin %.80s, and behind a "
+		"proxy have that pass the Host header on",
 		origin, origin);
 }
 
@@ -156,15 +155,16 @@ static bool has_key(const struct admission *admission, const struct route_reques
 	if (key && keys_know(admission->keys, key))
 		return true;
 	if (key)
-		route_answer_error(response, 401, "this API key is not known; ask whoever runs the daemon for one");
+		route_reject(response, 401, ROUTE_NO_KEY, "this API key is not known; ask the daemon's operator for one");
 	else
-		route_answer_error(response, 401, "an API key is needed: send \"Authorization: Bearer KEY\" or \"X-API-Key: KEY\"");
+		route_reject(response, 401, ROUTE_NO_KEY,
+			     "an API key is needed: send \"Authorization: Bearer KEY\" or \"X-API-Key: KEY\"");
 	route_header_add(response, "WWW-Authenticate",
 			 key ? "Bearer realm=\"lenetd\", error=\"invalid_token\"" : "Bearer realm=\"lenetd\"");
 	return false;
 }
 
-// Fetch Standard, "CORS protocol": what a named origin's page may send and read.
+// Fetch Standard, "CORS protocol": what a page of an accepted origin may send.
 static void answer_preflight(struct route_response *response)
 {
 	response->status = 204;
@@ -178,9 +178,9 @@ static void answer_preflight(struct route_response *response)
 	route_header_add(response, "Access-Control-Max-Age", "600");
 }
 
-// A page asks, or a browser on its behalf whether it may.
-static bool let_page_in(const struct admission *admission, const char *origin, const char *method,
-			const struct route_request *request, struct route_response *response)
+// Checks a request of a page, or the browser's preflight for one.
+static bool check_origin(const struct admission *admission, const char *origin, const char *method,
+			 const struct route_request *request, struct route_response *response)
 {
 	const char *named = find(admission->origins, "*");
 	if (!named)
@@ -200,19 +200,19 @@ static bool let_page_in(const struct admission *admission, const char *origin, c
 	return true;
 }
 
-bool admission_let_in(const struct admission *admission, const char *method, const char *path, const struct route_request *request,
-		      struct route_response *response)
+bool admission_check(const struct admission *admission, const char *method, const char *path, const struct route_request *request,
+		     struct route_response *response)
 {
 	const char *host = route_header(request, "Host"), *origin = route_header(request, "Origin");
 	if (admission->origins->n)
 		route_header_add(response, "Vary", "Origin");
-	if (host && !host_is_ours(admission, host)) { // HTTP/1.0 may lack it, and no browser speaks that
+	if (host && !host_is_accepted(admission, host)) { // HTTP/1.0 may lack it, and browsers do not use that
 		refuse_host(host, response);
 		return false;
 	}
-	if (origin && !let_page_in(admission, origin, method, request, response))
+	if (origin && !check_origin(admission, origin, method, request, response))
 		return false;
-	return !admission->keys || admission_path_is_open(path) || has_key(admission, request, response);
+	return !admission->keys || admission_path_is_public(path) || has_key(admission, request, response);
 }
 
 int admission_check_host(const char *host, struct err *e)
@@ -243,7 +243,7 @@ int admission_check_origin(const char *origin, struct err *e)
 		return err_set(e, "\"%.60s\" is not accepted: give http://HOST, https://HOST, either with :PORT, or *", origin);
 	const char *port = port_of(authority);
 	if (*port && (port[1] < '1' || strcmp(port, is_http ? ":80" : ":443") == 0))
-		return err_set(e, "\"%.60s\" is not accepted: no browser writes that port; give %.*s", origin, (int)(port - origin),
-			       origin);
+		return err_set(e, "\"%.60s\" is not accepted: browsers leave that port out; give %.*s", origin,
+			       (int)(port - origin), origin);
 	return 0;
 }

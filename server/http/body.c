@@ -1,4 +1,4 @@
-// The budget is taken before the memory, and given back if that is refused.
+// Memory is counted in the budget before it is allocated, and counted off if that fails.
 #include "server/http/body.h"
 
 #include <stdlib.h>
@@ -9,7 +9,7 @@ void body_init(struct body *body, char *small)
 	*body = (struct body){ .small = small, .bytes = small, .capacity = BODY_SMALL };
 }
 
-// Makes room for `capacity` bytes, more than there is.
+// Grows to `capacity` bytes.
 static bool grow(struct body_budget *budget, struct body *body, size_t capacity)
 {
 	bool is_small = body->bytes == body->small;
@@ -30,7 +30,7 @@ static bool grow(struct body_budget *budget, struct body *body, size_t capacity)
 
 bool body_append(struct body_budget *budget, struct body *body, const char *bytes, size_t n, size_t expected)
 {
-	size_t needed = body->n + n + 1; // one for a 0
+	size_t needed = body->n + n + 1; // one for a terminating 0
 	if (needed > body->capacity) {
 		size_t capacity = 2 * needed < expected + 1 ? 2 * needed : expected + 1;
 		if (!grow(budget, body, capacity > needed ? capacity : needed))

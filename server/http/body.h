@@ -1,11 +1,10 @@
-// body: memory for the bodies of requests. Each begins in a few bytes of its connection and grows out of them; all together have a
-// bound.
+// body: memory for the bodies of requests. A body starts in a small buffer of its connection and moves to memory of its own when it
+// outgrows that; a budget bounds all of them together.
 #pragma once
 
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
-#include <stdint.h>
 
 enum { BODY_SMALL = 1024 };
 
@@ -18,14 +17,14 @@ struct body_budget {
 // One thread at a time.
 struct body {
 	char *small; // the connection's, BODY_SMALL bytes
-	char *bytes; // small, or memory of its own; n of `capacity` are filled
+	char *bytes; // small, or memory of its own; n of `capacity` are used
 	size_t n, capacity;
 };
 
 void body_init(struct body *body, char *small);
 
-// Takes n bytes more, and has room for one behind them. expected: how many there will be in all, for all that is known; a guess that
-// is too low costs time and nothing else. False: the budget or the memory has no room, and nothing has changed.
+// Appends n bytes and leaves room for one more. expected: the likely size of the whole body; a low guess only costs time. False: the
+// budget or the memory is used up, and nothing has changed.
 bool body_append(struct body_budget *budget, struct body *body, const char *bytes, size_t n, size_t expected);
 
-void body_free(struct body_budget *budget, struct body *body); // what is its own; it is empty then
+void body_free(struct body_budget *budget, struct body *body); // the body is empty then

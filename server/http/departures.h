@@ -1,35 +1,35 @@
-// watch: sees clients leave whose requests wait for somebody else's work, while libmicrohttpd does not look at their sockets.
-// One thread and an epoll set.
+// departures: notices when a client disconnects while its request is computed and its connection is suspended, since libmicrohttpd
+// does not watch suspended sockets. One thread and an epoll set.
 //
-// A reset is one that has left. An end of what it sends may be that, too, or a client that has said all (shutdown(SHUT_WR)) and
-// waits for its answer; TCP does not tell them apart until something is sent. "100 Continue" is something that may be sent, to any
-// client of HTTP/1.1 and before any answer (RFC 9110 section 15.2): one that is there skips it, one that has left resets.
+// A reset means that the client has disconnected. An end of its sending (FIN) may mean that too, or the client has sent all and waits
+// for its answer (shutdown(SHUT_WR)); TCP shows which only when something is sent. "100 Continue" may be sent to any HTTP/1.1 client
+// before an answer (RFC 9110 section 15.2): a waiting client ignores it, a disconnected one answers with a reset.
 #pragma once
 
 #include "core/err.h"
 
 #include <stdatomic.h>
-#include <stdbool.h>
 
 struct departures;
 
+// What to do when a client ends its sending.
 enum departures_end {
-	DEPARTURES_END_ASKS, // sends "100 Continue"
-	DEPARTURES_END_WAITS, // means nothing: HTTP/1.0 knows no 100, and only a reset will tell
-	DEPARTURES_END_LEAVES, // has left: under TLS nothing can be sent from here
+	DEPARTURES_END_PROBE, // send "100 Continue"
+	DEPARTURES_END_IGNORE, // nothing: HTTP/1.0 knows no 100, so only a reset tells
+	DEPARTURES_END_GONE, // take it as disconnected: under TLS nothing can be sent from here
 };
 
-// One connection; the caller's memory, the watch's content but for these.
+// One connection, in the caller's memory.
 struct departures_entry {
 	int fd;
 	enum departures_end end;
-	atomic_bool gone; // the answer
+	atomic_bool gone; // set by the thread: the client has disconnected
 };
 
 int departures_open(struct departures **departures, struct err *e);
-void departures_close(struct departures *departures); // of an empty set; NULL is fine
+void departures_close(struct departures *departures); // after departures_remove of every entry; NULL is fine
 
-// Between the two nobody else may write to the socket. After departures_remove it is not touched any more. Without memory for it a
-// connection is not watched. Any thread.
+// Starts and ends watching a connection; any thread. In between the caller must not write to the socket, and afterwards it is not
+// touched any more. If the kernel has no memory for it, the connection is not watched.
 void departures_add(struct departures *departures, struct departures_entry *entry);
 void departures_remove(struct departures *departures, struct departures_entry *entry);

@@ -1,13 +1,15 @@
-// A request is an exchange, from its headers (begin) over its body (receive) to its end, when its route starts it. What
-// takes longer is a call. One that somebody else works at: the connection is suspended BEFORE the call is submitted, since
-// done() may come first, and resumed by done(), whereupon libmicrohttpd asks again and the response is queued.
+// An exchange is one request: its head (begin), its body (receive) and its end (end), where the route starts. A route either fills
+// the response at once or returns a call.
 //
-// One to be computed here is gathered (gather.h): a request that has come in and has no response yet is asked for again in
-// libmicrohttpd's next turn, at once, after those that came in meanwhile (MHD_AccessHandlerCallback).
+// A call that another thread computes: the connection is suspended BEFORE the call is submitted, since done() may come at once. done()
+// resumes it, whereupon libmicrohttpd calls exchange_handle again, which queues the response.
 //
-// Traps of libmicrohttpd 0.9.75 that shape this file: no answer is possible in the middle of an upload, and one before it closes the
-// connection, which a client in mid-sending sees as a reset. So a refused body is read off and forgotten, up to DISCARD_FACTOR times the
-// limit, and is answered before it comes only where there is nothing to lose (read_head).
+// A call that this thread computes is gathered (gather.h): libmicrohttpd calls exchange_handle again in its next turn, without a wait
+// and after the requests that have arrived by then (MHD_AccessHandlerCallback).
+//
+// libmicrohttpd 0.9.75 cannot answer in the middle of an upload, and closes the connection if the answer comes before it, which a
+// sending client sees as a reset. So a refused body is read and dropped, up to DISCARD_FACTOR times the limit; read_head has the
+// exceptions.
 #include "server/http/exchange.h"
 
 #include "server/http/body.h"
@@ -21,59 +23,49 @@
 #include <strings.h>
 #include <sys/socket.h>
 
-// Of a header, a parameter or a cookie the library takes VALUE_MEMORY of a connection's memory beside the text, and of cookies a copy.
-// ANSWER_HEAD is more than any answer's head is long.
+// A header, parameter or cookie takes VALUE_MEMORY bytes of a connection's memory beside its text, a cookie also a copy of that.
+// ANSWER_HEAD is the room for an answer's head, more than any needs.
 enum { DISCARD_FACTOR = 4, VALUE_MEMORY = 64, ANSWER_HEAD = 2 << 10 };
 
 struct exchange {
 	struct exchanges *all;
 	struct MHD_Connection *connection;
 	struct client *client;
-	const struct route *found; // NULL: there is none
-	const struct route *route; // the same; NULL: the response is there already, and says no
-	bool wants_body; // the route does; nobody else's is kept
+	const struct route *route; // NULL: there is none
+	void *context; // of the route
+	bool wants_body; // the route does; other bodies are dropped
 	struct head head;
-	size_t n_kept; // bytes that the library keeps of the head, beside the head
-	void *context;
+	size_t n_kept; // bytes of the connection's memory that the library uses beside the head itself
 	struct route_parts parts;
 	struct body body;
 	struct route_call *call; // of the route; not NULL: submitted or gathered
 	struct gather_entry gathered;
-	bool watched;
-	bool old; // HTTP/1.0
-	struct route_response response;
+	bool watched; // by departures
+	bool is_http_1_0;
+	struct route_response response; // filled before the route starts if the request is refused
 };
 
-// Of a connection, whose exchanges come one after the other; most need no memory beyond it.
+// A connection, whose exchanges come one after the other; most need no more memory than this.
 struct client {
-	struct timeouts_entry deadline;
-	struct departures_entry presence; // while a call is out
+	struct timeouts_entry timeout;
+	struct departures_entry departure; // while a call is submitted
 	struct in_flight_connection in_flight;
 	struct exchange exchange;
 	struct request_record record; // of the exchange
 	char authority[HEAD_MAX_AUTHORITY]; // of its URL
-	bool has_nul; // the URL
+	bool has_nul; // the URL has a %00
 	char body[BODY_SMALL];
 };
 
+static bool is_refused(const struct exchange *x)
+{
+	return x->response.status != 0;
+}
+
 static void refuse_too_large(struct exchange *x)
 {
-	route_answer_error(&x->response, 413, "the body has more than %d bytes; send a smaller picture, or fewer at once",
-			   x->all->options.limits->max_body);
-	x->response.account.rejection = ROUTE_BODY_TOO_LARGE;
-}
-
-static void refuse_connection(struct exchange *x)
-{
-	route_answer_error(&x->response, 503, "there are %d connections, which is all that there may be; try again in a second",
-			   x->all->options.limits->max_connections);
-	x->response.account.rejection = ROUTE_NO_CONNECTION;
-}
-
-static void refuse_coding(struct exchange *x)
-{
-	route_answer_error(&x->response, 415, "the body's Content-Encoding is %.40s; send it as it is", x->head.content_encoding);
-	route_header_add(&x->response, "Accept-Encoding", "identity"); // RFC 9110 section 12.5.3
+	route_reject(&x->response, 413, ROUTE_BODY_TOO_LARGE,
+		     "the body has more than %d bytes; send a smaller picture, or fewer at once", x->all->options.limits->max_body);
 }
 
 static enum MHD_Result answer(struct exchange *x)
@@ -81,7 +73,7 @@ static enum MHD_Result answer(struct exchange *x)
 	struct route_response *r = &x->response;
 	struct request_record *record = &x->client->record;
 	char timing[REQUEST_RECORD_MAX_TIMING];
-	observer_answer(x->all->options.observer, x->found, r, record);
+	observer_answer(x->all->options.observer, x->route, r, record);
 	struct MHD_Response *out = MHD_create_response_from_buffer(r->n_body, (void *)(uintptr_t)r->body,
 								   r->owned ? MHD_RESPMEM_MUST_FREE : MHD_RESPMEM_PERSISTENT);
 	if (!out)
@@ -94,9 +86,9 @@ static enum MHD_Result answer(struct exchange *x)
 		MHD_add_response_header(out, "Server-Timing", timing);
 	for (int i = 0; i < r->n_headers; i++)
 		MHD_add_response_header(out, r->headers[i].name, r->headers[i].value);
-	if (atomic_load(&x->all->closing) || x->client->in_flight.beyond)
+	if (atomic_load(&x->all->closing) || x->client->in_flight.over_limit)
 		MHD_add_response_header(out, "Connection", "close");
-	timeouts_enter(x->all->timeouts, &x->client->deadline, TIMEOUTS_BODY);
+	timeouts_set(x->all->timeouts, &x->client->timeout, TIMEOUTS_BODY);
 	enum MHD_Result result = MHD_queue_response(x->connection, (unsigned)r->status, out);
 	MHD_destroy_response(out);
 	return result;
@@ -122,41 +114,39 @@ static enum MHD_Result add_value(void *arg, enum MHD_ValueKind kind, const char 
 	return MHD_YES;
 }
 
-// Whether the library has memory left for an answer's head: it keeps the request's there, and says nothing when there is none.
+// Whether the connection's memory has room for an answer's head beside the request's. Without it the library fails silently.
 static bool has_room(const struct exchange *x)
 {
 	const union MHD_ConnectionInfo *info = MHD_get_connection_info(x->connection, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
 	return !info || info->header_size + x->n_kept + ANSWER_HEAD <= EXCHANGE_MEMORY;
 }
 
-// Finds the route, or fills in the refusal that the head alone decides.
+// Finds the route, or refuses the request by its head alone.
 static void find_route(struct exchange *x, const char *method)
 {
 	const struct http_options *o = &x->all->options;
 	const struct head *head = &x->head;
 	const struct route_request request = { .find_header = find_header, .headers = x };
-	if (!admission_let_in(&x->all->admission, method, head->path, &request, &x->response)) {
-		x->response.account.rejection = x->response.status == 401   ? ROUTE_NO_KEY
-						: x->response.status == 403 ? ROUTE_FORBIDDEN
-									    : ROUTE_NOT_REJECTED;
+	if (!admission_check(&x->all->admission, method, head->path, &request, &x->response))
 		return;
-	}
-	x->found = route_find(o->tables, o->n_tables, method, head->path, &x->context, &x->parts, &x->response);
-	if (!x->found)
+	x->route = route_find(o->tables, o->n_tables, method, head->path, &x->context, &x->parts, &x->response);
+	if (!x->route)
 		return;
-	x->wants_body = strcmp(x->found->method, "POST") == 0;
-	if (x->client->in_flight.beyond && !admission_path_is_open(head->path))
-		refuse_connection(x);
-	else if (head->n_body > (uint64_t)o->limits->max_body)
+	x->wants_body = strcmp(x->route->method, "POST") == 0;
+	if (x->client->in_flight.over_limit && !admission_path_is_public(head->path)) {
+		route_reject(&x->response, 503, ROUTE_NO_CONNECTION,
+			     "the limit of %d connections is reached; try again in a second", o->limits->max_connections);
+	} else if (head->n_body > (uint64_t)o->limits->max_body) {
 		refuse_too_large(x);
-	else if (x->wants_body && head->content_encoding && strcasecmp(head->content_encoding, "identity") != 0)
-		refuse_coding(x);
-	else
-		x->route = x->found;
+	} else if (x->wants_body && head->content_encoding && strcasecmp(head->content_encoding, "identity") != 0) {
+		route_answer_error(&x->response, 415, "the body's Content-Encoding is %.40s; send it without one",
+				   head->content_encoding);
+		route_header_add(&x->response, "Accept-Encoding", "identity"); // RFC 9110 section 12.5.3
+	}
 }
 
-// The head is there. To answer before the body closes the connection, and is for three cases: nobody can tell where the body ends, it
-// is more than will be read off, or the client waits for a "100 Continue".
+// Checks the head. An answer before the body closes the connection, so a refusal is sent here in three cases only: it is not known
+// where the body ends, the body is more than will be read and dropped, or the client waits for a "100 Continue".
 static enum MHD_Result read_head(struct exchange *x, const char *method, const char *url)
 {
 	const struct route_request request = { .find_header = find_header, .headers = x };
@@ -165,7 +155,7 @@ static enum MHD_Result read_head(struct exchange *x, const char *method, const c
 	x->head.has_nul = x->client->has_nul;
 	MHD_get_connection_values_n(x->connection, MHD_HEADER_KIND | MHD_COOKIE_KIND | MHD_GET_ARGUMENT_KIND, add_value, x);
 	observer_begin(x->all->options.observer, &request, method, x->head.path, &x->client->record);
-	int status = head_check(&x->head, x->old, &e);
+	int status = head_check(&x->head, x->is_http_1_0, &e);
 	if (status) {
 		route_answer_error(&x->response, status, "%s", e.msg);
 		return answer(x);
@@ -174,11 +164,11 @@ static enum MHD_Result read_head(struct exchange *x, const char *method, const c
 		find_route(x, method);
 	else
 		route_answer_error(&x->response, 431, "the URL and the headers are too large; send fewer, or shorter cookies");
-	// Only for these two does libmicrohttpd let the body be after the answer.
+	// For these two methods alone libmicrohttpd does not read the body after the answer.
 	bool has_body_after = strcmp(method, "POST") == 0 || strcmp(method, "PUT") == 0;
 	bool waits = x->head.expect && strcasecmp(x->head.expect, "100-continue") == 0;
 	bool is_endless = x->head.n_body > (uint64_t)x->all->options.limits->max_body * DISCARD_FACTOR;
-	return !x->route && has_body_after && (waits || is_endless) ? answer(x) : MHD_YES;
+	return is_refused(x) && has_body_after && (waits || is_endless) ? answer(x) : MHD_YES;
 }
 
 static struct client *client_of(struct MHD_Connection *connection)
@@ -194,26 +184,22 @@ static struct exchange *begin(struct exchanges *all, struct MHD_Connection *conn
 		return NULL;
 	client->exchange = (struct exchange){ .all = all, .connection = connection, .client = client };
 	body_init(&client->exchange.body, client->body);
-	timeouts_enter(all->timeouts, &client->deadline, TIMEOUTS_BODY);
+	timeouts_set(all->timeouts, &client->timeout, TIMEOUTS_BODY);
 	return &client->exchange;
 }
 
-// Keeps what a route will read, and counts the rest.
+// Keeps a piece of the body if a route will read it, and counts it in any case.
 static enum MHD_Result receive(struct exchange *x, const char *data, size_t n)
 {
 	uint64_t max = (uint64_t)x->all->options.limits->max_body;
 	uint64_t n_in = x->client->record.n_in += n;
-	if (x->route && n_in > max) {
+	if (!is_refused(x) && n_in > max)
 		refuse_too_large(x);
-		x->route = NULL;
-	}
-	if (x->route && x->wants_body &&
-	    !body_append(&x->all->bodies, &x->body, data, n, (size_t)(x->head.n_body ? x->head.n_body : max))) {
-		route_answer_error(&x->response, 503, "no memory for the body: too much is coming in; try again in a second");
-		x->response.account.rejection = ROUTE_NO_BUFFER;
-		x->route = NULL;
-	}
-	if (x->route)
+	if (!is_refused(x) && x->wants_body &&
+	    !body_append(&x->all->bodies, &x->body, data, n, (size_t)(x->head.n_body ? x->head.n_body : max)))
+		route_reject(&x->response, 503, ROUTE_NO_BUFFER,
+			     "no memory for the body: all bodies being received exceed the limit; try again in a second");
+	if (!is_refused(x))
 		return MHD_YES;
 	body_free(&x->all->bodies, &x->body);
 	return n_in <= max * DISCARD_FACTOR ? MHD_YES : MHD_NO;
@@ -229,20 +215,22 @@ static enum MHD_Result add_argument(void *arg, enum MHD_ValueKind kind, const ch
 	return MHD_YES;
 }
 
-// The call goes out: from here on until unwatch() libmicrohttpd does not see whether the client is there.
+// Watches whether the client disconnects, which libmicrohttpd does not while the connection is suspended.
 static void watch(struct exchange *x)
 {
-	struct departures_entry *presence = &x->client->presence;
-	presence->fd = x->client->deadline.fd;
-	presence->end = x->all->options.tls_cert ? DEPARTURES_END_LEAVES : x->old ? DEPARTURES_END_WAITS : DEPARTURES_END_ASKS;
-	departures_add(x->all->departures, presence);
+	struct departures_entry *departure = &x->client->departure;
+	departure->fd = x->client->timeout.fd;
+	departure->end = x->all->options.tls_cert ? DEPARTURES_END_GONE
+			 : x->is_http_1_0         ? DEPARTURES_END_IGNORE
+						  : DEPARTURES_END_PROBE;
+	departures_add(x->all->departures, departure);
 	x->watched = true;
 }
 
 static void unwatch(struct exchange *x)
 {
 	if (x->watched)
-		departures_remove(x->all->departures, &x->client->presence);
+		departures_remove(x->all->departures, &x->client->departure);
 	x->watched = false;
 }
 
@@ -252,25 +240,25 @@ static void resume(void *arg)
 	MHD_resume_connection(x->connection);
 }
 
-// The request is complete: answers, or suspends the connection and submits.
+// The request is complete: answers it, gathers its call, or suspends the connection and submits the call.
 static enum MHD_Result end(struct exchange *x)
 {
-	if (x->route) {
+	if (!is_refused(x)) {
 		struct route_request request = {
 			.parts = x->parts,
 			.find_header = find_header,
 			.headers = x,
 			.body = x->body.bytes,
 			.n_body = x->body.n,
-			.gone = &x->client->presence.gone,
+			.gone = &x->client->departure.gone,
 		};
-		atomic_store(&x->client->presence.gone, false);
+		atomic_store(&x->client->departure.gone, false);
 		x->body.bytes[x->body.n] = 0;
 		int n = MHD_get_connection_values(x->connection, MHD_GET_ARGUMENT_KIND, add_argument, &request);
 		if (n > ROUTE_MAX_ARGUMENTS)
 			route_answer_error(&x->response, 400, "the URL has more than %d parameters", ROUTE_MAX_ARGUMENTS);
 		else
-			x->call = x->route->start(x->context, &request, &x->response);
+			x->call = route_start(x->route, x->context, &request, &x->response);
 		body_free(&x->all->bodies, &x->body);
 	}
 	if (!x->call)
@@ -279,10 +267,10 @@ static enum MHD_Result end(struct exchange *x)
 		gather_add(&x->gathered, x->call);
 		return MHD_YES;
 	}
-	timeouts_enter(x->all->timeouts, &x->client->deadline, TIMEOUTS_NONE);
+	timeouts_set(x->all->timeouts, &x->client->timeout, TIMEOUTS_NONE);
 	watch(x);
 	MHD_suspend_connection(x->connection);
-	x->call->worker->submit(x->call, resume, x); // from here on another thread may be at work on x
+	x->call->worker->submit(x->call, resume, x); // from here on x may belong to another thread
 	return MHD_YES;
 }
 
@@ -294,7 +282,7 @@ enum MHD_Result exchange_handle(void *arg, struct MHD_Connection *connection, co
 		x = *state = begin(arg, connection);
 		if (!x)
 			return MHD_NO;
-		x->old = strcmp(version, "HTTP/1.0") == 0;
+		x->is_http_1_0 = strcmp(version, "HTTP/1.0") == 0;
 		return read_head(x, method, url);
 	}
 	if (*n_data) {
@@ -305,7 +293,7 @@ enum MHD_Result exchange_handle(void *arg, struct MHD_Connection *connection, co
 	if (!x->call)
 		return end(x);
 	unwatch(x);
-	if (x->gathered.waits)
+	if (x->gathered.waiting)
 		gather_compute();
 	x->route->finish(x->call, &x->response);
 	return x->response.status == ROUTE_CLIENT_GONE ? MHD_NO : answer(x);
@@ -324,20 +312,20 @@ void exchange_complete(void *arg, struct MHD_Connection *connection, void **stat
 	gather_remove(&x->gathered);
 	if (x->call)
 		x->route->discard(x->call);
-	timeouts_enter(all->timeouts, &x->client->deadline, TIMEOUTS_IDLE);
+	timeouts_set(all->timeouts, &x->client->timeout, TIMEOUTS_IDLE);
 	body_free(&all->bodies, &x->body);
 	free(x->response.owned);
 	*state = NULL;
 	in_flight_end_request(&all->in_flight);
 }
 
-void *exchange_line(void *arg, const char *uri, struct MHD_Connection *connection)
+void *exchange_uri(void *arg, const char *uri, struct MHD_Connection *connection)
 {
 	struct exchanges *all = arg;
 	struct client *client = client_of(connection);
 	if (client) {
-		client->has_nul = strstr(uri, "%00") != NULL; // from here on the library has strings
-		timeouts_enter(all->timeouts, &client->deadline, TIMEOUTS_HEADERS);
+		client->has_nul = strstr(uri, "%00") != NULL; // later the library has decoded it to a string that ends there
+		timeouts_set(all->timeouts, &client->timeout, TIMEOUTS_HEADERS);
 	}
 	return NULL;
 }
@@ -351,16 +339,16 @@ void exchange_connection(void *arg, struct MHD_Connection *connection, void **co
 		*context = client = malloc(sizeof *client);
 		if (client) {
 			in_flight_begin_connection(&all->in_flight, &client->in_flight);
-			timeouts_join(all->timeouts, &client->deadline, fd);
+			timeouts_add(all->timeouts, &client->timeout, fd);
 		} else {
-			shutdown(fd, SHUT_RDWR); // without a deadline it may not stay
+			shutdown(fd, SHUT_RDWR); // no connection without a timeout
 		}
 		observer_connection(all->options.observer, true);
 	} else {
 		observer_connection(all->options.observer, false);
 		if (client) {
 			in_flight_end_connection(&all->in_flight, &client->in_flight);
-			timeouts_leave(all->timeouts, &client->deadline);
+			timeouts_remove(all->timeouts, &client->timeout);
 		}
 		free(client);
 		*context = NULL;

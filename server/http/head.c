@@ -1,4 +1,4 @@
-// A name is looked at by its length first: most headers are none of these.
+// The length of a name is compared first: most headers are none of these.
 #include "server/http/head.h"
 
 #include <string.h>
@@ -9,7 +9,7 @@ static bool is(const char *name, size_t n_name, const char *wanted)
 	return n_name == strlen(wanted) && strncasecmp(name, wanted, n_name) == 0;
 }
 
-// RFC 9112 section 3.2.2: servers take URLs in full, and then Host does not count.
+// RFC 9112 section 3.2.2: a server accepts absolute URLs, and ignores Host then.
 void head_begin(struct head *head, const char *url, char authority[HEAD_MAX_AUTHORITY])
 {
 	*head = (struct head){ .path = url };
@@ -30,7 +30,7 @@ void head_begin(struct head *head, const char *url, char authority[HEAD_MAX_AUTH
 
 void head_add(struct head *head, const char *name, size_t n_name, const char *value)
 {
-	// RFC 9112 section 5.1: no space before the colon, which some would take for a part of the name, and some not.
+	// RFC 9112 section 5.1: no space before the colon, which some programs would take for a part of the name.
 	if (n_name == 0 || strchr(" \t", name[0]) || strchr(" \t", name[n_name - 1])) {
 		head->bad_name = true;
 	} else if (is(name, n_name, "Host")) {
@@ -39,7 +39,6 @@ void head_add(struct head *head, const char *name, size_t n_name, const char *va
 			head->host = value;
 	} else if (is(name, n_name, "Content-Length")) {
 		head->n_lengths++;
-		head->has_length = true;
 		head->n_body = 0;
 		for (const char *c = value; *c >= '0' && *c <= '9' && head->n_body < UINT64_MAX / 100; c++)
 			head->n_body = head->n_body * 10 + (uint64_t)(*c - '0');
@@ -53,32 +52,27 @@ void head_add(struct head *head, const char *name, size_t n_name, const char *va
 	}
 }
 
-static int refuse(int status, const char *why, struct err *e)
-{
-	err_set(e, "%s", why);
-	return status;
-}
-
-int head_check(const struct head *head, bool old, struct err *e)
+int head_check(const struct head *head, bool is_http_1_0, struct err *e)
 {
 	if (head->bad_name)
-		return refuse(400, "a header's name begins or ends with a space; put the colon right behind the name", e);
+		return err_status(e, 400, "a header's name begins or ends with a space; put the colon right behind the name");
 	if (head->bad_authority)
-		return refuse(
-			400, "the URL's host is missing, too long or has a user's name; ask for http://HOST/PATH, or for /PATH", e);
+		return err_status(e, 400,
+				  "the URL's host is missing, too long or has a user name; ask for http://HOST/PATH, or for /PATH");
 	if (head->has_nul)
-		return refuse(400, "the URL has a %00, and whether it ends there is not clear; leave that out", e);
+		return err_status(e, 400, "the URL has a %%00, and programs differ on whether it ends there; leave that out");
 	if (head->n_hosts > 1)
-		return refuse(400, "there is more than one Host header; send one", e);
-	if (head->n_hosts == 0 && !old)
-		return refuse(400, "there is no Host header, which HTTP/1.1 asks for; send one", e);
+		return err_status(e, 400, "there is more than one Host header; send one");
+	if (head->n_hosts == 0 && !is_http_1_0)
+		return err_status(e, 400, "there is no Host header, which HTTP/1.1 asks for; send one");
 	if (head->n_lengths > 1)
-		return refuse(400, "there is more than one Content-Length header; send one", e);
+		return err_status(e, 400, "there is more than one Content-Length header; send one");
 	if (head->n_codings > 0 && head->n_lengths > 0)
-		return refuse(400, "Content-Length and Transfer-Encoding exclude each other; send one of them", e);
-	if (head->n_codings > 0 && old)
-		return refuse(400, "HTTP/1.0 has no Transfer-Encoding; send a Content-Length", e);
+		return err_status(e, 400, "Content-Length and Transfer-Encoding exclude each other; send one of them");
+	if (head->n_codings > 0 && is_http_1_0)
+		return err_status(e, 400, "HTTP/1.0 has no Transfer-Encoding; send a Content-Length");
 	if (head->n_codings > 1 || (head->n_codings > 0 && !head->chunked))
-		return refuse(501, "the only Transfer-Encoding that is understood is chunked; send that, or a Content-Length", e);
+		return err_status(e, 501,
+				  "the only Transfer-Encoding that is supported is chunked; send that, or a Content-Length");
 	return 0;
 }

@@ -1,6 +1,6 @@
-// head: what a request's head says of its form: whom it is for, how long its body is, and whether it can be believed at all. Where
-// two programs may read one head in two ways, the second request of one is a part of the first one's body for the other (RFC 9112
-// section 11.2), so whatever is ambiguous is refused. Knows no sockets; a head belongs to its request.
+// head: the form of a request's head: its host, the length of its body, and whether it is ambiguous. If a proxy and the daemon read
+// a head differently, one of them may take a part of a body for the next request (request smuggling, RFC 9112 section 11.2), so
+// ambiguous heads are refused. Knows no sockets. A head belongs to its request.
 #pragma once
 
 #include "core/err.h"
@@ -16,21 +16,20 @@ struct head {
 	const char *path; // of the URL, without its scheme and authority
 	const char *host; // the URL's authority if it has one, else the header Host; NULL: neither
 	const char *expect, *content_encoding; // NULL: missing
-	bool has_length, chunked;
-	uint64_t n_body; // declared; 0 if not
+	bool chunked;
+	uint64_t n_body; // by Content-Length; 0 without it
 
-	bool has_nul; // the URL, as %00; set by who sees it undecoded, after head_begin
+	bool has_nul; // the URL has a %00; set by the caller after head_begin
 	bool is_absolute;
 	int n_hosts, n_lengths, n_codings;
 	bool bad_authority, bad_name;
 };
 
-// url: path, or scheme, authority and path. authority: memory for the latter.
+// url: a path, or scheme, authority and path. authority: memory for the authority.
 void head_begin(struct head *head, const char *url, char authority[HEAD_MAX_AUTHORITY]);
 
-// Each header, in their order. n_name: bytes of the name.
+// Call for each header, in their order. n_name: bytes of the name.
 void head_add(struct head *head, const char *name, size_t n_name, const char *value);
 
-// 0, or the status to refuse it with and e for the sender. Where a body would end is not known then: the connection has to be closed.
-// old: HTTP/1.0.
-int head_check(const struct head *head, bool old, struct err *e);
+// 0, or the status to refuse it with and e for the sender. It is not known then where a body ends, so the connection must be closed.
+int head_check(const struct head *head, bool is_http_1_0, struct err *e);

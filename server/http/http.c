@@ -1,9 +1,9 @@
-// Traps of libmicrohttpd 0.9.75 that shape this file: epoll with one thread stalls, hence a pool; stopping with suspended
-// connections is undefined, hence the count of what is in flight.
+// Two traps of libmicrohttpd 0.9.75 shape this file: epoll with one thread stalls, so there is always a pool; and stopping with
+// suspended connections is undefined, so requests in flight are counted.
 #include "server/http/http.h"
 
-#include "core/log.h"
 #include "core/clock.h"
+#include "core/log.h"
 #include "server/http/exchange.h"
 #include "server/http/tls.h"
 
@@ -16,8 +16,8 @@
 #include <string.h>
 #include <sys/socket.h>
 
-// So long a daemon that goes down waits for the first request of a connection that it has accepted.
-enum { PATIENCE_S = 1 };
+// How long a draining daemon waits for the first request of an accepted connection.
+enum { FRESH_S = 1 };
 
 struct http {
 	struct exchanges all;
@@ -52,18 +52,24 @@ static int start(struct http *h, struct err *e)
 				     MHD_OPTION_PER_IP_CONNECTION_LIMIT, (unsigned)o->limits->max_connections_per_address,
 				     MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)EXCHANGE_MEMORY, MHD_OPTION_NOTIFY_COMPLETED,
 				     exchange_complete, &h->all, MHD_OPTION_NOTIFY_CONNECTION, exchange_connection, &h->all,
-				     MHD_OPTION_URI_LOG_CALLBACK, exchange_line, &h->all, MHD_OPTION_ARRAY,
+				     MHD_OPTION_URI_LOG_CALLBACK, exchange_uri, &h->all, MHD_OPTION_ARRAY,
 				     o->tls_cert ? tls : tls + 2, MHD_OPTION_END);
 	return h->daemon ? 0 : err_errno(e, "cannot start the HTTP server with %d threads", o->n_threads);
 }
 
-// What is in front of the routes: the certificate, the keys, the listening socket.
+static int load_certificate(struct http *h, struct err *e)
+{
+	const struct http_options *o = &h->all.options;
+	return o->tls_cert ? tls_load(o->tls_cert, o->tls_key, e) : 0;
+}
+
+// Opens what requests pass before the routes: the certificate, the keys, the listening socket.
 static int open_front(struct http *h, struct err *e)
 {
 	const struct http_options *o = &h->all.options;
 	struct admission *a = &h->all.admission;
 	*a = (struct admission){ .hosts = o->hosts, .origins = o->origins };
-	if ((o->api_keys && keys_open(o->api_keys, &a->keys, e)) || http_load_certificate(h, e) ||
+	if ((o->api_keys && keys_open(o->api_keys, &a->keys, e)) || load_certificate(h, e) ||
 	    listen_open(o->listen, &h->listener, e))
 		return -1;
 	a->loopback = h->listener.loopback;
@@ -101,22 +107,24 @@ const char *http_address(const struct http *h)
 	return h->address;
 }
 
-int http_load_certificate(struct http *h, struct err *e)
+int http_load_all(struct http *h, struct err *e)
 {
-	const struct http_options *o = &h->all.options;
-	return o->tls_cert ? tls_load(o->tls_cert, o->tls_key, e) : 0;
+	int n_failed = 0;
+	if (h->all.admission.keys && keys_load(h->all.admission.keys, e)) {
+		log_error("SIGHUP: the API keys stay as they are: %s", e->msg);
+		n_failed++;
+	}
+	if (load_certificate(h, e)) {
+		log_error("SIGHUP: the certificate stays as it is: %s", e->msg);
+		n_failed++;
+	}
+	return n_failed;
 }
 
-int http_load_keys(struct http *h, struct err *e)
+int http_add_connection(struct http *h, int fd)
 {
-	struct keys *keys = h->all.admission.keys;
-	return keys ? keys_load(keys, e) : 0;
-}
-
-int http_take(struct http *h, int fd)
-{
-	const struct sockaddr nobody = { .sa_family = AF_UNIX };
-	return MHD_add_connection(h->daemon, fd, &nobody, sizeof nobody.sa_family) == MHD_YES ? 0 : -1;
+	const struct sockaddr unnamed = { .sa_family = AF_UNIX };
+	return MHD_add_connection(h->daemon, fd, &unnamed, sizeof unnamed.sa_family) == MHD_YES ? 0 : -1;
 }
 
 void http_close_after_answers(struct http *h)
@@ -124,34 +132,34 @@ void http_close_after_answers(struct http *h)
 	atomic_store(&h->all.closing, true);
 }
 
-// For one connection more; the library would close it if there were none. One that idles makes some.
-static bool find_room(struct http *h, const struct timespec *until)
+// Waits for room for one more connection, which libmicrohttpd would close otherwise; shuts down an idle one for it.
+static bool make_room(struct http *h, int64_t until_ns)
 {
 	const unsigned max = (unsigned)h->all.options.limits->max_connections + HTTP_RESERVE;
 	if (!in_flight_has_room(&h->all.in_flight))
 		timeouts_shut_idle(h->all.timeouts);
-	if (!in_flight_await_room(&h->all.in_flight, until))
+	if (!in_flight_await_room(&h->all.in_flight, until_ns))
 		return false;
-	// The library counts a connection off a moment after it has told of its end.
+	// The library uncounts a connection only a moment after its notification of the end.
 	while (MHD_get_daemon_info(h->daemon, MHD_DAEMON_INFO_CURRENT_CONNECTIONS)->num_connections >= max)
 		sched_yield();
 	return true;
 }
 
-// What the kernel has accepted and nobody has taken: with the listening socket it would be reset.
-static void take_waiting(struct http *h)
+// Accepts the connections in the kernel's backlog; closing the listening socket would reset them.
+static void accept_backlog(struct http *h)
 {
 	struct sockaddr_storage address;
-	const struct timespec until = clock_timespec(clock_now_ns() + (int64_t)h->all.options.limits->deadline_ms * 1000000);
-	listen_stop_queueing(&h->listener);
-	while (listen_has_queued(&h->listener) && find_room(h, &until)) {
+	const int64_t until_ns = clock_now_ns() + (int64_t)h->all.options.limits->deadline_ms * 1000000;
+	listen_shrink_backlog(&h->listener);
+	while (listen_has_backlog(&h->listener) && make_room(h, until_ns)) {
 		socklen_t n = sizeof address;
 		int fd = accept4(h->listener.fd, (struct sockaddr *)&address, &n, SOCK_CLOEXEC | SOCK_NONBLOCK);
 		if (fd < 0)
 			return;
-		in_flight_expect(&h->all.in_flight);
-		if (MHD_add_connection(h->daemon, fd, (struct sockaddr *)&address, n) != MHD_YES) // and it has closed it
-			in_flight_expect_no_more(&h->all.in_flight);
+		in_flight_accept(&h->all.in_flight);
+		if (MHD_add_connection(h->daemon, fd, (struct sockaddr *)&address, n) != MHD_YES) // the library has closed it
+			in_flight_cancel_accept(&h->all.in_flight);
 	}
 }
 
@@ -163,11 +171,10 @@ void http_drain(struct http *h)
 	http_close_after_answers(h);
 	MHD_quiesce_daemon(h->daemon);
 	if (!h->listener.shared) {
-		take_waiting(h);
-		shutdown(h->listener.fd,
-			 SHUT_RDWR); // else the kernel goes on taking connections that nobody will answer
+		accept_backlog(h);
+		shutdown(h->listener.fd, SHUT_RDWR); // else the kernel goes on accepting connections
 	}
-	in_flight_land(&h->all.in_flight, PATIENCE_S);
+	in_flight_drain(&h->all.in_flight, FRESH_S);
 }
 
 void http_stop(struct http *h)

@@ -1,4 +1,5 @@
-// http: the only user of libmicrohttpd, with exchange.h. Brings requests to routes and their responses back, keeps to the limits.
+// http: the HTTP server. With exchange.h the only user of libmicrohttpd: brings requests to routes, sends their responses, enforces
+// the limits.
 #pragma once
 
 #include "core/err.h"
@@ -10,44 +11,43 @@ struct http;
 struct observer;
 struct route_table;
 
-// So many connections beyond limits->max_connections are taken for who asks whether the daemon lives (admission's open paths);
-// whatever else comes by them is told to come again.
+// Connections accepted beyond limits->max_connections, for probes (admission's public paths). Other requests on them get 503.
 enum { HTTP_RESERVE = 32 };
 
-// Everything is borrowed, and outlives the server.
+// Everything is borrowed and outlives the server.
 struct http_options {
 	const struct listen_spec *listen;
 	const char *tls_cert, *tls_key; // PEM files, or both NULL: no TLS
-	const char *api_keys; // a file of keys (keys.h), or NULL: none is needed
-	const struct admission_names *hosts, *origins; // what else Host may say, and whose pages may ask
+	const char *api_keys; // a file of keys (keys.h), or NULL: no key is needed
+	const struct admission_names *hosts, *origins; // see admission.h
 	int n_threads; // at least 2
 	const struct limits *limits;
 	const struct route_table *tables;
 	int n_tables;
-	const struct observer *observer; // knows the tables
+	const struct observer *observer; // its metrics know the tables
 };
 
-// Binds, and starts to answer.
+// Binds and starts to answer.
 int http_open(const struct http_options *options, struct http **http, struct err *e);
 
 const char *http_address(const struct http *http); // "http://127.0.0.1:8080", "https://…" or "unix:PATH"
 
-// Reads the certificate and its key, or the keys, again; -1: the old ones stay. 0 where there are none. Any thread.
-int http_load_certificate(struct http *http, struct err *e);
-int http_load_keys(struct http *http, struct err *e);
+// Reads the API keys and the certificate again, if there are any. What fails is logged and stays as it was. Returns how many failed; e
+// says why the last one did. Any thread.
+int http_load_all(struct http *http, struct err *e);
 
-// A connected socket, as if it had been accepted: for thread fd % n_threads, if that may have one more, else for another. -1: none
-// may. From here on fd is not the caller's.
-int http_take(struct http *http, int fd);
+// Serves a connected socket as if it had been accepted, by thread fd % n_threads, or by another if that one has no room. -1: none has
+// room. Takes ownership of fd.
+int http_add_connection(struct http *http, int fd);
 
-// From now on every answer closes its connection, so that clients come back by a new one, maybe to another daemon.
+// From now on every answer closes its connection, so that clients reconnect, maybe to another daemon.
 void http_close_after_answers(struct http *http);
 
-// Stops to accept connections and returns when all requests that have come in are answered, those of clients that were waiting to
-// be accepted among them. Deadlines bound the wait.
+// Stops accepting connections, and returns when all requests are answered, including those of connections in the backlog. Deadlines
+// bound the wait.
 void http_drain(struct http *http);
 
-// Ends the threads and closes all connections and the listening socket; drains before that.
+// Drains, then ends the threads and closes all connections and the listening socket.
 void http_stop(struct http *http);
 
-void http_close(struct http *http); // stops it first; nobody may load any more; NULL is fine
+void http_close(struct http *http); // stops it first; no thread may load keys or certificates any more; NULL is fine

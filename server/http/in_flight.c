@@ -1,9 +1,7 @@
-// Whichever connection begins next is taken for the one that was expected first: only the sums matter.
+// A connection that begins is taken for the one that was accepted first, whichever it is: only the sums matter.
 #include "server/http/in_flight.h"
 
 #include "core/clock.h"
-
-#include <errno.h>
 
 void in_flight_init(struct in_flight *f, int max_connections)
 {
@@ -18,33 +16,33 @@ void in_flight_fini(struct in_flight *f)
 	pthread_mutex_destroy(&f->lock);
 }
 
-// Under the lock.
+// With the lock held.
 static void end_fresh(struct in_flight *f)
 {
 	if (--f->n_fresh == 0)
 		pthread_cond_signal(&f->changed);
 }
 
-void in_flight_expect(struct in_flight *f)
+void in_flight_accept(struct in_flight *f)
 {
 	pthread_mutex_lock(&f->lock);
 	f->n_fresh++;
-	f->n_expected++;
+	f->n_accepted++;
 	pthread_mutex_unlock(&f->lock);
 }
 
-void in_flight_expect_no_more(struct in_flight *f)
+void in_flight_cancel_accept(struct in_flight *f)
 {
 	pthread_mutex_lock(&f->lock);
-	f->n_expected--;
+	f->n_accepted--;
 	end_fresh(f);
 	pthread_mutex_unlock(&f->lock);
 }
 
-// Under the lock.
+// With the lock held.
 static bool has_room(const struct in_flight *f)
 {
-	return f->n_connections + f->n_expected < f->max_connections;
+	return f->n_connections + f->n_accepted < f->max_connections;
 }
 
 bool in_flight_has_room(struct in_flight *f)
@@ -55,12 +53,12 @@ bool in_flight_has_room(struct in_flight *f)
 	return room;
 }
 
-bool in_flight_await_room(struct in_flight *f, const struct timespec *until)
+bool in_flight_await_room(struct in_flight *f, int64_t until_ns)
 {
 	pthread_mutex_lock(&f->lock);
-	while ((f->n_expected > 0 || !has_room(f)) && pthread_cond_timedwait(&f->changed, &f->lock, until) != ETIMEDOUT)
+	while ((f->n_accepted > 0 || !has_room(f)) && clock_wait(&f->changed, &f->lock, until_ns))
 		;
-	bool room = f->n_expected == 0 && has_room(f);
+	bool room = f->n_accepted == 0 && has_room(f);
 	pthread_mutex_unlock(&f->lock);
 	return room;
 }
@@ -68,12 +66,12 @@ bool in_flight_await_room(struct in_flight *f, const struct timespec *until)
 void in_flight_begin_connection(struct in_flight *f, struct in_flight_connection *c)
 {
 	pthread_mutex_lock(&f->lock);
-	if (f->n_expected > 0)
-		f->n_expected--;
+	if (f->n_accepted > 0)
+		f->n_accepted--;
 	else
 		f->n_fresh++;
-	*c = (struct in_flight_connection){ .fresh = true, .beyond = f->n_connections >= f->max_connections };
-	f->n_connections += !c->beyond;
+	*c = (struct in_flight_connection){ .fresh = true, .over_limit = f->n_connections >= f->max_connections };
+	f->n_connections += !c->over_limit;
 	pthread_cond_signal(&f->changed);
 	pthread_mutex_unlock(&f->lock);
 }
@@ -83,7 +81,7 @@ void in_flight_end_connection(struct in_flight *f, const struct in_flight_connec
 	pthread_mutex_lock(&f->lock);
 	if (c->fresh)
 		end_fresh(f);
-	f->n_connections -= !c->beyond;
+	f->n_connections -= !c->over_limit;
 	pthread_cond_signal(&f->changed);
 	pthread_mutex_unlock(&f->lock);
 }
@@ -109,11 +107,11 @@ void in_flight_end_request(struct in_flight *f)
 	pthread_mutex_unlock(&f->lock);
 }
 
-void in_flight_land(struct in_flight *f, int patience_s)
+void in_flight_drain(struct in_flight *f, int fresh_s)
 {
-	const struct timespec until = clock_timespec(clock_now_ns() + (int64_t)patience_s * 1000000000);
+	const int64_t until_ns = clock_now_ns() + (int64_t)fresh_s * 1000000000;
 	pthread_mutex_lock(&f->lock);
-	while (!f->closed && f->n_fresh > 0 && pthread_cond_timedwait(&f->changed, &f->lock, &until) != ETIMEDOUT)
+	while (!f->closed && f->n_fresh > 0 && clock_wait(&f->changed, &f->lock, until_ns))
 		;
 	while (f->n_requests > 0)
 		pthread_cond_wait(&f->changed, &f->lock);

@@ -1,4 +1,4 @@
-// Compared are SHA-256 sums, all of them to their last byte: how long that takes says nothing about any key.
+// SHA-256 sums are compared, all of them in full, so that the time of a check tells nothing about the keys.
 #include "server/http/keys.h"
 
 #include "core/file.h"
@@ -25,18 +25,18 @@ static void hash(const char *key, size_t n, uint8_t digest[32])
 	sha256_digest(&sha, SHA256_DIGEST_SIZE, digest);
 }
 
-static bool is_of_key(char c)
+static bool is_key_char(char c)
 {
 	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || (c && strchr("-._~+/=", c));
 }
 
-// Of the line from `at` to `end`: its key. 0: it has none.
+// Finds the key in the line from `at` to `end`. *n_key 0: it has none.
 static int parse_line(const char *at, const char *end, const char **key, size_t *n_key, struct err *e)
 {
 	while (at < end && (*at == ' ' || *at == '\t' || *at == '\r'))
 		at++;
 	*key = at;
-	while (at < end && is_of_key(*at))
+	while (at < end && is_key_char(*at))
 		at++;
 	*n_key = (size_t)(at - *key);
 	if (at < end && *at != ' ' && *at != '\t' && *at != '\r' && !(*at == '#' && *n_key == 0))
@@ -63,10 +63,10 @@ int keys_parse(const char *text, size_t n, struct keys_set *set, struct err *e)
 		if (n_key == 0)
 			continue;
 		if (set->n == KEYS_MAX)
-			return err_set(e, "line %d: more than %d keys", line, KEYS_MAX);
+			return err_set(e, "line %d: more than %d keys; remove some", line, KEYS_MAX);
 		hash(key, n_key, set->hashes[set->n++]);
 	}
-	return set->n ? 0 : err_set(e, "there is no key in it; one a line");
+	return set->n ? 0 : err_set(e, "there is no key in it; write one a line");
 }
 
 int keys_load(struct keys *keys, struct err *e)

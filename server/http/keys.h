@@ -1,5 +1,5 @@
-// keys: who may ask, from a file: one API key a line, 16 to 256 of the characters of a bearer token (RFC 6750 section 2.1), and
-// behind it, if anything, whose it is. A '#' begins a remark. Only the keys' hashes are kept in memory.
+// keys: API keys from a file, one a line: 16 to 256 characters of a bearer token (RFC 6750 section 2.1), then optionally a blank and
+// the owner's name. A line that begins with '#' is a comment. Only hashes of the keys stay in memory.
 #pragma once
 
 #include "core/err.h"
@@ -15,7 +15,7 @@ struct keys_set {
 	uint8_t hashes[KEYS_MAX][32];
 };
 
-// The file's text → its keys, at least one. Pure.
+// Parses a file's text of at least one key. Pure.
 int keys_parse(const char *text, size_t n, struct keys_set *set, struct err *e);
 
 struct keys;
@@ -24,7 +24,7 @@ struct keys;
 int keys_open(const char *path, struct keys **keys, struct err *e);
 void keys_close(struct keys *keys); // NULL is fine
 
-int keys_load(struct keys *keys, struct err *e); // reads the file again; -1: the old keys stay. Any thread
+int keys_load(struct keys *keys, struct err *e); // reads the file again; -1: the old keys stay; any thread
 
 // Takes as long for a wrong key as for a right one. Any thread.
 bool keys_know(struct keys *keys, const char *key);

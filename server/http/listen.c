@@ -1,14 +1,14 @@
-// A name may have several addresses; the first that can be bound is taken.
+// A name may have several addresses; the first that can be bound is used.
 //
-// SO_REUSEPORT is not offered: each listener then has a queue of its own, and what waits in that of a daemon that goes is reset.
-// A socket that a supervisor holds has one queue, which stays: a new version goes on where the old one left off.
+// SO_REUSEPORT is not offered: each listener would have a backlog of its own, which is reset when its daemon ends. A socket that a
+// supervisor holds has one backlog, which the next daemon accepts from.
 #include "server/http/listen.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <netdb.h>
-#include <poll.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -52,7 +52,7 @@ static int open_tcp(const char *host, int port, int *fd, struct err *e)
 	return *fd < 0 ? err_errno(e, "cannot listen at %.60s port %d (--listen takes another)", host, port) : 0;
 }
 
-// Whether a socket file is what an ended daemon left.
+// Whether a socket file was left behind by a daemon that has ended.
 static bool is_stale(const struct addrinfo *a, const char *path)
 {
 	struct stat file;
@@ -81,9 +81,7 @@ static int open_unix(const char *path, struct listener *l, struct err *e)
 	l->fd = bind_one(&a);
 	if (l->fd < 0 && errno == EADDRINUSE && is_stale(&a, path) && unlink(path) == 0)
 		l->fd = bind_one(&a);
-	int saved = errno;
-	umask(mask);
-	errno = saved;
+	umask(mask); // leaves errno as it is
 	struct stat file;
 	if (l->fd < 0)
 		return err_errno(e, "cannot listen at %.150s (--listen unix:PATH takes another)", path);
@@ -92,22 +90,20 @@ static int open_unix(const char *path, struct listener *l, struct err *e)
 	return 0;
 }
 
-static int take_passed(struct listener *l, struct err *e)
+static int adopt_passed(struct listener *l, struct err *e)
 {
 	const char *pid = getenv("LISTEN_PID"), *n = getenv("LISTEN_FDS");
 	int listens = 0;
 	socklen_t size = sizeof listens;
 	if (!pid || !n || strtol(pid, NULL, 10) != (long)getpid())
-		return err_set(e, "--listen systemd: no socket was passed to this process, or LISTEN_PID and LISTEN_FDS do not say "
-				  "so; start it "
-				  "by a .socket unit");
+		return err_set(e, "--listen systemd: LISTEN_PID and LISTEN_FDS name no socket for this process; start it by a "
+				  ".socket unit");
 	if (strcmp(n, "1") != 0)
-		return err_set(e, "--listen systemd: %.20s sockets were passed; one ListenStream= is served", n);
+		return err_set(e, "--listen systemd: %.20s sockets were passed; keep one ListenStream=", n);
 	if (getsockopt(FIRST_PASSED_FD, SOL_SOCKET, SO_ACCEPTCONN, &listens, &size) || !listens)
-		return err_set(
-			e,
-			"--listen systemd: what was passed is no listening stream socket; the .socket unit wants ListenStream= and "
-			"Accept=no");
+		return err_set(e, "--listen systemd: the passed descriptor is no listening stream socket; the .socket unit needs "
+				  "ListenStream= and "
+				  "Accept=no");
 	if (fcntl(FIRST_PASSED_FD, F_SETFD, FD_CLOEXEC) || fcntl(FIRST_PASSED_FD, F_SETFL, O_NONBLOCK))
 		return err_errno(e, "--listen systemd");
 	l->fd = FIRST_PASSED_FD;
@@ -123,14 +119,14 @@ static bool is_loopback(const struct sockaddr_storage *name)
 	return name->ss_family == AF_INET6 && (IN6_IS_ADDR_LOOPBACK(v6) || (IN6_IS_ADDR_V4MAPPED(v6) && v6->s6_addr[12] == 127));
 }
 
-// What the socket is bound to.
-static int name_it(struct listener *l, struct err *e)
+// Fills in what the socket is bound to.
+static int read_address(struct listener *l, struct err *e)
 {
 	struct sockaddr_storage name = { 0 };
 	socklen_t n_name = sizeof name - 1; // a path need not end in a 0
 	char number[INET6_ADDRSTRLEN + 16], service[8];
 	if (getsockname(l->fd, (struct sockaddr *)&name, &n_name))
-		return err_errno(e, "cannot tell what the socket to listen at was bound to");
+		return err_errno(e, "cannot read the address of the listening socket");
 	if (name.ss_family == AF_UNIX) {
 		snprintf(l->address, sizeof l->address, "unix:%s", ((const struct sockaddr_un *)&name)->sun_path);
 		return 0;
@@ -138,7 +134,7 @@ static int name_it(struct listener *l, struct err *e)
 	int failed = getnameinfo((struct sockaddr *)&name, n_name, number, sizeof number, service, sizeof service,
 				 NI_NUMERICHOST | NI_NUMERICSERV);
 	if (failed)
-		return err_set(e, "cannot tell what the socket to listen at was bound to: %s", gai_strerror(failed));
+		return err_set(e, "cannot read the address of the listening socket: %s", gai_strerror(failed));
 	snprintf(l->address, sizeof l->address, name.ss_family == AF_INET6 ? "[%s]:%s" : "%s:%s", number, service);
 	l->loopback = is_loopback(&name);
 	return 0;
@@ -149,8 +145,8 @@ int listen_open(const struct listen_spec *spec, struct listener *listener, struc
 	struct listener l = { .fd = -1 };
 	int failed = spec->kind == LISTEN_TCP    ? open_tcp(spec->host, spec->port, &l.fd, e)
 		     : spec->kind == LISTEN_UNIX ? open_unix(spec->host, &l, e)
-						 : take_passed(&l, e);
-	if (!failed && name_it(&l, e)) {
+						 : adopt_passed(&l, e);
+	if (!failed && read_address(&l, e)) {
 		listen_close(&l);
 		failed = -1;
 	}
@@ -159,12 +155,12 @@ int listen_open(const struct listen_spec *spec, struct listener *listener, struc
 	return failed;
 }
 
-void listen_stop_queueing(const struct listener *listener)
+void listen_shrink_backlog(const struct listener *listener)
 {
 	listen(listener->fd, 0);
 }
 
-bool listen_has_queued(const struct listener *listener)
+bool listen_has_backlog(const struct listener *listener)
 {
 	struct pollfd queue = { .fd = listener->fd, .events = POLLIN };
 	return poll(&queue, 1, 0) > 0;

@@ -1,4 +1,4 @@
-// listen: the socket that the daemon answers at: of its own, by address or by path, or one that a supervisor holds and passes on.
+// listen: the listening socket: bound to an address or a path, or passed by a supervisor.
 #pragma once
 
 #include "core/err.h"
@@ -15,25 +15,25 @@ enum listen_kind {
 
 struct listen_spec {
 	enum listen_kind kind;
-	char host[LISTEN_MAX_HOST]; // a name, an IPv4 address or an IPv6 address without its brackets; of LISTEN_UNIX the path
+	char host[LISTEN_MAX_HOST]; // a name, an IPv4 address, an IPv6 address without brackets, or for LISTEN_UNIX a path
 	int port; // 0: any free one
 };
 
 struct listener {
-	int fd; // does not block
-	char address[LISTEN_MAX_ADDRESS]; // what was bound: "127.0.0.1:8080", "[::1]:8080" or "unix:/run/lenetd.sock"
-	bool loopback; // no other machine comes here, but every page in a browser on this one may
-	bool shared; // others may listen here, too: what waits to be accepted is theirs when we go
-	unsigned long inode; // of the socket file that is ours
+	int fd; // non-blocking
+	char address[LISTEN_MAX_ADDRESS]; // what it is bound to: "127.0.0.1:8080", "[::1]:8080" or "unix:/run/lenetd.sock"
+	bool loopback; // reached from this machine only, but by every page in a browser on it
+	bool shared; // passed by a supervisor: its backlog is for the next daemon
+	unsigned long inode; // of the socket file that this daemon made
 };
 
-// A socket file gets mode 0660. One that is there already is replaced if nobody answers at it.
+// A socket file gets mode 0660. An existing one is replaced if no process listens at it.
 int listen_open(const struct listen_spec *spec, struct listener *listener, struct err *e);
 
-// The kernel accepts hardly any more connections, so that those that wait to be taken come to an end. Whoever comes now knocks
-// until the socket is closed, and is refused then.
-void listen_stop_queueing(const struct listener *listener);
-bool listen_has_queued(const struct listener *listener);
+// Shrinks the backlog to nearly nothing, so that accepting from it comes to an end. New clients retry until the socket is closed, and
+// are refused then.
+void listen_shrink_backlog(const struct listener *listener);
+bool listen_has_backlog(const struct listener *listener);
 
-// Closes, and removes a socket file that is still ours. Nothing if fd is -1.
+// Closes the socket and removes the socket file if this daemon made it. Does nothing if fd is -1.
 void listen_close(struct listener *listener);

@@ -1,4 +1,4 @@
-// A handshake gets copies, which GnuTLS frees with it: so a pair that is replaced can go at once.
+// A handshake gets copies, which GnuTLS frees with it, so a replaced pair can be freed at once.
 #include "server/http/tls.h"
 
 #include "core/file.h"
@@ -35,36 +35,41 @@ static int check(const struct pair *pair, const char *cert_file, const char *key
 	int code = gnutls_certificate_set_x509_key(credentials, pair->certs, (int)pair->n_certs, pair->key);
 	gnutls_certificate_free_credentials(credentials);
 	if (code < 0)
-		return err_set(e, "%s and %s are no pair: %s", cert_file, key_file, gnutls_strerror(code));
+		return err_set(e, "%s and %s do not belong together: %s", cert_file, key_file, gnutls_strerror(code));
+	return 0;
+}
+
+static int read_pem(const char *file, gnutls_datum_t *pem, struct err *e)
+{
+	size_t n;
+	if (file_read(file, MAX_FILE, &pem->data, &n, e))
+		return -1;
+	pem->size = (unsigned)n;
 	return 0;
 }
 
 static int read_certs(const char *file, struct pair *pair, struct err *e)
 {
 	gnutls_datum_t pem;
-	size_t n;
-	if (file_read(file, MAX_FILE, &pem.data, &n, e))
+	if (read_pem(file, &pem, e))
 		return -1;
-	pem.size = (unsigned)n;
 	int code = gnutls_x509_crt_list_import2(&pair->certs, &pair->n_certs, &pem, GNUTLS_X509_FMT_PEM,
 						GNUTLS_X509_CRT_LIST_FAIL_IF_UNSORTED);
 	free(pem.data);
-	return code < 0 ? err_set(e, "%s: no certificate in PEM: %s", file, gnutls_strerror(code)) : 0;
+	return code < 0 ? err_set(e, "%s: no PEM certificate: %s", file, gnutls_strerror(code)) : 0;
 }
 
 static int read_key(const char *file, struct pair *pair, struct err *e)
 {
 	gnutls_datum_t pem;
-	size_t n;
-	if (file_read(file, MAX_FILE, &pem.data, &n, e))
+	if (read_pem(file, &pem, e))
 		return -1;
-	pem.size = (unsigned)n;
 	int code = gnutls_x509_privkey_init(&pair->key);
 	if (code >= 0)
 		code = gnutls_x509_privkey_import2(pair->key, &pem, GNUTLS_X509_FMT_PEM, NULL, 0);
-	gnutls_memset(pem.data, 0, n);
+	gnutls_memset(pem.data, 0, pem.size);
 	free(pem.data);
-	return code < 0 ? err_set(e, "%s: no private key in PEM without a password: %s", file, gnutls_strerror(code)) : 0;
+	return code < 0 ? err_set(e, "%s: no PEM private key without a password: %s", file, gnutls_strerror(code)) : 0;
 }
 
 int tls_load(const char *cert_file, const char *key_file, struct err *e)

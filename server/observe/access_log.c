@@ -1,10 +1,11 @@
-// Two buffers: threads append lines to one while the other is written. The writer polls before each write and writes whole lines
-// of at most PIPE_BUF bytes: so much a pipe takes at once and undivided (pipe(7)), so that a write does not block, and lines of several
-// programs that share a pipe stay whole. The descriptor itself stays as it is: O_NONBLOCK would hold for all that share it.
+// Two buffers: threads append lines to one while this module's thread writes out the other. It polls before each write and writes
+// whole lines of at most PIPE_BUF bytes: a pipe takes that many at once and undivided (pipe(7)), so the write does not block, and lines
+// of several programs that share a pipe stay whole. O_NONBLOCK is not set, since it would hold for all programs that share the pipe.
 #include "server/observe/access_log.h"
 
-#include "core/log.h"
 #include "core/clock.h"
+#include "core/log.h"
+#include "core/thread.h"
 
 #include <arpa/inet.h>
 #include <assert.h>
@@ -12,7 +13,6 @@
 #include <limits.h>
 #include <netinet/in.h>
 #include <poll.h>
-#include <pthread.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -26,24 +26,20 @@ enum { BUFFER = 256 << 10, GRACE_MS = 1000, GATHER_MS = 5 };
 struct access_log {
 	enum access_log_form form;
 	int fd;
-	int stop_fd; // an eventfd: becomes readable when it is to end
-	pthread_t thread;
+	int stop_fd; // an eventfd, readable once the log is being closed
+	struct thread thread; // its lock guards the next three
+	char *filling; // [BUFFER]
+	size_t n_filling;
+	uint64_t n_dropped;
 
-	pthread_mutex_t lock;
-	pthread_cond_t changed; // something was appended, or stopping was set
-	char *filling; // lock; [BUFFER]
-	size_t n_filling; // lock
-	uint64_t n_dropped; // lock
-	bool stopping; // lock
-
-	// The thread's.
+	// The thread's own.
 	char *writing; // [BUFFER]
 	uint64_t n_reported;
-	bool broken; // since a write failed, and until one goes through
-	int64_t give_up_ns; // when the reader's time is over; 0: not stopping yet
+	bool broken; // the last write failed
+	int64_t give_up_ns; // after closing began: when to drop what the reader has not taken; else 0
 };
 
-// Appends to a line that ends at *n; what is too much for it would be a mistake of ours.
+// Appends to a line of *n bytes. A record always fits, see the maxima in request_record.h.
 __attribute__((format(printf, 3, 4))) static void put(char *line, int *n, const char *format, ...)
 {
 	va_list args;
@@ -76,7 +72,7 @@ static void format_text(const struct request_record *r, const char *client, cons
 	put(line, n, " id=%s%s%s\n", r->id, *r->trace_id ? " trace=" : "", r->trace_id);
 }
 
-// No string in it needs escaping: methods and paths are encoded, ids were looked at, models have names without quotes.
+// No string needs escaping: methods and paths are encoded, ids are checked, and models have names without quotes.
 static void format_json(const struct request_record *r, const char *client, const char *time, char *line, int *n)
 {
 	const struct route_account *a = &r->account;
@@ -133,26 +129,26 @@ void access_log_write(struct access_log *a, const struct request_record *record,
 	name_client(address, client);
 	size_t n = (size_t)access_log_format(a->form, record, client, &now, line);
 
-	pthread_mutex_lock(&a->lock);
+	pthread_mutex_lock(&a->thread.lock);
 	if (n <= BUFFER - a->n_filling) {
 		memcpy(a->filling + a->n_filling, line, n);
 		a->n_filling += n;
-		pthread_cond_signal(&a->changed);
+		pthread_cond_signal(&a->thread.changed);
 	} else {
 		a->n_dropped++;
 	}
-	pthread_mutex_unlock(&a->lock);
+	pthread_mutex_unlock(&a->thread.lock);
 }
 
 uint64_t access_log_dropped(struct access_log *a)
 {
-	pthread_mutex_lock(&a->lock);
+	pthread_mutex_lock(&a->thread.lock);
 	uint64_t n = a->n_dropped;
-	pthread_mutex_unlock(&a->lock);
+	pthread_mutex_unlock(&a->thread.lock);
 	return n;
 }
 
-// Waits until the reader takes something: as long as it takes, but once it is to stop GRACE_MS in all.
+// Waits until the reader takes something: without a limit, but GRACE_MS in all once the log is being closed.
 static bool await_reader(struct access_log *a)
 {
 	struct pollfd fds[] = { { a->fd, POLLOUT, 0 }, { a->stop_fd, POLLIN, 0 } };
@@ -167,7 +163,7 @@ static bool await_reader(struct access_log *a)
 	return left_ms > 0 && poll(fds, 1, (int)left_ms) > 0;
 }
 
-// How many bytes whole lines of at most PIPE_BUF have; n > 0.
+// The size of the whole lines that fit into PIPE_BUF bytes; n > 0.
 static size_t whole_lines(const char *bytes, size_t n)
 {
 	if (n <= PIPE_BUF)
@@ -176,7 +172,7 @@ static size_t whole_lines(const char *bytes, size_t n)
 	return (size_t)(last - bytes) + 1;
 }
 
-// Returns how many lines could not be written. *broken: whether the descriptor takes none.
+// Returns how many lines could not be written. *broken: whether a write failed.
 static uint64_t write_lines(struct access_log *a, const char *bytes, size_t n, bool *broken)
 {
 	uint64_t n_lost = 0;
@@ -196,48 +192,48 @@ static uint64_t write_lines(struct access_log *a, const char *bytes, size_t n, b
 	return n_lost;
 }
 
-// Says it when a write has failed for the first time, when lines were lost and the reader came back, and at the end.
+// Logs how many lines were dropped since the last report.
 static void report(struct access_log *a, uint64_t n_dropped)
 {
 	if (n_dropped > a->n_reported)
-		log_warning("access log: %llu lines dropped, since what reads standard output is slow or gone",
+		log_warning("access log: %llu lines dropped: the reader of standard output is slow or gone",
 			    (unsigned long long)(n_dropped - a->n_reported));
 	a->n_reported = n_dropped;
 }
 
-// Lets more lines come, without the lock: to wake up for each would cost every request a switch of threads.
+// Gives up the lock for a while so that more lines gather: waking up for each would cost every request a context switch.
 static void gather(struct access_log *a)
 {
 	const struct timespec time = { 0, GATHER_MS * 1000000 };
-	pthread_mutex_unlock(&a->lock);
+	pthread_mutex_unlock(&a->thread.lock);
 	nanosleep(&time, NULL);
-	pthread_mutex_lock(&a->lock);
+	pthread_mutex_lock(&a->thread.lock);
 }
 
 static void *run(void *arg)
 {
 	struct access_log *a = arg;
 	for (;;) {
-		pthread_mutex_lock(&a->lock);
-		while (a->n_filling == 0 && !a->stopping)
-			pthread_cond_wait(&a->changed, &a->lock);
-		if (!a->stopping)
+		pthread_mutex_lock(&a->thread.lock);
+		while (a->n_filling == 0 && !a->thread.stopping)
+			thread_wait(&a->thread, INT64_MAX);
+		if (!a->thread.stopping)
 			gather(a);
 		char *full = a->filling;
 		size_t n = a->n_filling;
 		a->filling = a->writing;
 		a->n_filling = 0;
 		a->writing = full;
-		pthread_mutex_unlock(&a->lock);
+		pthread_mutex_unlock(&a->thread.lock);
 		if (n == 0)
 			break;
 
 		bool broken;
 		uint64_t n_lost = write_lines(a, full, n, &broken);
-		pthread_mutex_lock(&a->lock);
+		pthread_mutex_lock(&a->thread.lock);
 		a->n_dropped += n_lost;
 		uint64_t n_dropped = a->n_dropped;
-		pthread_mutex_unlock(&a->lock);
+		pthread_mutex_unlock(&a->thread.lock);
 		if (!broken || !a->broken)
 			report(a, n_dropped);
 		a->broken = broken;
@@ -250,14 +246,12 @@ static void free_memory(struct access_log *a)
 {
 	if (a->stop_fd >= 0)
 		close(a->stop_fd);
-	pthread_mutex_destroy(&a->lock);
-	pthread_cond_destroy(&a->changed);
 	free(a->filling);
 	free(a->writing);
 	free(a);
 }
 
-int access_log_open(enum access_log_form form, int fd, struct access_log **access, struct err *e)
+int access_log_open(enum access_log_form form, int fd, struct access_log **log, struct err *e)
 {
 	struct access_log *a = calloc(1, sizeof *a);
 	if (!a)
@@ -267,15 +261,12 @@ int access_log_open(enum access_log_form form, int fd, struct access_log **acces
 	a->stop_fd = eventfd(0, EFD_CLOEXEC);
 	a->filling = malloc(BUFFER);
 	a->writing = malloc(BUFFER);
-	pthread_mutex_init(&a->lock, NULL);
-	pthread_cond_init(&a->changed, NULL);
-	errno = a->stop_fd < 0 || !a->filling || !a->writing ? ENOMEM : pthread_create(&a->thread, NULL, run, a);
-	if (errno) {
-		err_errno(e, "cannot start the access log");
+	if (a->stop_fd < 0 || !a->filling || !a->writing ? err_set(e, "no memory for the access log")
+							 : thread_start(&a->thread, "writes the access log", run, a, e)) {
 		free_memory(a);
 		return -1;
 	}
-	*access = a;
+	*log = a;
 	return 0;
 }
 
@@ -283,11 +274,7 @@ void access_log_close(struct access_log *a)
 {
 	if (!a)
 		return;
-	pthread_mutex_lock(&a->lock);
-	a->stopping = true;
-	pthread_cond_signal(&a->changed);
-	pthread_mutex_unlock(&a->lock);
 	eventfd_write(a->stop_fd, 1);
-	pthread_join(a->thread, NULL);
+	thread_close(&a->thread);
 	free_memory(a);
 }

@@ -1,6 +1,6 @@
-// A shard is a thread's; when there are more threads than shards some share one, which is why adding is atomic. The memory is
-// asked for at once, and the kernel gives the pages that somebody counts in.
-// Labels are bounded: a route is one of the daemon's own paths, never what a client sent, and statuses are those that it uses.
+// Each thread has a shard of counters; beyond N_SHARDS threads some share one, so adding is atomic. All shards are allocated at once,
+// and the kernel provides only the pages that are used. The number of labels is bounded: a route is one of the daemon's own paths, never
+// what a client sent, and a status one that the daemon uses.
 #include "server/observe/metrics.h"
 
 #include "server/observe/prometheus_text.h"
@@ -9,7 +9,6 @@
 #include <inttypes.h>
 #include <stdatomic.h>
 #include <stdlib.h>
-#include <string.h>
 
 enum { N_SHARDS = 72, MAX_ROUTES = 64, MAX_STATUSES = 32, CACHE_LINE = 64 };
 
@@ -31,33 +30,32 @@ struct duration {
 };
 
 struct shard {
-	_Atomic uint64_t requests[MAX_ROUTES + 1]
-				 [MAX_STATUSES]; // of a route, the last of none; of a status, by its place in metrics->statuses
+	_Atomic uint64_t requests[MAX_ROUTES + 1][MAX_STATUSES]; // by route (the last: none) and index into metrics->statuses
 	struct duration whole[MAX_ROUTES + 1];
 	struct duration stages[ROUTE_N_STAGES];
 	_Atomic uint64_t batches[N_SIZES + 1], batched;
 	_Atomic uint64_t rejections[ROUTE_N_REJECTIONS];
 	_Atomic uint64_t predictions[ROUTE_N_SEEN];
 	_Atomic uint64_t opened, closed, unanswered;
-	char apart[CACHE_LINE];
+	char padding[CACHE_LINE];
 };
 
 struct metrics {
-	const struct route_table *tables; // constant from metrics_set_routes on, as n_tables
-	int n_tables;
+	const struct route *routes[MAX_ROUTES + 1]; // constant from metrics_set_routes on, as n_routes; the last is NULL
+	int n_routes;
 	atomic_int statuses[MAX_STATUSES]; // in the order of their first use; 0: free
-	char apart[CACHE_LINE];
+	char padding[CACHE_LINE];
 	struct shard shards[N_SHARDS];
 };
 
-static atomic_uint n_threads; // that have counted something
+static atomic_uint n_threads; // that have a shard
 
-static struct shard *mine(struct metrics *m)
+static struct shard *own_shard(struct metrics *m)
 {
-	static _Thread_local unsigned place;
-	if (!place)
-		place = atomic_fetch_add(&n_threads, 1) % N_SHARDS + 1;
-	return &m->shards[place - 1];
+	static _Thread_local unsigned index;
+	if (!index)
+		index = atomic_fetch_add(&n_threads, 1) % N_SHARDS + 1;
+	return &m->shards[index - 1];
 }
 
 static void add(_Atomic uint64_t *c, uint64_t n)
@@ -65,7 +63,7 @@ static void add(_Atomic uint64_t *c, uint64_t n)
 	atomic_fetch_add_explicit(c, n, memory_order_relaxed);
 }
 
-// A counter of all shards together; `first` is the first shard's.
+// The sum of a counter over all shards; `first` is the counter in the first shard.
 static uint64_t total(const struct metrics *m, const _Atomic uint64_t *first)
 {
 	size_t offset = (size_t)((const char *)first - (const char *)&m->shards[0]);
@@ -103,33 +101,28 @@ void metrics_free(struct metrics *m)
 
 void metrics_set_routes(struct metrics *m, const struct route_table *tables, int n_tables)
 {
-	int n = 0;
 	for (int i = 0; i < n_tables; i++)
-		n += tables[i].n_routes;
-	assert(n <= MAX_ROUTES);
-	m->tables = tables;
-	m->n_tables = n_tables;
+		for (int r = 0; r < tables[i].n_routes; r++) {
+			assert(m->n_routes < MAX_ROUTES);
+			m->routes[m->n_routes++] = &tables[i].routes[r];
+		}
 }
 
-static int place_of_route(const struct metrics *m, const struct route *route)
+static int index_of_route(const struct metrics *m, const struct route *route)
 {
-	int before = 0;
-	for (int i = 0; route && i < m->n_tables; i++) {
-		const struct route_table *table = &m->tables[i];
-		if (route >= table->routes && route < table->routes + table->n_routes)
-			return before + (int)(route - table->routes);
-		before += table->n_routes;
-	}
+	for (int i = 0; i < m->n_routes; i++)
+		if (m->routes[i] == route)
+			return i;
 	return MAX_ROUTES;
 }
 
-static int place_of_status(struct metrics *m, int status)
+static int index_of_status(struct metrics *m, int status)
 {
 	for (int i = 0; i < MAX_STATUSES; i++) {
-		int there = atomic_load_explicit(&m->statuses[i], memory_order_relaxed);
-		if (!there && atomic_compare_exchange_strong(&m->statuses[i], &there, status))
+		int used = atomic_load_explicit(&m->statuses[i], memory_order_relaxed);
+		if (!used && atomic_compare_exchange_strong(&m->statuses[i], &used, status))
 			return i;
-		if (there == status)
+		if (used == status)
 			return i;
 	}
 	assert(!"more statuses than the daemon has");
@@ -138,15 +131,15 @@ static int place_of_status(struct metrics *m, int status)
 
 void metrics_connection(struct metrics *m, bool opened)
 {
-	add(opened ? &mine(m)->opened : &mine(m)->closed, 1);
+	add(opened ? &own_shard(m)->opened : &own_shard(m)->closed, 1);
 }
 
 void metrics_request(struct metrics *m, const struct route *route, int status, int64_t ns, const struct route_account *account)
 {
-	struct shard *s = mine(m);
-	int place = place_of_route(m, route);
-	add(&s->requests[place][place_of_status(m, status)], 1);
-	observe(&s->whole[place], ns);
+	struct shard *s = own_shard(m);
+	int index = index_of_route(m, route);
+	add(&s->requests[index][index_of_status(m, status)], 1);
+	observe(&s->whole[index], ns);
 	for (int stage = 0; stage < ROUTE_N_STAGES; stage++)
 		if (account->stages & 1u << stage)
 			observe(&s->stages[stage], account->ns[stage]);
@@ -159,12 +152,12 @@ void metrics_request(struct metrics *m, const struct route *route, int status, i
 
 void metrics_unanswered(struct metrics *m)
 {
-	add(&mine(m)->unanswered, 1);
+	add(&own_shard(m)->unanswered, 1);
 }
 
 void metrics_pass(struct metrics *m, int n_pictures)
 {
-	struct shard *s = mine(m);
+	struct shard *s = own_shard(m);
 	add(&s->batches[bucket(sizes, N_SIZES, (uint64_t)n_pictures)], 1);
 	add(&s->batched, (uint64_t)n_pictures);
 }
@@ -177,34 +170,24 @@ void metrics_passes(const struct metrics *m, uint64_t *n_passes, uint64_t *n_pic
 	*n_pictures = total(m, &m->shards[0].batched);
 }
 
-// The one at a place. NULL: there is none.
-static const struct route *route_at(const struct metrics *m, int place)
+// Paths and methods are constants that need no escaping.
+static void route_labels(const struct metrics *m, int index, char *labels, size_t n)
 {
-	for (int i = 0; i < m->n_tables; i++) {
-		if (place < m->tables[i].n_routes)
-			return &m->tables[i].routes[place];
-		place -= m->tables[i].n_routes;
-	}
-	return NULL;
-}
-
-// Paths and methods are constants of the daemon's, with nothing in them to escape.
-static void route_labels(const struct metrics *m, int place, char *labels, size_t n)
-{
-	const struct route *route = route_at(m, place);
+	const struct route *route = m->routes[index];
 	snprintf(labels, n, "route=\"%s\",method=\"%s\"", route ? route->path : "none", route ? route->method : "any");
 }
 
 static void write_requests(const struct metrics *m, struct text *t)
 {
 	char labels[256];
-	prometheus_text_family(t, "lenet_requests_total", "counter", "Requests answered, by route (none: no such) and status.");
-	for (int place = 0; place <= MAX_ROUTES; place++)
+	prometheus_text_family(t, "lenet_requests_total", "counter",
+			       "Requests answered, by route (none: no such route) and status.");
+	for (int index = 0; index <= MAX_ROUTES; index++)
 		for (int i = 0, status; i < MAX_STATUSES && (status = atomic_load(&m->statuses[i])); i++) {
-			uint64_t n = total(m, &m->shards[0].requests[place][i]);
+			uint64_t n = total(m, &m->shards[0].requests[index][i]);
 			if (!n)
 				continue;
-			route_labels(m, place, labels, sizeof labels);
+			route_labels(m, index, labels, sizeof labels);
 			text_printf(t, "lenet_requests_total{%s,code=\"%d\"} %" PRIu64 "\n", labels, status, n);
 		}
 }
@@ -231,18 +214,18 @@ static void write_durations(const struct metrics *m, struct text *t)
 	static const struct {
 		const char *name, *help;
 	} stages[] = {
-		[ROUTE_DECODE] = { "lenet_decode_duration_seconds", "From a request's body to its pictures." },
+		[ROUTE_DECODE] = { "lenet_decode_duration_seconds", "Decoding a request's pictures from its body." },
 		[ROUTE_QUEUE] = { "lenet_queue_duration_seconds", "Wait of a request's pictures for the engine." },
-		[ROUTE_COMPUTE] = { "lenet_compute_duration_seconds", "Forward passes that a request's pictures were in." },
+		[ROUTE_COMPUTE] = { "lenet_compute_duration_seconds", "Forward passes with a request's pictures." },
 	};
 	const struct shard *first = &m->shards[0];
 	char labels[256];
 	prometheus_text_family(t, "lenet_request_duration_seconds", "histogram",
 			       "From a request's last header to its answer, by route.");
-	for (int place = 0; place <= MAX_ROUTES; place++)
-		if (is_used(m, &first->whole[place])) {
-			route_labels(m, place, labels, sizeof labels);
-			write_duration(m, t, "lenet_request_duration_seconds", labels, &first->whole[place]);
+	for (int index = 0; index <= MAX_ROUTES; index++)
+		if (is_used(m, &first->whole[index])) {
+			route_labels(m, index, labels, sizeof labels);
+			write_duration(m, t, "lenet_request_duration_seconds", labels, &first->whole[index]);
 		}
 	for (int i = 0; i < ROUTE_N_STAGES; i++) {
 		prometheus_text_family(t, stages[i].name, "histogram", stages[i].help);
@@ -270,7 +253,7 @@ void metrics_write(const struct metrics *m, struct text *t)
 	};
 	const struct shard *first = &m->shards[0];
 	write_requests(m, t);
-	prometheus_text_counter(t, "lenet_requests_unanswered_total", "Requests whose client left before the answer.",
+	prometheus_text_counter(t, "lenet_requests_unanswered_total", "Requests whose client disconnected before the answer.",
 				total(m, &first->unanswered));
 	write_durations(m, t);
 
@@ -281,9 +264,9 @@ void metrics_write(const struct metrics *m, struct text *t)
 	prometheus_text_histogram(t, "lenet_batch_size", "", sizes, N_SIZES, counts, total(m, &first->batched), 1);
 
 	prometheus_text_family(t, "lenet_predictions_total", "counter",
-			       "Pictures by what was seen in them: a digit, none (refused), or no picture (unreadable).");
+			       "Pictures by result: a digit, refused (no digit in it), or unreadable.");
 	write_labelled(m, t, "lenet_predictions_total", "digit", digits, ROUTE_N_SEEN, first->predictions);
-	prometheus_text_family(t, "lenet_rejections_total", "counter", "What was turned away, by reason.");
+	prometheus_text_family(t, "lenet_rejections_total", "counter", "Requests rejected, by reason.");
 	write_labelled(m, t, "lenet_rejections_total", "reason", reasons + 1, ROUTE_N_REJECTIONS - 1, first->rejections + 1);
 
 	uint64_t closed = total(m, &first->closed), opened = total(m, &first->opened);

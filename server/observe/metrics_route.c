@@ -1,4 +1,3 @@
-// Everything is asked at the moment of the request; there is nothing to keep.
 #include "server/observe/metrics_route.h"
 
 #include "core/version.h"
@@ -7,14 +6,13 @@
 
 static void write_engine(const struct engine *engine, struct text *t)
 {
-	prometheus_text_family(t, "lenet_engine_info", "gauge",
-			       "What was chosen at the start to compute, and by which kernels, 1.");
+	prometheus_text_family(t, "lenet_engine_info", "gauge", "The engine that was chosen at start-up and its kernels, 1.");
 	text_append(t, "lenet_engine_info{engine=");
 	prometheus_text_quote(t, engine->name);
 	text_printf(t, ",kernels=\"%s\"} 1\n", engine->kernels);
 }
 
-static struct route_call *start(void *context, const struct route_request *request, struct route_response *response)
+static void answer(void *context, const struct route_request *request, struct route_response *response)
 {
 	const struct metrics_sources *s = context;
 	struct text t = { 0 };
@@ -23,7 +21,7 @@ static struct route_call *start(void *context, const struct route_request *reque
 	metrics_write(s->observer->metrics, &t);
 	prometheus_text_gauge(&t, "lenet_connections_max", "Connections that are accepted at once.", s->max_connections);
 	s->write(s->arg, &t);
-	prometheus_text_gauge(&t, "lenet_ready", "1 while the daemon asks for requests, as /readyz says, else 0.",
+	prometheus_text_gauge(&t, "lenet_ready", "1 while the daemon is ready for requests, as in /readyz, else 0.",
 			      health_ready(s->health, &e) == 0);
 	write_engine(s->engine, &t);
 	prometheus_text_counter(&t, "lenet_engine_losses_total", "Engines lost for good.",
@@ -31,14 +29,13 @@ static struct route_call *start(void *context, const struct route_request *reque
 	prometheus_text_family(&t, "lenet_build_info", "gauge", "The daemon's version, 1.");
 	text_append(&t, "lenet_build_info{version=\"" LENET_VERSION "\"} 1\n");
 	if (s->observer->access_log)
-		prometheus_text_counter(&t, "lenet_access_log_dropped_total", "Lines of the access log that nobody read in time.",
+		prometheus_text_counter(&t, "lenet_access_log_dropped_total",
+					"Lines of the access log that its reader did not take in time.",
 					access_log_dropped(s->observer->access_log));
 	process_metrics_write(&t);
-	route_answer_json(response, 200, &t);
+	route_answer_uncached(response, &t);
 	if (response->status == 200)
 		response->content_type = PROMETHEUS_TEXT_TYPE;
-	route_header_add(response, "Cache-Control", "no-store");
-	return NULL;
 }
 
-const struct route metrics_route = { .path = "/metrics", .method = "GET", .start = start };
+const struct route metrics_route = { .path = "/metrics", .method = "GET", .answer = answer };

@@ -1,4 +1,4 @@
-// metrics_route: GET /metrics: what metrics.h has counted, and what the parts of the daemon know of themselves.
+// metrics_route: GET /metrics: the counters of metrics.h, and the state of the daemon's parts.
 #pragma once
 
 #include "core/engine.h"
@@ -6,13 +6,13 @@
 #include "server/base/route.h"
 #include "server/observe/observer.h"
 
-// The route's context. Borrowed members; outlives the last call.
+// The route's context. Members are borrowed; it outlives the last call.
 struct metrics_sources {
 	const struct observer *observer;
 	struct health *health;
 	const struct engine *engine;
 	int max_connections;
-	void (*write)(void *arg, struct text *t); // more families, of parts that are not known here
+	void (*write)(void *arg, struct text *t); // writes the metrics of other parts
 	void *arg;
 };
 

@@ -1,5 +1,5 @@
-// From /proc, each time that it is asked. But for the start: the kernel tells it in ticks since the machine's, and what that was on
-// the clock is a difference of two clocks, another one each time.
+// Read from /proc for each request, but for the start time: the kernel gives it in ticks since boot, and the time of boot is a
+// difference of two clocks that varies slightly, so it is computed once.
 #include "server/observe/process_metrics.h"
 
 #include "server/observe/prometheus_text.h"
@@ -15,7 +15,7 @@
 int process_metrics_parse_stat(const char *stat, struct process_metrics_stat *p)
 {
 	struct process_metrics_stat found;
-	const char *rest = strrchr(stat, ')'); // the program's name, in brackets, may have spaces and brackets in it
+	const char *rest = strrchr(stat, ')'); // the program's name before it may contain spaces and brackets
 	if (!rest || sscanf(rest + 1, " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %llu %llu %llu",
 			    &found.start_ticks, &found.virtual_bytes, &found.resident_pages) != 3)
 		return -1;
@@ -75,7 +75,8 @@ static void write_files(struct text *t)
 		for (struct dirent *d; (d = readdir(folder));)
 			n += d->d_name[0] != '.';
 		closedir(folder);
-		prometheus_text_gauge(t, "process_open_fds", "Number of open file descriptors.", n - 1); // but for the folder's own
+		prometheus_text_gauge(t, "process_open_fds", "Number of open file descriptors.",
+				      n - 1); // without that of the folder itself
 	}
 	if (getrlimit(RLIMIT_NOFILE, &limit) == 0)
 		prometheus_text_gauge(t, "process_max_fds", "Maximum number of open file descriptors.", (double)limit.rlim_cur);

@@ -1,8 +1,7 @@
-// Sums are whole numbers to the end: a double would lose a long sum's nanoseconds.
+// Sums stay integers: a double would lose the nanoseconds of a long sum.
 #include "server/observe/prometheus_text.h"
 
 #include <inttypes.h>
-#include <string.h>
 
 void prometheus_text_family(struct text *t, const char *name, const char *type, const char *help)
 {

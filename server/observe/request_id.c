@@ -1,4 +1,4 @@
-// Ids come from a generator that each thread seeds once: a system call a request would cost more than the id.
+// Each thread seeds a generator of its own once: a system call for each request would cost more than the id.
 #include "server/observe/request_id.h"
 
 #include "core/rng.h"
@@ -9,7 +9,7 @@
 
 static const char hex[] = "0123456789abcdef";
 
-bool request_id_id_is_sane(const char *id)
+bool request_id_is_valid(const char *id)
 {
 	int n = 0;
 	for (; id[n]; n++)
@@ -18,7 +18,7 @@ bool request_id_id_is_sane(const char *id)
 	return n > 0;
 }
 
-// Early at boot the kernel may have no random numbers yet, and a daemon would rather start than wait for them.
+// Early at boot the kernel may have no random numbers yet; the daemon does not wait for them.
 static void seed(struct rng *rng)
 {
 	if (getrandom(rng->s, sizeof rng->s, GRND_NONBLOCK) == (ssize_t)sizeof rng->s)
@@ -28,7 +28,7 @@ static void seed(struct rng *rng)
 	rng_init_stream(rng, (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec, (uint64_t)(uintptr_t)rng);
 }
 
-void request_id_make_id(char id[REQUEST_ID_HEX + 1])
+void request_id_make(char id[REQUEST_ID_HEX + 1])
 {
 	static _Thread_local struct rng rng;
 	static _Thread_local bool seeded;
@@ -43,7 +43,7 @@ void request_id_make_id(char id[REQUEST_ID_HEX + 1])
 	id[REQUEST_ID_HEX] = 0;
 }
 
-// n lower-case hex digits at s; zeros: whether all may be 0.
+// Whether s begins with n lower-case hex digits; zeros: all of them may be 0.
 static bool is_hex(const char *s, int n, bool zeros)
 {
 	bool other = false;
@@ -55,8 +55,8 @@ static bool is_hex(const char *s, int n, bool zeros)
 	return other || zeros;
 }
 
-// version "-" trace-id "-" parent-id "-" trace-flags, and from versions to come maybe more behind another "-".
-bool request_id_read_parent(const char *s, char id[REQUEST_ID_HEX + 1])
+// version "-" trace-id "-" parent-id "-" trace-flags; later versions may append "-" and more.
+bool request_id_read_traceparent(const char *s, char id[REQUEST_ID_HEX + 1])
 {
 	enum { TRACE = 3, PARENT = TRACE + REQUEST_ID_HEX + 1, FLAGS = PARENT + 16 + 1, END = FLAGS + 2 };
 	if (strnlen(s, END) < END || s[TRACE - 1] != '-' || s[PARENT - 1] != '-' || s[FLAGS - 1] != '-')

@@ -1,4 +1,4 @@
-// Printing is by hand where every request comes by: printf takes longer than all that it would print took to find out.
+// Numbers are formatted by hand: this runs once a request, and printf would cost more than the rest of the record.
 #include "server/observe/request_record.h"
 
 #include "core/clock.h"
@@ -16,16 +16,16 @@ void request_record_begin(struct request_record *r, const struct route_request *
 	r->status = 0;
 	r->n_in = r->n_out = 0;
 	r->account = (struct route_account){ 0 };
-	if (id && request_id_id_is_sane(id))
+	if (id && request_id_is_valid(id))
 		strcpy(r->id, id);
 	else
-		request_id_make_id(r->id);
+		request_id_make(r->id);
 	r->trace_id[0] = r->method[0] = r->path[0] = 0;
 	if (!logged)
 		return;
 	const char *parent = route_header(request, "traceparent");
 	if (parent)
-		request_id_read_parent(parent, r->trace_id);
+		request_id_read_traceparent(parent, r->trace_id);
 	request_record_encode(method, r->method, sizeof r->method);
 	request_record_encode(path, r->path, sizeof r->path);
 }

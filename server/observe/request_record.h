@@ -1,5 +1,5 @@
-// request_record: what is told of a request beside its answer: its id, its times and sizes. Metrics, some headers of the answer
-// and a line of the access log are made of it. A record belongs to its request.
+// request_record: a request's id, times and sizes, for metrics, headers of the answer and the access log. A record belongs to its
+// request.
 #pragma once
 
 #include "server/base/route.h"
@@ -11,28 +11,28 @@
 enum { REQUEST_RECORD_MAX_METHOD = 16, REQUEST_RECORD_MAX_PATH = 256, REQUEST_RECORD_MAX_TIMING = 128 };
 
 struct request_record {
-	int64_t began_ns, took_ns; // until the answer was handed over
+	int64_t began_ns, took_ns; // took_ns: until the answer was ready
 	int status; // 0: no answer yet
 	uint64_t n_in, n_out; // bytes of the bodies
 	char id[REQUEST_ID_MAX + 1];
 	struct route_account account;
 
-	// For the access log; "" without one.
+	// For the access log; "" if there is none.
 	char trace_id[REQUEST_ID_HEX + 1];
 	char method[REQUEST_RECORD_MAX_METHOD], path[REQUEST_RECORD_MAX_PATH]; // as request_record_encode writes them
 };
 
-// A request begins. logged: it will be in the access log. Of its URL the path alone is taken: a query may hold secrets.
+// Starts the record. logged: for the access log, too. path is without the query, which may hold secrets.
 void request_record_begin(struct request_record *r, const struct route_request *request, const char *method, const char *path,
 			  bool logged);
 
-// It has its answer.
+// Adds the answer.
 void request_record_answer(struct request_record *r, const struct route_response *response);
 
-// The value of a Server-Timing header (https://www.w3.org/TR/server-timing/), in milliseconds. False: there is nothing to say.
+// Writes the value of a Server-Timing header (https://www.w3.org/TR/server-timing/), in milliseconds. False: no stage was recorded.
 bool request_record_server_timing(const struct route_account *account, char timing[REQUEST_RECORD_MAX_TIMING]);
 
-// s as a URL has it: what is not printable ASCII, and quotes, backslash and %, as %XX. Cut to n - 1 bytes, then with "..." at its end.
+// Writes all but printable ASCII, and quotes, backslash and %, as %XX. Cuts to n - 1 bytes, which then end in "...".
 void request_record_encode(const char *s, char *encoded, size_t n);
 
 extern const char *const request_record_stages[ROUTE_N_STAGES];

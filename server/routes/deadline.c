@@ -1,4 +1,4 @@
-// More digits than an int has are a long time, not a mistake.
+// A number too large for an int is a long time, not an error.
 #include "server/routes/deadline.h"
 
 int deadline_read(const struct route_request *request, int limit_ms, struct err *e)
@@ -13,6 +13,6 @@ int deadline_read(const struct route_request *request, int limit_ms, struct err 
 	for (; *c >= '0' && *c <= '9'; c++)
 		ms = ms < limit_ms ? ms * 10 + (*c - '0') : ms;
 	if (c == value || *c)
-		return err_set(e, "%s: \"%.40s\" is not understood; give whole milliseconds, as in 250", name, value);
+		return err_set(e, "%s: \"%.40s\" is not accepted; give whole milliseconds, as in 250", name, value);
 	return ms < limit_ms ? ms : limit_ms;
 }

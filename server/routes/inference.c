@@ -1,5 +1,5 @@
-// start() takes the body apart and decodes it; the usable pictures are the call's job, which the service computes, here together
-// with the jobs of other calls, or on a thread of its own; finish() writes the answer.
+// start() reads the body and decodes its pictures into the call's job. The service computes it, on this thread together with the jobs
+// of other calls or on the batcher's. finish() writes the answer.
 #include "server/routes/inference.h"
 
 #include "core/clock.h"
@@ -11,7 +11,7 @@
 #include <string.h>
 #include <time.h>
 
-static struct inference *of(struct route_call *call)
+static struct inference *inference_of(struct route_call *call)
 {
 	return (struct inference *)call;
 }
@@ -19,11 +19,11 @@ static struct inference *of(struct route_call *call)
 static void compute(struct route_call *const *calls, int n)
 {
 	struct job *jobs[ROUTE_MAX_CALLS];
-	struct service *service = of(calls[0])->service;
+	struct service *service = inference_of(calls[0])->service;
 	assert(n > 0 && n <= ROUTE_MAX_CALLS);
 	for (int i = 0; i < n; i++) {
-		jobs[i] = &of(calls[i])->job;
-		assert(of(calls[i])->service == service); // a process has one
+		jobs[i] = &inference_of(calls[i])->job;
+		assert(inference_of(calls[i])->service == service); // there is one service
 	}
 	service_compute(service, jobs, n);
 }
@@ -36,22 +36,22 @@ static void job_done(struct job *job)
 
 static void submit(struct route_call *call, void (*done)(void *), void *arg)
 {
-	struct inference *x = of(call);
+	struct inference *x = inference_of(call);
 	x->done = done;
 	x->done_arg = arg;
 	x->job.done = job_done;
 	enum job_result result = service_submit(x->service, &x->job);
-	if (result != JOB_OK) { // the job is still ours
+	if (result != JOB_OK) { // done() will not be called
 		x->job.result = result;
 		done(arg);
 	}
 }
 
-static const struct route_worker computes_here = { .compute = compute }, submits = { .submit = submit };
+static const struct route_worker here = { .compute = compute }, batcher = { .submit = submit };
 
 struct model *inference_model(const struct routes_context *context, const char *name, struct route_response *response)
 {
-	struct model *model = service_model(context->service, name);
+	struct model *model = models_get(service_models(context->service), name);
 	if (!model)
 		route_answer_error(response, 404, "no model is called \"%.60s\"; POST /v2/repository/index lists them", name);
 	return model;
@@ -74,8 +74,8 @@ static void count_success(const struct inference *x)
 	struct models_statistics *s = x->model->statistics;
 	int64_t now_ns = clock_now_ns();
 	add(&s->n_success, 1);
-	add(&s->success_ns, now_ns - x->came_ns);
-	add(&s->input_ns, x->ready_ns - x->came_ns);
+	add(&s->success_ns, now_ns - x->arrived_ns);
+	add(&s->input_ns, x->ready_ns - x->arrived_ns);
 	add(&s->queue_ns, x->job.started_ns - x->ready_ns);
 	add(&s->infer_ns, x->job.finished_ns - x->job.started_ns);
 	add(&s->output_ns, now_ns - x->job.finished_ns);
@@ -86,18 +86,19 @@ static void count_failure(const struct inference *x)
 {
 	struct models_statistics *s = x->model->statistics;
 	add(&s->n_fail, 1);
-	add(&s->fail_ns, clock_now_ns() - x->came_ns);
+	add(&s->fail_ns, clock_now_ns() - x->arrived_ns);
 	stamp(s);
 }
 
 void inference_discard(struct route_call *call)
 {
-	struct inference *x = of(call);
+	struct inference *x = inference_of(call);
 	if (!x)
 		return;
 	x->kind->fini(x);
 	model_unref(x->model);
-	free(x->job.scores);
+	if (x->job.scores != x->one)
+		free(x->job.scores);
 	free(x);
 }
 
@@ -109,7 +110,7 @@ static bool has_body(const struct route_request *request, struct route_response 
 	return false;
 }
 
-// Reads the body and makes room for scores. False: the response is there.
+// Reads the body and allocates the scores. False: the response is filled.
 static bool read(struct inference *x, const struct limits *limits, const struct route_request *request,
 		 struct route_response *response)
 {
@@ -118,8 +119,8 @@ static bool read(struct inference *x, const struct limits *limits, const struct 
 	x->ready_ns = clock_now_ns();
 	memcpy(response->account.model, x->model->name, sizeof x->model->name);
 	response->account.n_pictures = x->n_pictures;
-	route_account_add(&response->account, ROUTE_DECODE, x->ready_ns - x->came_ns);
-	if (status != 200) {
+	route_account_add(&response->account, ROUTE_DECODE, x->ready_ns - x->arrived_ns);
+	if (status) {
 		route_answer_error(response, status, "%s", e.msg);
 		return false;
 	}
@@ -127,16 +128,17 @@ static bool read(struct inference *x, const struct limits *limits, const struct 
 		x->kind->answer(x, response);
 		return false;
 	}
-	x->job.scores = malloc((size_t)x->job.n * LENET5_DIGITS * sizeof *x->job.scores);
+	x->job.scores = x->job.n == 1 ? x->one : malloc((size_t)x->job.n * LENET5_DIGITS * sizeof *x->job.scores);
 	if (!x->job.scores)
 		route_answer_error(response, 500, "no memory for the answer; try again later");
 	return x->job.scores != NULL;
 }
 
-struct route_call *inference_start(const struct inference_kind *kind, const struct routes_context *context,
-				   const struct route_request *request, struct route_response *response)
+struct route_call *inference_start(void *routes_context, const struct route_request *request, struct route_response *response)
 {
-	int64_t came_ns = clock_now_ns();
+	const struct routes_context *context = routes_context;
+	const struct inference_kind *kind = request->route->arg;
+	int64_t arrived_ns = clock_now_ns();
 	struct err e;
 	if (!has_body(request, response))
 		return NULL;
@@ -148,21 +150,22 @@ struct route_call *inference_start(const struct inference_kind *kind, const stru
 	struct model *model = kind->model(context, request, response);
 	if (!model)
 		return NULL;
-	struct inference *x = calloc(1, kind->bytes);
+	struct inference *x = malloc(kind->bytes); // calloc would take the lock of all threads (glibc before 2.41)
 	if (!x) {
 		route_answer_error(response, 500, "no memory for the request; try again later");
 		model_unref(model);
 		return NULL;
 	}
-	x->call.worker = service_computes_here(context->service) ? &computes_here : &submits;
+	memset(x, 0, kind->bytes);
+	x->call.worker = service_computes_here(context->service) ? &here : &batcher;
 	x->kind = kind;
 	x->service = context->service;
 	x->model = model;
 	x->deadline_ms = deadline_ms;
-	x->came_ns = came_ns;
+	x->arrived_ns = arrived_ns;
 	x->job.model = model->engine_model;
 	x->job.passes = &model->statistics->passes;
-	x->job.deadline_us = came_ns / 1000 + (int64_t)deadline_ms * 1000;
+	x->job.deadline_us = arrived_ns / 1000 + (int64_t)deadline_ms * 1000;
 	x->job.gone = request->gone;
 	if (read(x, context->limits, request, response))
 		return &x->call;
@@ -179,12 +182,7 @@ static bool all_finite(const float *scores, int n)
 	return true;
 }
 
-static void reject(struct route_response *response, enum route_rejection why)
-{
-	response->account.rejection = why;
-}
-
-// Whether there are scores, and all of them numbers; or the response says what went wrong.
+// Whether there are scores, all finite. False: the response is filled with the error.
 static bool succeeded(const struct inference *x, struct route_response *response)
 {
 	const struct job *job = &x->job;
@@ -192,22 +190,20 @@ static bool succeeded(const struct inference *x, struct route_response *response
 	case JOB_OK:
 		if (all_finite(job->scores, job->n * LENET5_DIGITS))
 			return true;
-		route_answer_error(response, 500, "the model's answer is not a number; its weights are no good");
+		route_answer_error(response, 500, "the model's scores are not finite; its weights are unusable, load others");
 		break;
 	case JOB_FULL:
-		route_answer_error(response, 503, "too many pictures are waiting; try again in a second");
-		reject(response, ROUTE_QUEUE_FULL);
+		route_reject(response, 503, ROUTE_QUEUE_FULL, "too many pictures are waiting; try again in a second");
 		break;
 	case JOB_LATE:
-		route_answer_error(response, 503, "no answer within %d ms: too much to do; try again in a second", x->deadline_ms);
-		reject(response, ROUTE_LATE);
+		route_reject(response, 503, ROUTE_LATE, "no answer within %d ms: the daemon is overloaded; try again in a second",
+			     x->deadline_ms);
 		break;
 	case JOB_GONE:
-		route_answer_error(response, ROUTE_CLIENT_GONE, "the client has left");
+		route_answer_error(response, ROUTE_CLIENT_GONE, "the client has disconnected");
 		break;
 	case JOB_STOPPED:
-		route_answer_error(response, 503, "the daemon is going down; try again");
-		reject(response, ROUTE_STOPPING);
+		route_reject(response, 503, ROUTE_STOPPING, "the daemon is going down; try again");
 		break;
 	case JOB_FAILED:
 		route_answer_error(response, 500, "the engine failed: %s", job->error.msg);
@@ -218,7 +214,7 @@ static bool succeeded(const struct inference *x, struct route_response *response
 
 void inference_finish(struct route_call *call, struct route_response *response)
 {
-	struct inference *x = of(call);
+	struct inference *x = inference_of(call);
 	const struct job *job = &x->job;
 	if (job->started_ns)
 		route_account_add(&response->account, ROUTE_QUEUE, job->started_ns - x->ready_ns);
@@ -232,7 +228,7 @@ void inference_finish(struct route_call *call, struct route_response *response)
 	count_success(x);
 }
 
-void inference_saw(struct route_response *response, int digit)
+void inference_count_seen(struct route_response *response, int digit)
 {
 	response->account.seen[digit]++;
 }

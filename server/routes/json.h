@@ -1,5 +1,5 @@
-// json: a JSON text from outside → cJSON's tree, bounded. cJSON spends some 64 bytes on a number of two characters: what it would
-// build is counted before it may build it.
+// json: parses a JSON text from outside into cJSON's tree. cJSON takes some 64 bytes for a number of two characters, so values are
+// counted before it may build them.
 #pragma once
 
 #include "core/err.h"
@@ -7,6 +7,6 @@
 #include <cjson/cJSON.h>
 #include <stddef.h>
 
-// text: n bytes, with nothing but white space behind the value. 0 and the caller's *root; or the status for the sender and e: 413 for
-// more values than max_pictures pictures need, 400 for what is malformed.
+// text: n bytes. 0, and *root belongs to the caller; or the status and e for the sender: 413 for more values than max_pictures
+// pictures need, 400 for malformed JSON, also for anything but white space behind the value.
 int json_parse(const char *text, size_t n, int max_pictures, cJSON **root, struct err *e);

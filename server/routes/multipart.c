@@ -1,10 +1,8 @@
-// A delimiter is CRLF, "--", the boundary, blanks, CRLF; the last one has "--" behind the boundary. The body's first needs
-// no CRLF before it. A line that begins like a delimiter and goes on otherwise is content. Every byte is looked at a
-// bounded number of times: memmem is linear, and a search begins where the last one ended.
+// A delimiter is CRLF, "--", the boundary, blanks, CRLF; the last one has "--" behind the boundary. The first one needs no CRLF before
+// it. A line that only begins like a delimiter is content. The time is linear: memmem is, and a search starts where the last one ended.
 #include "server/routes/multipart.h"
 
 #include <ctype.h>
-#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
@@ -36,12 +34,12 @@ static const char *find_parameter(const char *s, const char *end, const char *na
 			*n = (size_t)((stop ? stop : end) - s);
 			return s;
 		}
-		s--; // it may be the next ';' or a quote
+		s--; // it may be a ';' or a quote
 	}
 	return NULL;
 }
 
-// What stands behind a boundary at `s`: 1 a next part, and *s is its first byte; 0 the end; -1 no delimiter after all.
+// Reads what follows a boundary at *s. 1: a part, and *s is its first byte; 0: the end of the body; -1: no delimiter after all.
 static int read_delimiter_tail(const char **s, const char *end)
 {
 	const char *c = *s;
@@ -55,7 +53,7 @@ static int read_delimiter_tail(const char **s, const char *end)
 	return 1;
 }
 
-// Finds the delimiter at or after `from`: *content_end where it begins, m->at behind it. Results as above; -1: none.
+// Finds the next delimiter from `from` on: *content_end is its start, m->at its end. Results as above; -1: there is none.
 static int next_delimiter(struct multipart *m, const char *from, const char **content_end)
 {
 	for (;;) {
@@ -99,7 +97,7 @@ int multipart_init(struct multipart *m, const char *content_type, const void *bo
 	return 0;
 }
 
-// The part's headers, up to an empty line. Only Content-Disposition means something to us.
+// Reads a part's headers up to an empty line. Only Content-Disposition is used.
 static int read_headers(struct multipart *m, struct multipart_part *part, struct err *e)
 {
 	static const char disposition[] = "Content-Disposition:";

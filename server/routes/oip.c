@@ -1,9 +1,9 @@
-// All but inference: what there is, what it is like, whether it is ready, what was asked of it, and to load it again. Unknown
-// parameters of a URL are ignored here, for the protocol leaves them to clients.
+// Metadata, readiness, statistics and loading of models. Unknown URL parameters are ignored, since the protocol allows clients to send
+// them. Names of models need no escaping (models.h).
 #include "server/routes/oip.h"
 
 #include "core/version.h"
-#include "server/base/health.h"
+#include "server/routes/health_route.h"
 #include "server/routes/inference.h"
 #include "server/routes/json.h"
 #include "server/routes/oip_response.h"
@@ -24,17 +24,11 @@ struct model *oip_model(const struct routes_context *context, const struct route
 	return model;
 }
 
-static void answer_now(struct route_response *response, struct text *t)
-{
-	route_answer_json(response, 200, t);
-	route_header_add(response, "Cache-Control", "no-store");
-}
-
-static struct route_call *server_start(void *context, const struct route_request *request, struct route_response *response)
+static void answer_server(void *context, const struct route_request *request, struct route_response *response)
 {
 	(void)request;
 	const struct routes_context *c = context;
-	struct model *model = service_model(c->service, NULL);
+	struct model *model = models_get(service_models(c->service), NULL);
 	const struct engine *engine = model->engine_model->engine;
 	struct text t = { 0 };
 	text_append(&t, "{\"name\": \"lenetd\", \"version\": \"" LENET_VERSION "\", \"extensions\": [\"binary_tensor_data\", "
@@ -42,70 +36,56 @@ static struct route_call *server_start(void *context, const struct route_request
 	text_quote(&t, engine->name);
 	text_printf(&t, ", \"kernels\": \"%s\"}\n", engine->kernels);
 	model_unref(model);
-	answer_now(response, &t);
-	return NULL;
+	route_answer_uncached(response, &t);
 }
 
-static struct route_call *live_start(void *context, const struct route_request *request, struct route_response *response)
+static void answer_live(void *context, const struct route_request *request, struct route_response *response)
 {
 	(void)context, (void)request;
 	struct text t = { 0 };
 	text_append(&t, "{\"live\": true}\n");
-	answer_now(response, &t);
-	return NULL;
+	route_answer_uncached(response, &t);
 }
 
-static bool is_ready(const struct routes_context *c, struct route_response *response)
-{
-	struct err e;
-	if (health_ready(c->health, &e) == 0)
-		return true;
-	route_answer_error(response, 503, "not ready: %s", e.msg);
-	return false;
-}
-
-static struct route_call *ready_start(void *context, const struct route_request *request, struct route_response *response)
+static void answer_ready(void *context, const struct route_request *request, struct route_response *response)
 {
 	(void)request;
+	const struct routes_context *c = context;
 	struct text t = { 0 };
-	if (is_ready(context, response)) {
+	if (health_route_is_ready(c->health, response)) {
 		text_append(&t, "{\"live\": true, \"ready\": true}\n");
-		answer_now(response, &t);
+		route_answer_uncached(response, &t);
 	}
-	return NULL;
 }
 
-static struct route_call *model_ready_start(void *context, const struct route_request *request, struct route_response *response)
+static void answer_model_ready(void *context, const struct route_request *request, struct route_response *response)
 {
+	const struct routes_context *c = context;
 	struct text t = { 0 };
-	struct model *model = oip_model(context, &request->parts, response);
-	if (model && is_ready(context, response)) {
-		text_append(&t, "{\"name\": ");
-		text_quote(&t, model->name);
-		text_append(&t, ", \"ready\": true}\n");
-		answer_now(response, &t);
+	struct model *model = oip_model(c, &request->parts, response);
+	if (model && health_route_is_ready(c->health, response)) {
+		text_printf(&t, "{\"name\": \"%s\", \"ready\": true}\n", model->name);
+		route_answer_uncached(response, &t);
 	}
 	model_unref(model);
-	return NULL;
 }
 
-static struct route_call *model_start(void *context, const struct route_request *request, struct route_response *response)
+static void answer_model(void *context, const struct route_request *request, struct route_response *response)
 {
 	struct text t = { 0 };
 	struct model *model = oip_model(context, &request->parts, response);
 	if (!model)
-		return NULL;
-	text_append(&t, "{\"name\": ");
-	text_quote(&t, model->name);
-	text_append(&t, ", \"versions\": [\"" OIP_VERSION "\"], \"platform\": \"lenet_safetensors\", "
-			"\"inputs\": [{\"name\": \"input\", \"datatype\": \"FP32\", \"shape\": [-1, 1, 28, 28]}], \"outputs\": [");
+		return;
+	text_printf(&t,
+		    "{\"name\": \"%s\", \"versions\": [\"" OIP_VERSION "\"], \"platform\": \"lenet_safetensors\", "
+		    "\"inputs\": [{\"name\": \"input\", \"datatype\": \"FP32\", \"shape\": [-1, 1, 28, 28]}], \"outputs\": [",
+		    model->name);
 	for (int k = 0; k < OIP_N_OUTPUTS; k++)
 		text_printf(&t, "%s{\"name\": \"%s\", \"datatype\": \"FP32\", \"shape\": [-1, 10]}", k ? ", " : "",
 			    oip_output_names[k]);
 	text_append(&t, "]}\n");
-	answer_now(response, &t);
+	route_answer_uncached(response, &t);
 	model_unref(model);
-	return NULL;
 }
 
 static void write_parameter(struct text *t, const char *name, float value)
@@ -115,24 +95,20 @@ static void write_parameter(struct text *t, const char *name, float value)
 	text_append(t, "\"}");
 }
 
-// Triton's ModelConfig (model_config.proto): dims are without the batch.
-static struct route_call *config_start(void *context, const struct route_request *request, struct route_response *response)
+// Triton's ModelConfig (model_config.proto); dims exclude the batch.
+static void answer_config(void *context, const struct route_request *request, struct route_response *response)
 {
 	const struct routes_context *c = context;
 	struct text t = { 0 };
 	struct model *model = oip_model(c, &request->parts, response);
 	if (!model)
-		return NULL;
+		return;
 	const struct lenet5 *net = model->engine_model->net;
-	text_append(&t, "{\"name\": ");
-	text_quote(&t, model->name);
-	text_printf(
-		&t,
-		", \"platform\": \"lenet_safetensors\", \"backend\": \"lenet\", \"version_policy\": {\"latest\": "
-		"{\"num_versions\": 1}}, "
-		"\"max_batch_size\": %d, \"input\": [{\"name\": \"input\", \"data_type\": \"TYPE_FP32\", \"dims\": [1, 28, 28]}], "
-		"\"output\": [",
-		c->limits->max_pictures);
+	text_printf(&t,
+		    "{\"name\": \"%s\", \"platform\": \"lenet_safetensors\", \"backend\": \"lenet\", "
+		    "\"version_policy\": {\"latest\": {\"num_versions\": 1}}, \"max_batch_size\": %d, "
+		    "\"input\": [{\"name\": \"input\", \"data_type\": \"TYPE_FP32\", \"dims\": [1, 28, 28]}], \"output\": [",
+		    model->name, c->limits->max_pictures);
 	for (int k = 0; k < OIP_N_OUTPUTS; k++)
 		text_printf(&t, "%s{\"name\": \"%s\", \"data_type\": \"TYPE_FP32\", \"dims\": [10]}", k ? ", " : "",
 			    oip_output_names[k]);
@@ -141,9 +117,8 @@ static struct route_call *config_start(void *context, const struct route_request
 	write_parameter(&t, "mean", model->mean);
 	write_parameter(&t, "std", model->std);
 	text_append(&t, "}}\n");
-	answer_now(response, &t);
+	route_answer_uncached(response, &t);
 	model_unref(model);
-	return NULL;
 }
 
 static void write_duration(struct text *t, const char *name, uint64_t n, uint64_t ns)
@@ -155,13 +130,11 @@ static void write_statistics(struct text *t, const struct model *model)
 {
 	const struct models_statistics *s = model->statistics;
 	uint64_t n = s->n_success;
-	text_append(t, "{\"name\": ");
-	text_quote(t, model->name);
 	text_printf(t,
-		    ", \"version\": \"" OIP_VERSION
-		    "\", \"last_inference\": %llu, \"inference_count\": %llu, \"execution_count\": %llu, "
-		    "\"inference_stats\": {",
-		    (unsigned long long)s->last_ms, (unsigned long long)s->passes.pictures, (unsigned long long)s->passes.passes);
+		    "{\"name\": \"%s\", \"version\": \"" OIP_VERSION "\", \"last_inference\": %llu, \"inference_count\": %llu, "
+		    "\"execution_count\": %llu, \"inference_stats\": {",
+		    model->name, (unsigned long long)s->last_ms, (unsigned long long)s->passes.pictures,
+		    (unsigned long long)s->passes.passes);
 	write_duration(t, "success", n, s->success_ns);
 	write_duration(t, "fail", s->n_fail, s->fail_ns);
 	write_duration(t, "queue", n, s->queue_ns);
@@ -172,39 +145,37 @@ static void write_statistics(struct text *t, const struct model *model)
 		    "\"cache_hit\": {\"count\": 0, \"ns\": 0}, \"cache_miss\": {\"count\": 0, \"ns\": 0}}, \"batch_stats\": []}");
 }
 
-static struct route_call *stats_start(void *context, const struct route_request *request, struct route_response *response)
+static void answer_stats(void *context, const struct route_request *request, struct route_response *response)
 {
 	struct text t = { 0 };
 	struct model *model = oip_model(context, &request->parts, response);
 	if (!model)
-		return NULL;
+		return;
 	text_append(&t, "{\"model_stats\": [");
 	write_statistics(&t, model);
 	text_append(&t, "]}\n");
-	answer_now(response, &t);
+	route_answer_uncached(response, &t);
 	model_unref(model);
-	return NULL;
 }
 
-static struct route_call *all_stats_start(void *context, const struct route_request *request, struct route_response *response)
+static void answer_all_stats(void *context, const struct route_request *request, struct route_response *response)
 {
 	(void)request;
 	const struct routes_context *c = context;
 	struct text t = { 0 };
 	struct models_state state;
 	text_append(&t, "{\"model_stats\": [");
-	for (int i = 0; service_model_state(c->service, i, &state); i++) {
-		struct model *model = service_model(c->service, state.name);
+	for (int i = 0; models_state(service_models(c->service), i, &state); i++) {
+		struct model *model = models_get(service_models(c->service), state.name);
 		text_append(&t, i ? ", " : "");
 		write_statistics(&t, model);
 		model_unref(model);
 	}
 	text_append(&t, "]}\n");
-	answer_now(response, &t);
-	return NULL;
+	route_answer_uncached(response, &t);
 }
 
-// A body that may be empty; else it is an object, and the response says so if it is not. The caller's *root, NULL if empty.
+// Parses a body that is empty or a JSON object. *root belongs to the caller; NULL: the body is empty. -1: the response is filled.
 static int read_object(const struct routes_context *c, const struct route_request *request, cJSON **root,
 		       struct route_response *response)
 {
@@ -220,38 +191,36 @@ static int read_object(const struct routes_context *c, const struct route_reques
 	return -1;
 }
 
-// All that there is is always loaded: a load that fails leaves the old model, and is the reason that is given.
-static struct route_call *index_start(void *context, const struct route_request *request, struct route_response *response)
+// All models are always loaded, since a load that fails keeps the old one; `reason` is then why it failed.
+static void answer_index(void *context, const struct route_request *request, struct route_response *response)
 {
 	const struct routes_context *c = context;
 	struct text t = { 0 };
 	struct models_state state;
 	cJSON *root;
 	if (read_object(c, request, &root, response))
-		return NULL;
+		return;
 	const cJSON *ready = cJSON_GetObjectItemCaseSensitive(root, "ready");
 	bool is_good = !ready || cJSON_IsBool(ready);
 	cJSON_Delete(root);
 	if (!is_good) {
 		route_answer_error(response, 400, "ready: must be true or false");
-		return NULL;
+		return;
 	}
 	text_append(&t, "[");
-	for (int i = 0; service_model_state(c->service, i, &state); i++) {
-		text_append(&t, i ? ", {\"name\": " : "{\"name\": ");
-		text_quote(&t, state.name);
-		text_append(&t, ", \"version\": \"" OIP_VERSION "\", \"state\": \"READY\", \"reason\": ");
+	for (int i = 0; models_state(service_models(c->service), i, &state); i++) {
+		text_printf(&t, "%s{\"name\": \"%s\", \"version\": \"" OIP_VERSION "\", \"state\": \"READY\", \"reason\": ",
+			    i ? ", " : "", state.name);
 		text_quote(&t, state.failure.msg);
 		text_append(&t, "}");
 	}
 	text_append(&t, "]\n");
-	answer_now(response, &t);
-	return NULL;
+	route_answer_uncached(response, &t);
 }
 
 struct load_call {
 	struct route_call call;
-	struct service *service;
+	struct loader *loader;
 	struct loader_job job;
 	void (*done)(void *);
 	void *arg;
@@ -269,8 +238,8 @@ static void load_submit(struct route_call *call, void (*done)(void *), void *don
 	load->done = done;
 	load->arg = done_arg;
 	load->job.done = load_done;
-	enum loader_result result = service_load(load->service, &load->job);
-	if (result != LOADER_OK) { // the job is still ours
+	enum loader_result result = loader_submit(load->loader, &load->job);
+	if (result != LOADER_OK) { // done() will not be called
 		load->job.result = result;
 		done(done_arg);
 	}
@@ -291,12 +260,12 @@ static struct route_call *load_start(void *context, const struct route_request *
 	const cJSON *parameters = cJSON_GetObjectItemCaseSensitive(root, "parameters");
 	if (parameters && (!cJSON_IsObject(parameters) || parameters->child)) {
 		route_answer_error(response, 400,
-				   "parameters: none are accepted; a model comes from the file that the daemon was started with");
+				   "parameters: none are accepted; a model is read from the file that the daemon was started with");
 	} else if (!(load = calloc(1, sizeof *load))) {
 		route_answer_error(response, 500, "no memory to load a model; try again later");
 	} else {
 		load->call.worker = &loads;
-		load->service = c->service;
+		load->loader = service_loader(c->service);
 		memcpy(load->job.name, request->parts.part[0], sizeof load->job.name);
 	}
 	cJSON_Delete(root);
@@ -310,14 +279,13 @@ static void load_finish(struct route_call *call, struct route_response *response
 	switch (job->result) {
 	case LOADER_OK:
 		text_append(&t, "{}\n");
-		answer_now(response, &t);
+		route_answer_uncached(response, &t);
 		break;
 	case LOADER_FAILED:
 		route_answer_error(response, 400, "the model stays as it is: %s", job->error.msg);
 		break;
 	case LOADER_FULL:
-		route_answer_error(response, 503,
-				   "%d loads are waiting already; try again when the storage that they come from answers",
+		route_answer_error(response, 503, "%d loads are waiting already; try again when the models' storage responds",
 				   LOADER_MAX_WAITING);
 		break;
 	case LOADER_STOPPED:
@@ -331,42 +299,36 @@ static void load_discard(struct route_call *call)
 	free(call);
 }
 
-static struct route_call *unload_start(void *context, const struct route_request *request, struct route_response *response)
+static void answer_unload(void *context, const struct route_request *request, struct route_response *response)
 {
 	struct model *model = oip_model(context, &request->parts, response);
 	if (model)
 		route_answer_error(response, 400, "models are not unloaded: \"%s\" is served for as long as the daemon runs",
 				   model->name);
 	model_unref(model);
-	return NULL;
 }
 
-#define ANSWERS(at, by, function)                                                                                                  \
-	{                                                                                                                          \
-		.path = at, .method = by, .start = function                                                                        \
-	}
-
-// Of two that match, the first: /v2/models/stats is no model.
+// The first match counts: /v2/models/stats is no model.
 const struct route oip_routes[] = {
-	ANSWERS("/v2", "GET", server_start),
-	ANSWERS("/v2/", "GET", server_start),
-	ANSWERS("/v2/health/live", "GET", live_start),
-	ANSWERS("/v2/health/ready", "GET", ready_start),
-	ANSWERS("/v2/models/stats", "GET", all_stats_start),
-	ANSWERS("/v2/models/*", "GET", model_start),
-	ANSWERS("/v2/models/*/versions/*", "GET", model_start),
-	ANSWERS("/v2/models/*/ready", "GET", model_ready_start),
-	ANSWERS("/v2/models/*/versions/*/ready", "GET", model_ready_start),
-	ANSWERS("/v2/models/*/config", "GET", config_start),
-	ANSWERS("/v2/models/*/versions/*/config", "GET", config_start),
-	ANSWERS("/v2/models/*/stats", "GET", stats_start),
-	ANSWERS("/v2/models/*/versions/*/stats", "GET", stats_start),
-	ANSWERS("/v2/repository/index", "POST", index_start),
+	{ .path = "/v2", .method = "GET", .answer = answer_server },
+	{ .path = "/v2/", .method = "GET", .answer = answer_server },
+	{ .path = "/v2/health/live", .method = "GET", .answer = answer_live },
+	{ .path = "/v2/health/ready", .method = "GET", .answer = answer_ready },
+	{ .path = "/v2/models/stats", .method = "GET", .answer = answer_all_stats },
+	{ .path = "/v2/models/*", .method = "GET", .answer = answer_model },
+	{ .path = "/v2/models/*/versions/*", .method = "GET", .answer = answer_model },
+	{ .path = "/v2/models/*/ready", .method = "GET", .answer = answer_model_ready },
+	{ .path = "/v2/models/*/versions/*/ready", .method = "GET", .answer = answer_model_ready },
+	{ .path = "/v2/models/*/config", .method = "GET", .answer = answer_config },
+	{ .path = "/v2/models/*/versions/*/config", .method = "GET", .answer = answer_config },
+	{ .path = "/v2/models/*/stats", .method = "GET", .answer = answer_stats },
+	{ .path = "/v2/models/*/versions/*/stats", .method = "GET", .answer = answer_stats },
+	{ .path = "/v2/repository/index", .method = "POST", .answer = answer_index },
 	{ .path = "/v2/repository/models/*/load",
 	  .method = "POST",
 	  .start = load_start,
 	  .finish = load_finish,
 	  .discard = load_discard },
-	ANSWERS("/v2/repository/models/*/unload", "POST", unload_start),
+	{ .path = "/v2/repository/models/*/unload", .method = "POST", .answer = answer_unload },
 };
 const int oip_n_routes = sizeof oip_routes / sizeof oip_routes[0];

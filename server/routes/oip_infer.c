@@ -1,5 +1,4 @@
-// Tensors at both ends instead of pictures and digits. The pixels are the network's ink as they are: a client of this protocol
-// has prepared them.
+// Requests and answers carry tensors. Pixels are taken as ink without any preparation: clients of this protocol do that themselves.
 #include "server/routes/oip.h"
 
 #include "server/routes/inference.h"
@@ -42,7 +41,7 @@ static void answer(struct inference *x, struct route_response *response)
 	const struct lenet5 *net = x->job.model->net;
 	struct text body = { 0 };
 	for (int i = 0; i < x->job.n; i++)
-		inference_saw(response, lenet5_predict(net, x->job.scores + (size_t)i * LENET5_DIGITS).digit);
+		inference_count_seen(response, lenet5_predict(net, x->job.scores + (size_t)i * LENET5_DIGITS).digit);
 	size_t n_json = oip_response_write(x->model->name, net, &infer->request, x->job.scores, &body);
 	route_answer_json(response, 200, &body);
 	if (response->status == 200 && n_json) {
@@ -53,15 +52,7 @@ static void answer(struct inference *x, struct route_response *response)
 }
 
 static const struct inference_kind kind = { sizeof(struct infer), find_model, read, answer, fini };
-
-static struct route_call *start(void *context, const struct route_request *request, struct route_response *response)
-{
-	return inference_start(&kind, context, request, response);
-}
-
-#define INFERS(at)                                                                                                                 \
-	{                                                                                                                          \
-		.path = at, .method = "POST", .start = start, .finish = inference_finish, .discard = inference_discard             \
-	}
-
-const struct route oip_infer_routes[OIP_N_INFER] = { INFERS("/v2/models/*/infer"), INFERS("/v2/models/*/versions/*/infer") };
+const struct route oip_infer_routes[OIP_N_INFER] = {
+	INFERENCE_ROUTE("/v2/models/*/infer", &kind),
+	INFERENCE_ROUTE("/v2/models/*/versions/*/infer", &kind),
+};

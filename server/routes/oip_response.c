@@ -1,5 +1,5 @@
-// What is to come behind the JSON is gathered in a text of its own, since its size has to be said before. Binary data is
-// little-endian, as every machine is that this is built for.
+// Binary data is gathered in a text of its own, since the JSON in front of it states its size. It is little-endian, as all supported
+// machines are.
 #include "server/routes/oip_response.h"
 
 #include <stdint.h>
@@ -15,7 +15,7 @@ static void values_of(const struct lenet5 *net, enum oip_output output, const fl
 			values[d] = net->output == LENET5_PENALTIES ? 0 - scores[d] : scores[d];
 }
 
-// The tensor of one picture: into the JSON, or behind it.
+// Writes one picture's values into the JSON or the binary data.
 static void write_values(const struct oip_wanted *wanted, const float values[LENET5_DIGITS], bool first, struct text *json,
 			 struct text *binary)
 {
@@ -29,7 +29,7 @@ static void write_values(const struct oip_wanted *wanted, const float values[LEN
 	}
 }
 
-// The highest values, of equal ones the lower digit first. BYTES in binary are a length and so many bytes each.
+// Writes the highest values, the lower digit first if equal. A binary BYTES element is a length and so many bytes.
 static void write_classes(const struct oip_wanted *wanted, const float values[LENET5_DIGITS], bool first, struct text *json,
 			  struct text *binary)
 {
@@ -41,7 +41,7 @@ static void write_classes(const struct oip_wanted *wanted, const float values[LE
 				best = d;
 		taken[best] = true;
 		size_t at = binary->n;
-		uint32_t n = 0; // of BYTES: known, and written, when they are
+		uint32_t n = 0; // the length, filled in below
 		if (wanted->binary)
 			text_append_bytes(binary, &n, sizeof n);
 		else
@@ -78,9 +78,7 @@ size_t oip_response_write(const char *model, const struct lenet5 *net, const str
 			  struct text *body)
 {
 	struct text binary = { 0 };
-	text_append(body, "{\"model_name\": ");
-	text_quote(body, model);
-	text_append(body, ", \"model_version\": \"" OIP_VERSION "\", ");
+	text_printf(body, "{\"model_name\": \"%s\", \"model_version\": \"" OIP_VERSION "\", ", model);
 	if (request->id) {
 		text_append(body, "\"id\": ");
 		text_quote(body, request->id);

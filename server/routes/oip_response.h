@@ -1,4 +1,4 @@
-// oip_response: scores → the body of an inference response of the Open Inference Protocol v2.
+// oip_response: writes the body of an inference response of the Open Inference Protocol v2.
 #pragma once
 
 #include "core/lenet5.h"
@@ -7,7 +7,7 @@
 
 #define OIP_VERSION "1" // of every model
 
-// scores: (request->n, 10), the network's. `logits` are the scores, or of a network of penalties those below zero, so that with every
-// network the highest is the likeliest digit. Returns how much of *body is JSON if binary data is behind it, else 0.
+// scores: (request->n, 10). `logits` are the scores, negated if they are penalties, so that the highest is the likeliest digit for every
+// network. Returns the size of the JSON if binary data follows it in *body, else 0.
 size_t oip_response_write(const char *model, const struct lenet5 *net, const struct oip_request *request, const float *scores,
 			  struct text *body);

@@ -1,7 +1,4 @@
-// Unknown query parameters are refused: who asks for ?explian=1, or for something that a later version can do, had better
-// hear of it than get an answer to another question.
-#include "server/routes/predict.h"
-
+// Unknown query parameters are refused, so that a misspelt one, or one of a later version, is not ignored silently.
 #include "server/routes/inference.h"
 #include "server/routes/upload.h"
 
@@ -13,7 +10,7 @@ struct predict {
 	struct upload upload;
 };
 
-// *model: the name, borrowed, or NULL.
+// *model: the name, borrowed, or NULL for the default.
 static int read_arguments(const struct route_request *request, bool *explain, const char **model, struct err *e)
 {
 	*explain = false;
@@ -28,7 +25,7 @@ static int read_arguments(const struct route_request *request, bool *explain, co
 			return err_set(e, "no parameter is called \"%.40s\"; /predict takes explain=1 and model=NAME", a->name);
 		*explain = strcmp(a->value, "1") == 0 || strcmp(a->value, "true") == 0;
 		if (!*explain && strcmp(a->value, "0") != 0 && strcmp(a->value, "false") != 0)
-			return err_set(e, "explain=%.40s is not understood; use explain=1 or explain=0", a->value);
+			return err_set(e, "explain=%.40s is not accepted; use explain=1 or explain=0", a->value);
 	}
 	return 0;
 }
@@ -83,7 +80,7 @@ static void write_input(struct text *t, const uint8_t *pixels)
 	text_append(t, "]");
 }
 
-// `error` stands before the predictions if none of the pictures could be used.
+// The answer begins with `error` if none of the pictures could be used.
 static void answer(struct inference *x, struct route_response *response)
 {
 	const struct predict *p = (const struct predict *)x;
@@ -96,25 +93,23 @@ static void answer(struct inference *x, struct route_response *response)
 		text_quote(&t, upload->pictures[0].error.msg);
 		text_append(&t, ", ");
 	}
-	text_append(&t, "\"model\": ");
-	text_quote(&t, x->model->name);
-	text_append(&t, ", \"predictions\": [");
+	text_printf(&t, "\"model\": \"%s\", \"predictions\": [", x->model->name);
 	for (int i = 0; i < upload->n; i++) {
 		const struct upload_picture *picture = &upload->pictures[i];
 		if (i)
 			text_append(&t, ", ");
-		if (picture->status == 200) {
+		if (!picture->status) {
 			struct lenet5_prediction prediction =
 				lenet5_predict(x->job.model->net, x->job.scores + usable * LENET5_DIGITS);
 			write_prediction(&t, &prediction);
-			inference_saw(response, prediction.digit);
+			inference_count_seen(response, prediction.digit);
 			if (p->explain)
 				write_input(&t, upload->pixels + usable * LENET5_PIXELS);
 			usable++;
 		} else {
 			text_printf(&t, "{\"digit\": null, \"%s\": ", picture->refused ? "reason" : "error");
 			text_quote(&t, picture->error.msg);
-			inference_saw(response, picture->refused ? ROUTE_REFUSED : ROUTE_UNREADABLE);
+			inference_count_seen(response, picture->refused ? ROUTE_REFUSED : ROUTE_UNREADABLE);
 		}
 		text_append(&t, "}");
 	}
@@ -122,13 +117,5 @@ static void answer(struct inference *x, struct route_response *response)
 	route_answer_json(response, status, &t);
 }
 
-static const struct inference_kind predict = { sizeof(struct predict), find_model, read, answer, fini };
-
-static struct route_call *start(void *context, const struct route_request *request, struct route_response *response)
-{
-	return inference_start(&predict, context, request, response);
-}
-
-const struct route predict_route = {
-	.path = "/predict", .method = "POST", .start = start, .finish = inference_finish, .discard = inference_discard
-};
+static const struct inference_kind kind = { sizeof(struct predict), find_model, read, answer, fini };
+const struct route predict_route = INFERENCE_ROUTE("/predict", &kind);

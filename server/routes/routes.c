@@ -2,8 +2,6 @@
 
 #include "server/routes/health_route.h"
 #include "server/routes/oip.h"
-#include "server/routes/page.h"
-#include "server/routes/predict.h"
 
 #include <string.h>
 

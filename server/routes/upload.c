@@ -1,5 +1,5 @@
-// Every form ends in add_png() or add_pixels(), so the same picture gives the same digit in all of them. A picture that is
-// bad gets its own error in its place; only a body that cannot be taken apart is an error of the whole request.
+// Every format ends in read_png() or add_pixels(), so a picture gives the same digit in all of them. A bad picture gets its own error;
+// only a body that cannot be parsed, or exceeds a limit, is an error of the request. Functions return 0 or the request's status.
 #include "server/routes/upload.h"
 
 #include "core/digit.h"
@@ -23,17 +23,14 @@ void upload_free(struct upload *upload)
 
 static int no_memory(struct err *e)
 {
-	err_set(e, "no memory for the pictures; try again later");
-	return 500;
+	return err_status(e, 500, "no memory for the pictures; try again later");
 }
 
-// Makes room for one more picture: 200 and its entry, or what to answer.
+// Appends a picture.
 static int add(struct upload *u, const struct limits *limits, struct upload_picture **picture, struct err *e)
 {
-	if (u->n == limits->max_pictures) {
-		err_set(e, "more than %d pictures in one request; send the rest in another", limits->max_pictures);
-		return 413;
-	}
+	if (u->n == limits->max_pictures)
+		return err_status(e, 413, "more than %d pictures in one request; send the rest in another", limits->max_pictures);
 	if (u->n == u->capacity) {
 		int capacity = u->capacity ? u->capacity * 2 : 1;
 		void *pictures = realloc(u->pictures, (size_t)capacity * sizeof *u->pictures);
@@ -47,8 +44,8 @@ static int add(struct upload *u, const struct limits *limits, struct upload_pict
 		u->capacity = capacity;
 	}
 	*picture = &u->pictures[u->n++];
-	**picture = (struct upload_picture){ .status = 200 };
-	return 200;
+	**picture = (struct upload_picture){ 0 };
+	return 0;
 }
 
 static void normalise(struct upload *u, const struct image *image, struct upload_picture *p)
@@ -64,7 +61,7 @@ static void normalise(struct upload *u, const struct image *image, struct upload
 	}
 }
 
-static const char *what_it_is(const uint8_t *bytes, size_t n)
+static const char *name_format(const uint8_t *bytes, size_t n)
 {
 	static const struct {
 		const char *magic, *name;
@@ -76,54 +73,52 @@ static const char *what_it_is(const uint8_t *bytes, size_t n)
 	return NULL;
 }
 
-// Whether there are no more pixels than may be, with this PNG's: 200, or what to answer. One that is too large by itself does not
-// count: it will not be decoded.
+// Checks the pixels of all PNGs so far with this one. A PNG that is too large by itself will not be decoded, so it does not count.
 static int count_pixels(struct upload *u, const uint8_t *bytes, size_t n, const struct limits *limits, struct err *e)
 {
 	uint64_t n_pixels = image_n_pixels(bytes, n), max = (uint64_t)limits->max_pixels;
 	if (n_pixels <= N_PIXELS || n_pixels > max)
-		return 200;
+		return 0;
 	u->n_decoded += n_pixels;
 	if (u->n_decoded <= max)
-		return 200;
-	err_set(e, "the pictures have more than %d pixels together; make them smaller, or send each in a request of its own",
-		limits->max_pixels);
-	return 413;
+		return 0;
+	return err_status(e, 413,
+			  "the pictures have more than %d pixels together; make them smaller, or send each in its own request",
+			  limits->max_pixels);
 }
 
-// 200 and an entry of any kind, or what to answer to the request.
+// Fills in the picture p.
 static int read_png(struct upload *u, const uint8_t *bytes, size_t n, const struct limits *limits, struct upload_picture *p,
 		    struct err *e)
 {
 	static const int statuses[] = {
-		[IMAGE_OK] = 200, [IMAGE_NOT_PNG] = 415, [IMAGE_TOO_LARGE] = 413, [IMAGE_DAMAGED] = 400, [IMAGE_FAILED] = 500
+		[IMAGE_OK] = 0, [IMAGE_NOT_PNG] = 415, [IMAGE_TOO_LARGE] = 413, [IMAGE_DAMAGED] = 400, [IMAGE_FAILED] = 500
 	};
 	if (n == 0) {
-		p->status = 400;
-		err_set(&p->error, "the picture is empty: send a PNG");
-		return 200;
+		p->status = err_status(&p->error, 400, "the picture is empty: send a PNG");
+		return 0;
 	}
 	int status = count_pixels(u, bytes, n, limits, e);
-	if (status != 200)
+	if (status)
 		return status;
 	struct image image;
 	enum image_result result = image_read_png(bytes, n, (size_t)limits->max_pixels, &image, &p->error);
 	p->status = statuses[result];
 	if (result == IMAGE_NOT_PNG) {
-		const char *other = what_it_is(bytes, n);
+		const char *other = name_format(bytes, n);
 		err_set(&p->error, "the picture is %s, not a PNG: save it as PNG", other ? other : "something else");
 	} else if (result == IMAGE_OK) {
 		normalise(u, &image, p);
 		image_free(&image);
 	}
-	return 200;
+	return 0;
 }
 
 static int add_png(struct upload *u, const void *bytes, size_t n, const struct limits *limits, struct err *e)
 {
 	struct upload_picture *p;
 	int status = add(u, limits, &p, e);
-	return status == 200 ? read_png(u, bytes, n, limits, p, e) : status;
+	return status ? status : read_png(u, bytes, n, limits, p, e);
 }
 
 static int read_multipart(const char *content_type, const char *body, size_t n, const struct limits *limits, struct upload *u,
@@ -139,29 +134,27 @@ static int read_multipart(const char *content_type, const char *body, size_t n, 
 		if (!part.is_file && !image_is_png(part.bytes, part.n))
 			continue; // a plain field of the form
 		int status = add_png(u, part.bytes, part.n, limits, e);
-		if (status != 200)
+		if (status)
 			return status;
 	}
 	if (more < 0)
 		return 400;
-	if (u->n == 0) {
-		err_set(e, "none of the %d parts of the multipart body is a PNG; with curl: -F img=@FILE.png", n_parts);
-		return 400;
-	}
-	return 200;
+	if (u->n == 0)
+		return err_status(e, 400, "none of the %d parts of the multipart body is a PNG; with curl: -F img=@FILE.png",
+				  n_parts);
+	return 0;
 }
 
 static int add_base64(struct upload *u, const cJSON *item, const struct limits *limits, struct err *e)
 {
 	struct upload_picture *p;
 	int status = add(u, limits, &p, e);
-	if (status != 200)
+	if (status)
 		return status;
 	const char *text = cJSON_GetStringValue(item);
 	if (!text) {
-		p->status = 400;
-		err_set(&p->error, "each of \"images\" must be a string, a PNG in base64");
-		return 200;
+		p->status = err_status(&p->error, 400, "each of \"images\" must be a string, a PNG in base64");
+		return 0;
 	}
 	if (strncmp(text, "data:", 5) == 0 && strchr(text, ','))
 		text = strchr(text, ',') + 1;
@@ -175,8 +168,7 @@ static int add_base64(struct upload *u, const cJSON *item, const struct limits *
 	if (base64_decode_update(&decoder, &n, bytes, n_text, text) && base64_decode_final(&decoder)) {
 		status = read_png(u, bytes, n, limits, p, e);
 	} else {
-		p->status = 400;
-		err_set(&p->error, "the picture is not base64 (RFC 4648 section 4, with its padding)");
+		p->status = err_status(&p->error, 400, "the picture is not base64 (RFC 4648 section 4, with its padding)");
 	}
 	free(bytes);
 	return status;
@@ -186,7 +178,7 @@ static int add_pixels(struct upload *u, const cJSON *item, const struct limits *
 {
 	struct upload_picture *p;
 	int status = add(u, limits, &p, e);
-	if (status != 200)
+	if (status)
 		return status;
 	uint8_t pixels[N_PIXELS];
 	int n = 0;
@@ -199,12 +191,12 @@ static int add_pixels(struct upload *u, const cJSON *item, const struct limits *
 		pixels[n++] = (uint8_t)(v + 0.5);
 	}
 	if (number || n != N_PIXELS) {
-		p->status = 400;
-		err_set(&p->error, "each of \"pixels\" must be an array of 784 numbers from 0 to 255, row by row");
-		return 200;
+		p->status =
+			err_status(&p->error, 400, "each of \"pixels\" must be an array of 784 numbers from 0 to 255, row by row");
+		return 0;
 	}
 	normalise(u, &(struct image){ SIDE, SIDE, pixels }, p);
-	return 200;
+	return 0;
 }
 
 static int read_json_items(const cJSON *root, const struct limits *limits, struct upload *u, struct err *e)
@@ -212,20 +204,19 @@ static int read_json_items(const cJSON *root, const struct limits *limits, struc
 	const cJSON *images = cJSON_GetObjectItemCaseSensitive(root, "images");
 	const cJSON *pixels = cJSON_GetObjectItemCaseSensitive(root, "pixels");
 	const cJSON *list = images ? images : pixels;
-	bool flat = pixels && cJSON_IsArray(pixels) && cJSON_IsNumber(pixels->child); // its numbers would count as pictures
-	if (!cJSON_IsArray(list) || (images && pixels) || !list->child || flat) {
-		err_set(e, "the JSON must be {\"images\": [\"<base64 PNG>\", ...]} or {\"pixels\": [[784 numbers 0..255], ...]}, "
-			   "with at least one picture");
-		return 400;
-	}
+	bool flat = pixels && cJSON_IsArray(pixels) && cJSON_IsNumber(pixels->child); // else each number would count as a picture
+	if (!cJSON_IsArray(list) || (images && pixels) || !list->child || flat)
+		return err_status(e, 400,
+				  "the JSON must be {\"images\": [\"<base64 PNG>\", ...]} or {\"pixels\": [[784 numbers 0..255], "
+				  "...]}, with at least one picture");
 	const cJSON *item;
 	cJSON_ArrayForEach(item, list)
 	{
 		int status = images ? add_base64(u, item, limits, e) : add_pixels(u, item, limits, e);
-		if (status != 200)
+		if (status)
 			return status;
 	}
-	return 200;
+	return 0;
 }
 
 static int read_json(const char *body, size_t n, const struct limits *limits, struct upload *u, struct err *e)
@@ -239,7 +230,7 @@ static int read_json(const char *body, size_t n, const struct limits *limits, st
 	return status;
 }
 
-// Whether the header names this type; a type that ends in a slash stands for all below it.
+// Whether the header names this type; a type that ends in a slash includes its subtypes.
 static bool is_type(const char *content_type, const char *type)
 {
 	size_t n = strlen(type);
@@ -250,20 +241,17 @@ static int read_form(const char *type, const char *body, size_t n, const struct 
 {
 	bool is_vague = !*type || is_type(type, "application/x-www-form-urlencoded") || is_type(type, "text/plain") ||
 			is_type(type, "application/octet-stream");
-	if (n == 0) {
-		err_set(e, "the body is empty: send a PNG, as with curl -F img=@FILE.png");
-		return 400;
-	}
+	if (n == 0)
+		return err_status(e, 400, "the body is empty: send a PNG, as with curl -F img=@FILE.png");
 	if (image_is_png(body, n) || is_type(type, "image/"))
 		return add_png(u, body, n, limits, e);
 	if (is_type(type, "multipart/"))
 		return read_multipart(type, body, n, limits, u, e);
 	if (is_type(type, "application/json") || (is_vague && body[strspn(body, " \t\r\n")] == '{'))
 		return read_json(body, n, limits, u, e);
-	const char *other = what_it_is((const uint8_t *)body, n);
-	err_set(e, "the body is %s%s%.80s; send a PNG as image/png, multipart/form-data, or application/json",
-		other ? other : "neither a PNG nor JSON", *type ? ", its Content-Type " : "", type);
-	return 415;
+	const char *other = name_format((const uint8_t *)body, n);
+	return err_status(e, 415, "the body is %s%s%.80s; send a PNG as image/png, multipart/form-data, or application/json",
+			  other ? other : "neither a PNG nor JSON", *type ? ", its Content-Type " : "", type);
 }
 
 int upload_read(const char *content_type, const char *body, size_t n, const struct limits *limits, struct upload *upload,
@@ -271,9 +259,9 @@ int upload_read(const char *content_type, const char *body, size_t n, const stru
 {
 	struct upload u = { 0 };
 	int status = read_form(content_type ? content_type : "", body, n, limits, &u, e);
-	if (status == 200)
-		*upload = u;
-	else
+	if (status)
 		upload_free(&u);
+	else
+		*upload = u;
 	return status;
 }

@@ -1,4 +1,4 @@
-// Which thread gets a connection is a matter of its descriptor's number (the server's), so a number is looked for.
+// The server chooses the thread of a connection by its descriptor's number, so each probe gets a number that leads to its thread.
 #include "server/supervise/liveness.h"
 
 #include <errno.h>
@@ -6,29 +6,29 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-void liveness_init(struct liveness *p, int (*take)(void *arg, int fd), void *arg, int n_threads)
+void liveness_init(struct liveness *l, int (*add_connection)(void *arg, int fd), void *arg, int n_threads)
 {
-	p->take = take;
-	p->arg = arg;
-	p->n_threads = n_threads;
+	l->add_connection = add_connection;
+	l->arg = arg;
+	l->n_threads = n_threads;
 	for (int i = 0; i < n_threads; i++)
-		p->ends[i] = -1;
+		l->ends[i] = -1;
 }
 
-static void drop(int *fd)
+static void close_end(int *fd)
 {
 	close(*fd);
 	*fd = -1;
 }
 
-void liveness_fini(struct liveness *p)
+void liveness_fini(struct liveness *l)
 {
-	for (int i = 0; i < p->n_threads; i++)
-		if (p->ends[i] >= 0)
-			drop(&p->ends[i]);
+	for (int i = 0; i < l->n_threads; i++)
+		if (l->ends[i] >= 0)
+			close_end(&l->ends[i]);
 }
 
-// Closes fd and returns it again under a number that is `rest` more than a multiple of n, or -1.
+// Closes fd and returns a duplicate whose number modulo n is `rest`, or -1.
 static int renumber(int fd, int rest, int n)
 {
 	int found = fd;
@@ -43,31 +43,31 @@ static int renumber(int fd, int rest, int n)
 	return found;
 }
 
-void liveness_ask(struct liveness *p)
+void liveness_send_probes(struct liveness *l)
 {
-	for (int i = 0; i < p->n_threads; i++) {
+	for (int i = 0; i < l->n_threads; i++) {
 		int pair[2];
-		if (p->ends[i] >= 0 || socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair))
+		if (l->ends[i] >= 0 || socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair))
 			continue;
-		int theirs = renumber(pair[1], i, p->n_threads);
-		p->ends[i] = pair[0];
+		int probe = renumber(pair[1], i, l->n_threads);
+		l->ends[i] = pair[0];
 		shutdown(pair[0], SHUT_WR);
-		if (theirs < 0 || p->take(p->arg, theirs))
-			drop(&p->ends[i]);
+		if (probe < 0 || l->add_connection(l->arg, probe))
+			close_end(&l->ends[i]);
 	}
 }
 
-bool liveness_is_felt(struct liveness *p)
+bool liveness_all_closed(struct liveness *l)
 {
 	bool all = true;
-	for (int i = 0; i < p->n_threads; i++) {
+	for (int i = 0; i < l->n_threads; i++) {
 		char byte;
-		if (p->ends[i] < 0)
+		if (l->ends[i] < 0)
 			continue;
-		if (recv(p->ends[i], &byte, 1, MSG_DONTWAIT) < 0 && errno == EAGAIN)
+		if (recv(l->ends[i], &byte, 1, MSG_DONTWAIT) < 0 && errno == EAGAIN)
 			all = false;
 		else
-			drop(&p->ends[i]);
+			close_end(&l->ends[i]);
 	}
 	return all;
 }

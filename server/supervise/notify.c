@@ -1,7 +1,7 @@
-// Addresses as sd_notify(3) has them: a path, or '@' and a name in the abstract namespace.
+// $NOTIFY_SOCKET is a path, or '@' and a name in the abstract namespace.
 #include "server/supervise/notify.h"
 
-#include "core/err.h"
+#include "core/clock.h"
 #include "core/log.h"
 
 #include <stdarg.h>
@@ -11,7 +11,6 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
-#include <time.h>
 #include <unistd.h>
 
 static int send_to(const char *name, const char *text, struct err *e)
@@ -25,7 +24,7 @@ static int send_to(const char *name, const char *text, struct err *e)
 		address.sun_path[0] = 0;
 	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	if (fd < 0)
-		return err_errno(e, "no socket for NOTIFY_SOCKET=%.100s", name);
+		return err_errno(e, "cannot open a socket for NOTIFY_SOCKET=%.100s", name);
 	socklen_t n_address = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + n + (*name == '/'));
 	int failed = sendto(fd, text, strlen(text), MSG_NOSIGNAL, (struct sockaddr *)&address, n_address) < 0
 			     ? err_errno(e, "cannot send to NOTIFY_SOCKET=%.100s", name)
@@ -51,9 +50,15 @@ void notify_send(const char *format, ...)
 
 void notify_reloading(void)
 {
-	struct timespec t;
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	notify_send("RELOADING=1\nMONOTONIC_USEC=%lld", (long long)t.tv_sec * 1000000 + t.tv_nsec / 1000);
+	notify_send("RELOADING=1\nMONOTONIC_USEC=%lld", (long long)(clock_now_ns() / 1000));
+}
+
+void notify_reloaded(int n_failed, const struct err *last)
+{
+	if (n_failed)
+		notify_send("READY=1\nSTATUS=reload: %d failed, the last: %s", n_failed, last->msg);
+	else
+		notify_send("READY=1\nSTATUS=everything is loaded again");
 }
 
 int64_t notify_watchdog_us(void)

@@ -1,14 +1,17 @@
-// notify: tells systemd how the daemon is doing: sd_notify(3)'s protocol, a datagram of VARIABLE=VALUE lines to the socket that
-// $NOTIFY_SOCKET names. That is all there is to it, so no libsystemd is linked.
+// notify: tells systemd the daemon's state by the protocol of sd_notify(3): a datagram of VARIABLE=VALUE lines to the socket that
+// $NOTIFY_SOCKET names. No libsystemd is needed for that. Any thread.
 #pragma once
+
+#include "core/err.h"
 
 #include <stdint.h>
 
-// Nothing where nobody listens. A failure is logged, and no more. Any thread.
+// Does nothing without $NOTIFY_SOCKET. Logs a failure.
 void notify_send(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
-// RELOADING=1 with the time that Type=notify-reload wants; READY=1 has to follow.
+// Sends RELOADING=1 with the time, as Type=notify-reload needs it; and READY=1 afterwards. last: why the last file failed, if any did.
 void notify_reloading(void);
+void notify_reloaded(int n_failed, const struct err *last);
 
-// How often WATCHDOG=1 is awaited (sd_watchdog_enabled(3)), or 0: not at all.
+// The period in which systemd expects WATCHDOG=1 (sd_watchdog_enabled(3)); 0: it does not.
 int64_t notify_watchdog_us(void);

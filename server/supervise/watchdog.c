@@ -1,105 +1,101 @@
-// Twice a period the thread looks whether what it asked for the time before has come, and asks again; for a pass only if none came
-// about. So it computes nothing in a daemon that has work, and sees half a period later that an engine has stopped.
+// Twice a period the thread checks whether last time's probes have come back, and sends new ones. It asks for a forward pass only if
+// there was none since the last check, so a busy daemon computes nothing for it, and a stopped engine shows half a period later.
 #include "server/supervise/watchdog.h"
 
-#include "core/log.h"
 #include "core/clock.h"
-#include "server/supervise/notify.h"
+#include "core/log.h"
+#include "core/thread.h"
 #include "server/supervise/liveness.h"
+#include "server/supervise/notify.h"
 
-#include <errno.h>
-#include <pthread.h>
 #include <stdlib.h>
 
 struct watchdog {
 	struct watchdog_options options;
-	pthread_t thread;
 	struct liveness liveness;
-	uint64_t n_passes; // that were made when it looked last
-	bool wanted; // a pass, since the last one that was seen
-	bool silent; // since something is wrong
+	uint64_t n_passes; // at the last check
+	bool wanted; // a pass was asked for since the last one
+	bool failing; // the last check failed
 
-	pthread_mutex_t lock; // of what follows
-	pthread_cond_t changed;
-	bool out, stopping; // out: a pass was asked for, and is not back
+	struct thread thread;
+	bool probing; // lock; a pass was asked for and has not finished
 };
 
-static void back(void *arg)
+static void probe_done(void *arg)
 {
 	struct watchdog *w = arg;
-	pthread_mutex_lock(&w->lock);
-	w->out = false;
-	pthread_cond_signal(&w->changed);
-	pthread_mutex_unlock(&w->lock);
+	pthread_mutex_lock(&w->thread.lock);
+	w->probing = false;
+	pthread_cond_signal(&w->thread.changed);
+	pthread_mutex_unlock(&w->thread.lock);
 }
 
-// For a pass, if the last one that was asked for is back.
-static void ask(struct watchdog *w)
+// Asks for a forward pass, unless the last one has not finished.
+static void request_pass(struct watchdog *w)
 {
-	pthread_mutex_lock(&w->lock);
-	bool out = w->out;
-	w->out = true;
-	pthread_mutex_unlock(&w->lock);
-	if (!out)
-		w->options.probe(w->options.arg, back, w);
+	pthread_mutex_lock(&w->thread.lock);
+	bool probing = w->probing;
+	w->probing = true;
+	pthread_mutex_unlock(&w->thread.lock);
+	if (!probing)
+		w->options.probe(w->options.arg, probe_done, w);
 }
 
-// Half a period. False: stopping.
-static bool sleep_on(struct watchdog *w)
+// False: stopping.
+static bool wait_half_period(struct watchdog *w)
 {
-	const struct timespec until = clock_timespec(clock_now_ns() + (int64_t)w->options.period_us * 500);
-	pthread_mutex_lock(&w->lock);
-	while (!w->stopping && pthread_cond_timedwait(&w->changed, &w->lock, &until) != ETIMEDOUT)
+	const int64_t until_ns = clock_now_ns() + w->options.period_us * 500;
+	pthread_mutex_lock(&w->thread.lock);
+	while (!w->thread.stopping && thread_wait(&w->thread, until_ns))
 		;
-	bool go_on = !w->stopping;
-	pthread_mutex_unlock(&w->lock);
+	bool go_on = !w->thread.stopping;
+	pthread_mutex_unlock(&w->thread.lock);
 	return go_on;
 }
 
+// Whether there was a pass since the last check, or none was asked for.
 static bool engine_works(struct watchdog *w)
 {
 	uint64_t n_passes = w->options.n_passes(w->options.arg);
-	bool was_wanted = w->wanted, came = n_passes != w->n_passes;
+	bool was_wanted = w->wanted, was_made = n_passes != w->n_passes;
 	w->n_passes = n_passes;
-	w->wanted = !came;
-	if (!came)
-		ask(w);
-	return came || !was_wanted;
+	w->wanted = !was_made;
+	if (!was_made)
+		request_pass(w);
+	return was_made || !was_wanted;
 }
 
-static void look(struct watchdog *w)
+static void check(struct watchdog *w)
 {
-	bool turns = liveness_is_felt(&w->liveness), computes = !w->options.n_passes || engine_works(w);
-	bool works = turns && computes;
-	liveness_ask(&w->liveness);
+	bool threads_work = liveness_all_closed(&w->liveness), computes = !w->options.n_passes || engine_works(w);
+	bool works = threads_work && computes;
+	liveness_send_probes(&w->liveness);
 	if (works)
 		notify_send("WATCHDOG=1");
-	if (works && w->silent)
-		log_info("everything answers again");
-	if (!works && !w->silent)
-		log_error("%s; systemd's watchdog is told nothing until that has an end",
-			  turns ? "the engine does not answer" : "a thread that answers HTTP is stuck");
-	w->silent = !works;
+	if (works && w->failing)
+		log_info("watchdog: everything answers again");
+	if (!works && !w->failing)
+		log_error("watchdog: %s; systemd gets no WATCHDOG=1 until it does",
+			  threads_work ? "the engine does not answer" : "a thread that answers HTTP does not respond");
+	w->failing = !works;
 }
 
 static void *run(void *arg)
 {
 	struct watchdog *w = arg;
-	liveness_ask(&w->liveness);
-	while (sleep_on(w))
-		look(w);
-	pthread_mutex_lock(&w->lock);
-	while (w->out)
-		pthread_cond_wait(&w->changed, &w->lock);
-	pthread_mutex_unlock(&w->lock);
+	liveness_send_probes(&w->liveness);
+	while (wait_half_period(w))
+		check(w);
+	pthread_mutex_lock(&w->thread.lock);
+	while (w->probing)
+		thread_wait(&w->thread, INT64_MAX);
+	pthread_mutex_unlock(&w->thread.lock);
 	return NULL;
 }
 
 static void free_memory(struct watchdog *w)
 {
 	liveness_fini(&w->liveness);
-	pthread_cond_destroy(&w->changed);
-	pthread_mutex_destroy(&w->lock);
 	free(w);
 }
 
@@ -109,14 +105,10 @@ int watchdog_open(const struct watchdog_options *options, struct watchdog **watc
 	if (!w)
 		return err_set(e, "no memory for the watchdog");
 	w->options = *options;
-	liveness_init(&w->liveness, options->take, options->arg, options->n_threads);
+	liveness_init(&w->liveness, options->add_connection, options->arg, options->n_threads);
 	if (options->n_passes)
 		w->n_passes = options->n_passes(options->arg);
-	clock_cond_init(&w->changed);
-	pthread_mutex_init(&w->lock, NULL);
-	errno = pthread_create(&w->thread, NULL, run, w);
-	if (errno) {
-		err_errno(e, "cannot start the watchdog's thread");
+	if (thread_start(&w->thread, "is the watchdog", run, w, e)) {
 		free_memory(w);
 		return -1;
 	}
@@ -128,10 +120,6 @@ void watchdog_close(struct watchdog *w)
 {
 	if (!w)
 		return;
-	pthread_mutex_lock(&w->lock);
-	w->stopping = true;
-	pthread_cond_signal(&w->changed);
-	pthread_mutex_unlock(&w->lock);
-	pthread_join(w->thread, NULL);
+	thread_close(&w->thread);
 	free_memory(w);
 }

@@ -1,6 +1,6 @@
-// watchdog: tells systemd at the pace it asks for (WatchdogSec=) that the daemon works. That is: every thread that answers HTTP
-// turns, and where a thread of its own computes, forward passes come about; if none has in half a period, one is asked for. One
-// thread. It is there for what nothing else sees: a thread that is stuck, a device that neither answers nor fails.
+// watchdog: sends systemd WATCHDOG=1 at the pace that WatchdogSec= asks for, as long as the daemon works: every thread that answers
+// HTTP runs, and where the batcher computes, forward passes are made. If none was made in half a period, it asks for one. This finds
+// what reports no error: a thread that is stuck, a device that neither answers nor fails. One thread.
 #pragma once
 
 #include "core/err.h"
@@ -10,11 +10,12 @@
 struct watchdog;
 
 struct watchdog_options {
-	int64_t period_us; // systemd's; half of it is ours
+	int64_t period_us; // systemd's; checks are made twice in it
 	int n_threads; // that answer HTTP
-	int (*take)(void *arg, int fd); // as liveness.h wants it
-	uint64_t (*n_passes)(void *arg); // forward passes since the start; NULL: the HTTP threads compute
-	void (*probe)(void *arg, void (*done)(void *), void *done_arg); // asks for one; done: it came or will not, on any thread
+	int (*add_connection)(void *arg, int fd); // see liveness.h
+	uint64_t (*n_passes)(void *arg); // forward passes since start-up; NULL: the HTTP threads compute
+	void (*probe)(void *arg, void (*done)(void *),
+		      void *done_arg); // asks for a pass; done: it is over or will not be made; any thread
 	void *arg;
 };
 

@@ -1,5 +1,5 @@
-// The cuDNN path on the emulated GPU with the cuDNN of fake_cudnn.c: what the golden vectors (tests/unit/test_engine.c with
-// TEST_ENGINE=cudnn) do not reach. Layers, batches that fill no pass, models that take turns, training.
+// The cuDNN path on the emulated GPU with the cuDNN of fake_cudnn.c: what the tests of the seam (tests/unit/test_engine*.c
+// with TEST_ENGINE=cudnn) do not reach: batches that fill no pass, models that take turns, training.
 #include "kernels/cpu/cpu.h"
 #include "tests/cudnn/fixture.h"
 #include "tests/emulate/emulate.h"
@@ -7,51 +7,6 @@
 
 #include <stdio.h>
 #include <string.h>
-
-static struct engine_trace trace_by(struct engine *engine, int which)
-{
-	static float ink[LENET5_PIXELS];
-	struct engine_trace trace;
-	struct engine_model *model;
-	struct engine_context *context;
-	struct err e;
-	fixture_ink(5, 1, ink);
-	CHECK(engine_model_new(engine, fixture_network(which), &model, &e) == 0);
-	CHECK(engine_context_open(engine, 1, 1, &context, &e) == 0);
-	CHECK(engine_trace(context, model, ink, &trace, &e) == 0);
-	engine_context_close(context);
-	engine_model_unref(model);
-	engine_close(engine);
-	return trace;
-}
-
-TEST(cudnn_layer_by_layer_as_the_cpu)
-{
-	static struct engine_trace want, got;
-	struct engine *cpu;
-	struct err e;
-	if (!fixture_controls())
-		return;
-	for (int which = 0; which < N_NETWORKS; which++) {
-		CHECK(cpu_engine_open(NULL, &cpu, &e) == 0);
-		want = trace_by(cpu, which);
-		got = trace_by(fixture_engine(false), which);
-		const struct {
-			const char *name;
-			const float *got, *want;
-			size_t count;
-		} layers[] = {
-#define LAYER(name) { #name, got.name, want.name, sizeof got.name / sizeof(float) }
-			LAYER(input), LAYER(c1), LAYER(s2), LAYER(c3), LAYER(s4), LAYER(c5), LAYER(f6), LAYER(output),
-#undef LAYER
-		};
-		for (int i = 0; i < LENET5_N_LAYERS; i++) {
-			double error = test_error(layers[i].got, layers[i].want, layers[i].count);
-			// measured: 5.3e-7 at most
-			CHECK_MSG(error < 2e-6, "%s: %s: error %.1e", lenet5_at(which)->name, layers[i].name, error);
-		}
-	}
-}
 
 // Whatever the batch, a picture's scores have the bits that it has alone.
 static void check_batches(struct engine *engine, int which)

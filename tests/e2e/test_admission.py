@@ -233,9 +233,9 @@ class Tls(unittest.TestCase):
         other = self.path('other.pem')
         shutil.copy(self.key, other)
         self.make('second.example')
-        fails(self, 'are no pair', '--tls-cert', self.cert, '--tls-key', other)
-        fails(self, 'no certificate in PEM', '--tls-cert', other, '--tls-key', other)
-        fails(self, 'no private key', '--tls-cert', self.cert, '--tls-key', self.cert)
+        fails(self, 'do not belong together', '--tls-cert', self.cert, '--tls-key', other)
+        fails(self, 'no PEM certificate', '--tls-cert', other, '--tls-key', other)
+        fails(self, 'no PEM private key', '--tls-cert', self.cert, '--tls-key', self.cert)
         fails(self, '/nowhere', '--tls-cert', '/nowhere', '--tls-key', other)
         fails(self, 'give both', '--tls-cert', self.cert)
 
@@ -304,8 +304,8 @@ class Sockets(unittest.TestCase):
             self.assertTrue(os.path.exists(self.path))  # it is the supervisor's
 
     def test_no_socket_was_passed(self):
-        fails(self, 'no socket was passed', '--listen', 'systemd')
-        fails(self, 'no socket was passed', '--listen', 'systemd', LISTEN_PID='1', LISTEN_FDS='1')
+        fails(self, 'name no socket for this process', '--listen', 'systemd')
+        fails(self, 'name no socket for this process', '--listen', 'systemd', LISTEN_PID='1', LISTEN_FDS='1')
         passed = 'sh', '-c', 'LISTEN_PID=$$ exec "$0" "$@" 3</dev/null'
         fails(self, '2 sockets', '--listen', 'systemd', prefix=passed, LISTEN_FDS='2')
         fails(self, 'no listening stream socket', '--listen', 'systemd', prefix=passed, LISTEN_FDS='1')

@@ -108,7 +108,7 @@ class Sweeping(Lab):
         send(child.pid, signal.SIGINT)
         _, err = child.communicate(timeout=LIMIT)
         self.assertEqual(child.returncode, 128 + signal.SIGINT, err)
-        self.assertIn(b"the same command goes on", err)
+        self.assertIn(b"The same command continues", err)
 
     def test_stopped_goes_on_to_the_same_bytes(self):
         self.write("r.json", json.dumps({**RECIPE, "epochs": 30}).encode())
@@ -147,7 +147,7 @@ class Sweeping(Lab):
         self.assertNotIn("r-lr=100", read(self.path("runs/s/accuracy.csv")).decode())
 
     def test_errors(self):
-        self.assertIn("which sweep?", self.run_here("sweep", status=2).err)
+        self.assertIn("an argument is missing; usage: lenet sweep SWEEP.json", self.run_here("sweep", status=2).err)
         self.assertIn("none.json: No such file", self.run_here("sweep", "none.json", status=1).err)
         done = self.run_here("sweep", "s.json", status=1)
         self.assertIn("`lenet fetch` puts it there", done.err)
@@ -214,11 +214,11 @@ class Plotting(Lab):
 
     def test_errors(self):
         for arguments, status, says in (
-            ([], 2, "which picture?"),
-            (["pie"], 2, "which picture?"),
-            (["loss"], 2, "of which run?"),
-            (["kernels", LAB, LAB], 2, "at most 1"),
-            (["kernels", LAB, "-o", "a.gif"], 1, "a.gif: what kind of picture?"),
+            ([], 2, "an argument is missing; usage: lenet plot KIND"),
+            (["pie"], 2, 'no chart is called "pie"'),
+            (["loss"], 2, "loss needs the weights file of a run"),
+            (["kernels", LAB, LAB], 2, "kernels takes one weights file"),
+            (["kernels", LAB, "-o", "a.gif"], 1, "a.gif: the name has to end in .svg or .png"),
             (["loss", "none.bin"], 1, "none.checkpoint: No such file"),
         ):
             with self.subTest(arguments=arguments):
@@ -359,7 +359,7 @@ class Grid(Folder):
             (["--from", "9900"], 1, "128 pictures from number 9900 on"),
             (["--from", "-1"], 2, "from 0 to"),
             (["--count", "0"], 2, "from 1 to"),
-            (["lab.bin"], 2, "behind --model"),
+            (["lab.bin"], 2, "name a weights file with --model"),
             (["-o", "no/such.png"], 1, "no/such.png"),
         ):
             with self.subTest(arguments=arguments):

@@ -96,8 +96,8 @@ class CommandLine(Folder):
         for arguments, says in (
             (["trian"], 'no command "trian"'),
             (["help", "nothing"], 'no command "nothing"'),
-            (["train"], "which recipe?"),
-            (["train", "a", "b"], "one recipe at a time"),
+            (["train"], "an argument is missing; usage: lenet train RECIPE.json"),
+            (["train", "a", "b"], 'unexpected argument "b"'),
             (["train", RECIPE, "--epoch", "3"], "did you mean --epochs?"),
             (["train", RECIPE, "--lr"], "--lr needs a value"),
             (["train", RECIPE, "-o"], "-o needs a value"),
@@ -105,8 +105,8 @@ class CommandLine(Folder):
             (["train", RECIPE, "--threads", "2x"], "a whole number from 1 to"),
             (["train", RECIPE, "--resume=yes"], "takes no value"),
             (["eval", "--quux"], "there are: --model, "),
-            (["eval", "extra"], "--model"),
-            (["predict"], "which picture?"),
+            (["eval", "extra"], 'unexpected argument "extra"; name a weights file with --model'),
+            (["predict"], "an argument is missing; usage: lenet predict FILE.png..."),
             (["bench", "--network", "none"], "sigmoid, relu, 1998"),
             (["bench", "--batch", "65536", "--network", "none"], "sigmoid, relu, 1998"),
             (["bench", "--batch", "65537"], "a whole number from 1 to 65536"),
@@ -403,7 +403,7 @@ class Fetching(Folder):
         err = self.fetch(1).err
         self.assertIn("npm: not installed", err)
         self.assertIn("curl: not installed", err)
-        self.assertIn("By hand: put these into data/", err)
+        self.assertIn("files into data/ by hand", err)
         self.assertEqual(err.count("-ubyte  (SHA-256, unpacked: "), 4)
         self.check_clean([])
 

@@ -256,7 +256,7 @@ class Life(unittest.TestCase):
             self.assertEqual(d.process.wait(PATIENCE), -signal.SIGTERM)
         with Daemon('--drain-delay', '1') as d:
             self.assertEqual(d.stop(), 0)
-            self.assertIn('answers for 1 ms more', d.text())
+            self.assertIn('answering for 1 ms more', d.text())
 
     def test_who_was_not_accepted_yet(self):
         """They connect, and half of them ask, while the daemon cannot look; the next that it sees is the signal."""

@@ -69,7 +69,7 @@ class Load(unittest.TestCase):
                     self.assertEqual(d.predict(PICTURE).status, 200)
                 d.process.send_signal(signal.SIGTERM)
                 self.assertEqual(d.process.wait(PATIENCE), 0, d.text())
-                self.assertIn('is not waited for', d.text())
+                self.assertIn('did not finish in time', d.text())
                 for load in loads:
                     self.assertEqual(load.result(PATIENCE).status, 503)
 
@@ -81,7 +81,7 @@ class Load(unittest.TestCase):
             self.assertEqual(d.predict(PICTURE).status, 200)
             d.process.send_signal(signal.SIGTERM)
             self.assertEqual(d.process.wait(PATIENCE), 0, d.text())
-            self.assertIn('is not waited for', d.text())
+            self.assertIn('did not finish in time', d.text())
 
     def test_storage_that_comes_back(self):
         with Daemon('--model', self.path) as d, concurrent.futures.ThreadPoolExecutor(2) as pool:
@@ -91,7 +91,7 @@ class Load(unittest.TestCase):
             for load in loads:
                 self.assertEqual(load.result(PATIENCE).status, 200)
             self.assertEqual(d.stop(), 0)
-            self.assertNotIn('is not waited for', d.text())
+            self.assertNotIn('did not finish in time', d.text())
 
     def test_what_is_no_file(self):
         with Daemon('--model', self.path) as d:

@@ -113,7 +113,7 @@ class LostGpu(unittest.TestCase):
             self.assertGreater(n_answers, 0)
             self.assertEqual(d.process.wait(PATIENCE), 1, d.text())
             self.check_log(d, 100, 'the CPU answers what is in flight, and the daemon goes down')
-            self.assertEqual(d.text().count('GPU lost: answering what is in flight'), 1)
+            self.assertEqual(d.text().count('GPU lost: answering requests in flight'), 1)
 
     def test_exit_answers_what_is_in_flight(self):
         with self.daemon('--on-gpu-loss', 'exit', '--max-batch', '4', LOST_GPU_PASS='3') as d:
@@ -126,7 +126,7 @@ class LostGpu(unittest.TestCase):
             status, _, body = read_response(idle_stream)
             self.assertEqual(status, 503)
             self.assertIn(b'not ready: ', body)
-            self.await_text(d, 'GPU lost: answering what is in flight')
+            self.await_text(d, 'GPU lost: answering requests in flight')
             self.assertIsNone(d.process.poll())
             self.complete(halfway)
             self.assertEqual(d.process.wait(PATIENCE), 1, d.text())
@@ -145,7 +145,7 @@ class LostGpu(unittest.TestCase):
         with self.daemon('--on-gpu-loss', 'exit', LOST_GPU_PASS='2') as d:
             halfway = self.begin(d)
             d.process.send_signal(signal.SIGTERM)
-            self.await_text(d, 'SIGTERM: answering what is in flight')
+            self.await_text(d, 'SIGTERM: answering requests in flight')
             self.complete(halfway)
             self.assertEqual(d.process.wait(PATIENCE), 1, d.text())
 

@@ -69,7 +69,7 @@ class Export(Folder):
 class Refusals(Folder):
     def test_what_cannot_be(self):
         golden = os.path.join(ROOT, "tests/golden/1998-init.safetensors")
-        self.assertIn("sigmoid and relu", lenet("export", "--onnx", self.path("a"), "--model", golden, "--network", "1998", status=1).err)
+        self.assertIn("use sigmoid or relu", lenet("export", "--onnx", self.path("a"), "--model", golden, "--network", "1998", status=1).err)
         self.assertFalse(os.path.exists(self.path("a")))
         self.assertIn("--onnx FILE", lenet("export", status=2).err)
 

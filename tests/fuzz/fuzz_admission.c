@@ -49,13 +49,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
 	split(text, &head);
 	const struct route_request request = { .find_header = find_header, .headers = &head };
 	struct route_response response = { 0 };
-	bool in = admission_let_in(&admission, "POST", head.lines[0], &request, &response);
+	bool admitted = admission_check(&admission, "POST", head.lines[0], &request, &response);
 	const char *host = head.lines[1], *origin = head.lines[2];
-	if (in == (response.status != 0))
+	if (admitted == (response.status != 0))
 		abort();
-	if (in && host && !names_us(host))
+	if (admitted && host && !names_us(host))
 		abort();
-	if (in && origin && strcasecmp(origin, "https://page.example") != 0 && (!host || !strcasestr(origin, host)))
+	if (admitted && origin && strcasecmp(origin, "https://page.example") != 0 && (!host || !strcasestr(origin, host)))
 		abort();
 	free(response.owned);
 	free(text);

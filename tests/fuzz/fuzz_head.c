@@ -42,7 +42,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
 			   : count(headers, "host:") > 1 ||
 				     count(headers, "content-length:") + count(headers, "transfer-encoding:") > 1)
 			abort();
-		if (status == 0 && (!head.path || (!old && !head.host) || (head.chunked && head.has_length)))
+		if (status == 0 && (!head.path || (!old && !head.host) || (head.chunked && head.n_lengths)))
 			abort();
 	}
 	free(text);

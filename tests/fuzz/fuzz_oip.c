@@ -42,7 +42,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
 	struct oip_request request = { 0 };
 	struct err e = { .msg = "" };
 	memcpy(body, line_end + 1, n_body);
-	if (oip_request_read(strcmp(length, "-") == 0 ? NULL : length, body, n_body, MAX_PICTURES, &request, &e) == 200)
+	if (oip_request_read(strcmp(length, "-") == 0 ? NULL : length, body, n_body, MAX_PICTURES, &request, &e) == 0)
 		check_request(&request);
 	else
 		check(e.msg[0] && !request.id && !request.ink && !request.pixels);

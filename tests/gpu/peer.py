@@ -182,31 +182,31 @@ def median_us(call, rounds):
 
 @torch.no_grad()
 def time_forward(device, batch, graph, copies_in_graph, rounds):
-    """Ink in the host's memory, scores there, too."""
+    """Pixels in the host's memory, scores there, too. The first layer's weights include the 1/255."""
     torch.manual_seed(1)
-    net = fold(LeNet('relu', padding=2).to(device), MEAN, STD).eval()
-    ink, scores = torch.rand(batch, 1, 28, 28), torch.empty(batch, 10)
+    net = fold(LeNet('relu', padding=2).to(device), 255 * MEAN, 255 * STD).eval()
+    pixels, scores = torch.randint(256, (batch, 1, 28, 28), dtype=torch.uint8), torch.empty(batch, 10)
     if device.type == 'cuda':
-        ink, scores = ink.pin_memory(), scores.pin_memory()
-    on_device, result = torch.empty(batch, 1, 28, 28, device=device), torch.empty(batch, 10, device=device)
+        pixels, scores = pixels.pin_memory(), scores.pin_memory()
+    on_device, result = torch.empty_like(pixels, device=device), torch.empty(batch, 10, device=device)
 
     def compute():
-        result.copy_(net(on_device))
+        result.copy_(net(on_device.float()))
 
     def eager():
-        on_device.copy_(ink, non_blocking=True)
-        scores.copy_(net(on_device), non_blocking=True)
+        on_device.copy_(pixels, non_blocking=True)
+        scores.copy_(net(on_device.float()), non_blocking=True)
         synchronise(device)
 
     def whole():
-        on_device.copy_(ink, non_blocking=True)
-        scores.copy_(net(on_device), non_blocking=True)
+        on_device.copy_(pixels, non_blocking=True)
+        scores.copy_(net(on_device.float()), non_blocking=True)
     if graph:
         captured = capture(whole if copies_in_graph else compute)
 
     def replayed():
         if not copies_in_graph:
-            on_device.copy_(ink, non_blocking=True)
+            on_device.copy_(pixels, non_blocking=True)
         captured.replay()
         if not copies_in_graph:
             scores.copy_(result, non_blocking=True)

@@ -1,6 +1,6 @@
 #include "server/http/admission.h"
 
-#include "server/routes/page.h"
+#include "server/routes/routes.h"
 #include "tests/unit/test.h"
 
 #include <stdio.h>
@@ -29,15 +29,15 @@ static struct route_response response;
 static char said[700]; // its body
 
 // 200 if the request may go on, else the status that it is refused with.
-static int knock(const struct admission *admission, const char *method, const char *path, const char *headers)
+static int ask(const struct admission *admission, const char *method, const char *path, const char *headers)
 {
 	const struct route_request request = { .find_header = find_header, .headers = headers };
 	response = (struct route_response){ 0 };
-	bool in = admission_let_in(admission, method, path, &request, &response);
+	bool admitted = admission_check(admission, method, path, &request, &response);
 	snprintf(said, sizeof said, "%.*s", (int)response.n_body, response.n_body ? response.body : "");
 	free(response.owned);
-	CHECK(in == (response.status == 0));
-	return in ? 200 : response.status;
+	CHECK(admitted == (response.status == 0));
+	return admitted ? 200 : response.status;
 }
 
 static const char *given(const char *name)
@@ -50,7 +50,7 @@ static const char *given(const char *name)
 
 static const struct admission_names none;
 
-TEST(admission_know_their_hosts)
+TEST(admission_knows_its_hosts)
 {
 	static const struct admission_names named = { { "lenet.example.com", "[2001:DB8:0::9]" }, 2 };
 	static const struct {
@@ -86,19 +86,19 @@ TEST(admission_know_their_hosts)
 	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
 		char headers[200];
 		snprintf(headers, sizeof headers, "Host: %s", cases[i].host);
-		CHECK_MSG(knock(&loopback, "GET", "/", headers) == cases[i].loopback, "loopback, %s", headers);
-		CHECK_MSG(knock(&loopback_named, "GET", "/", headers) == cases[i].loopback_named, "loopback with a name, %s",
+		CHECK_MSG(ask(&loopback, "GET", "/", headers) == cases[i].loopback, "loopback, %s", headers);
+		CHECK_MSG(ask(&loopback_named, "GET", "/", headers) == cases[i].loopback_named, "loopback with a name, %s",
 			  headers);
-		CHECK_MSG(knock(&open_named, "GET", "/", headers) == cases[i].open_named, "with a name, %s", headers);
-		CHECK_MSG(knock(&open, "GET", "/", headers) == 200, "%s", headers);
+		CHECK_MSG(ask(&open_named, "GET", "/", headers) == cases[i].open_named, "with a name, %s", headers);
+		CHECK_MSG(ask(&open, "GET", "/", headers) == 200, "%s", headers);
 	}
-	CHECK(knock(&loopback, "GET", "/", "") == 200);
-	CHECK(knock(&loopback, "GET", "/", "Host: evil.example:81") == 403 && strstr(said, "--host evil.example if"));
-	CHECK(knock(&loopback, "GET", "/", "Host: [2001:db8::9]:81") == 403 && strstr(said, "--host [2001:db8::9] if"));
+	CHECK(ask(&loopback, "GET", "/", "") == 200);
+	CHECK(ask(&loopback, "GET", "/", "Host: evil.example:81") == 403 && strstr(said, "--host evil.example if"));
+	CHECK(ask(&loopback, "GET", "/", "Host: [2001:db8::9]:81") == 403 && strstr(said, "--host [2001:db8::9] if"));
 	char longest[400] = "Host: ";
 	memset(longest + 6, 'a', 300);
-	CHECK(knock(&loopback, "GET", "/", longest) == 403);
-	CHECK(knock(&loopback, "GET", "/", "Host: ::1:8080") == 400 && strstr(said, "brackets"));
+	CHECK(ask(&loopback, "GET", "/", longest) == 403);
+	CHECK(ask(&loopback, "GET", "/", "Host: ::1:8080") == 400 && strstr(said, "brackets"));
 }
 
 TEST(admission_know_their_pages)
@@ -126,24 +126,24 @@ TEST(admission_know_their_pages)
 	const struct admission without = { &none, &none, true, NULL }, with = { &none, &origins, true, NULL },
 			       with_all = { &none, &all, true, NULL };
 	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-		CHECK_MSG(knock(&without, "POST", "/predict", cases[i].headers) == cases[i].without, "%s", cases[i].headers);
+		CHECK_MSG(ask(&without, "POST", "/predict", cases[i].headers) == cases[i].without, "%s", cases[i].headers);
 		CHECK(response.status || response.n_headers == 0);
-		CHECK_MSG(knock(&with, "POST", "/predict", cases[i].headers) == cases[i].with, "%s", cases[i].headers);
+		CHECK_MSG(ask(&with, "POST", "/predict", cases[i].headers) == cases[i].with, "%s", cases[i].headers);
 		CHECK_MSG(strcmp(given("Access-Control-Allow-Origin"), cases[i].allowed) == 0, "%s", cases[i].headers);
 		CHECK(strcmp(given("Vary"), "Origin") == 0);
 	}
-	CHECK(knock(&with_all, "POST", "/predict", "Host: localhost\nOrigin: https://c.example") == 200);
+	CHECK(ask(&with_all, "POST", "/predict", "Host: localhost\nOrigin: https://c.example") == 200);
 	CHECK(strcmp(given("Access-Control-Allow-Origin"), "*") == 0);
 
 	CHECK(strstr(given("Access-Control-Expose-Headers"), "X-Request-Id"));
 	CHECK(!strstr(given("Access-Control-Expose-Headers"), "Traceparent")); // no answer has one
 
 	const char *asked = "Host: localhost\nOrigin: https://a.example\nAccess-Control-Request-Method: POST";
-	CHECK(knock(&with, "OPTIONS", "/predict", asked) == 204);
+	CHECK(ask(&with, "OPTIONS", "/predict", asked) == 204);
 	CHECK(strstr(given("Access-Control-Allow-Headers"), "Authorization"));
-	CHECK(knock(&without, "OPTIONS", "/predict", asked) == 403);
-	CHECK(knock(&with, "POST", "/predict", asked) == 200);
-	CHECK(knock(&with, "OPTIONS", "/predict", "Host: localhost\nOrigin: https://a.example") == 200); // the route says 405
+	CHECK(ask(&without, "OPTIONS", "/predict", asked) == 403);
+	CHECK(ask(&with, "POST", "/predict", asked) == 200);
+	CHECK(ask(&with, "OPTIONS", "/predict", "Host: localhost\nOrigin: https://a.example") == 200); // the route says 405
 }
 
 TEST(admission_want_keys)
@@ -157,17 +157,17 @@ TEST(admission_want_keys)
 	CHECK_MSG(keys_open(path, &keys, &e) == 0, "%s", e.msg);
 	static const struct admission_names origins = { { "https://a.example" }, 1 };
 	const struct admission admission = { &none, &origins, true, keys };
-	CHECK(knock(&admission, "POST", "/predict", "") == 401);
+	CHECK(ask(&admission, "POST", "/predict", "") == 401);
 	CHECK(strcmp(given("WWW-Authenticate"), "Bearer realm=\"lenetd\"") == 0);
-	CHECK(knock(&admission, "POST", "/predict", "X-API-Key: 0123456789abcdef") == 200);
-	CHECK(knock(&admission, "POST", "/predict", "Authorization: Bearer 0123456789abcdef") == 200);
-	CHECK(knock(&admission, "POST", "/predict", "Authorization: Bearer 0123456789abcdeg") == 401);
-	CHECK(knock(&admission, "POST", "/predict", "Authorization: Basic 0123456789abcdef") == 401);
-	CHECK(knock(&admission, "GET", "/metrics", "") == 401 && knock(&admission, "GET", "/nothing", "") == 401);
-	CHECK(knock(&admission, "GET", "/healthz", "Host: evil.example") == 403); // a key is no way around
-	CHECK(knock(&admission, "POST", "/predict", "Origin: https://a.example") == 401);
+	CHECK(ask(&admission, "POST", "/predict", "X-API-Key: 0123456789abcdef") == 200);
+	CHECK(ask(&admission, "POST", "/predict", "Authorization: Bearer 0123456789abcdef") == 200);
+	CHECK(ask(&admission, "POST", "/predict", "Authorization: Bearer 0123456789abcdeg") == 401);
+	CHECK(ask(&admission, "POST", "/predict", "Authorization: Basic 0123456789abcdef") == 401);
+	CHECK(ask(&admission, "GET", "/metrics", "") == 401 && ask(&admission, "GET", "/nothing", "") == 401);
+	CHECK(ask(&admission, "GET", "/healthz", "Host: evil.example") == 403); // a key is no way around
+	CHECK(ask(&admission, "POST", "/predict", "Origin: https://a.example") == 401);
 	CHECK(strcmp(given("Access-Control-Allow-Origin"), "https://a.example") == 0); // so that the page can read why
-	CHECK(knock(&admission, "OPTIONS", "/predict", "Origin: https://a.example\nAccess-Control-Request-Method: POST") == 204);
+	CHECK(ask(&admission, "OPTIONS", "/predict", "Origin: https://a.example\nAccess-Control-Request-Method: POST") == 204);
 	keys_close(keys);
 	close(fd);
 	unlink(path);
@@ -176,11 +176,11 @@ TEST(admission_want_keys)
 TEST(admission_probes_and_page_are_open)
 {
 	for (int i = 0; i < page_n_routes; i++)
-		CHECK_MSG(admission_path_is_open(page_routes[i].path), "%s", page_routes[i].path);
-	CHECK(admission_path_is_open("/healthz") && admission_path_is_open("/readyz") &&
-	      admission_path_is_open("/v2/health/ready"));
-	CHECK(!admission_path_is_open("/predict") && !admission_path_is_open("/v2/repository/models/m/load") &&
-	      !admission_path_is_open("/healthz/x"));
+		CHECK_MSG(admission_path_is_public(page_routes[i].path), "%s", page_routes[i].path);
+	CHECK(admission_path_is_public("/healthz") && admission_path_is_public("/readyz") &&
+	      admission_path_is_public("/v2/health/ready"));
+	CHECK(!admission_path_is_public("/predict") && !admission_path_is_public("/v2/repository/models/m/load") &&
+	      !admission_path_is_public("/healthz/x"));
 }
 
 TEST(admission_check_names)

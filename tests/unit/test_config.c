@@ -211,7 +211,7 @@ TEST(config_says_what_is_wrong)
 		{ "", "LENETD_MODEL=a=x.bin a=y.bin", "environment variable LENETD_MODEL: a second model is called \"a\"" },
 		{ "--host a:80", "", "--host: \"a:80\" is not accepted" },
 		{ "", "LENETD_CORS_ORIGIN=example.com", "LENETD_CORS_ORIGIN: \"example.com\" is not accepted" },
-		{ "--cors-origin * --api-keys f", "", "--cors-origin * is not for a daemon with --api-keys" },
+		{ "--cors-origin * --api-keys f", "", "--cors-origin * is not accepted with --api-keys" },
 		{ "--tls-key f", "", "give both" },
 		{ "--drain-delay 3600001", "", "from 0 to 3600000" },
 		{ "--queue 10", "", "--queue 10 is less than --max-pictures 256" },

@@ -11,7 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
-static struct departures *watch;
+static struct departures *departures;
 
 static void connect_pair(struct departures_entry *entry, int *client, enum departures_end end)
 {
@@ -26,13 +26,13 @@ static void connect_pair(struct departures_entry *entry, int *client, enum depar
 	entry->fd = accept(listening, NULL, NULL);
 	entry->end = end;
 	close(listening);
-	departures_add(watch, entry);
+	departures_add(departures, entry);
 }
 
-static void open_watch(void)
+static void open_departures(void)
 {
 	struct err e;
-	CHECK(departures_open(&watch, &e) == 0);
+	CHECK(departures_open(&departures, &e) == 0);
 }
 
 static void await_gone(struct departures_entry *entry)
@@ -48,15 +48,15 @@ static bool has_byte(int fd)
 	return recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 1;
 }
 
-TEST(watch_sees_who_closes_and_who_only_ends)
+TEST(departures_tells_closed_from_half_closed)
 {
 	static const char nudge[] = "HTTP/1.1 100 Continue\r\n\r\n";
 	struct departures_entry entries[4];
 	int clients[4];
 	char got[sizeof nudge] = "";
-	open_watch();
+	open_departures();
 	for (int i = 0; i < 4; i++)
-		connect_pair(&entries[i], &clients[i], DEPARTURES_END_ASKS);
+		connect_pair(&entries[i], &clients[i], DEPARTURES_END_PROBE);
 	shutdown(clients[1], SHUT_WR);
 	CHECK(recv(clients[1], got, sizeof nudge - 1, MSG_WAITALL) == sizeof nudge - 1 && strcmp(got, nudge) == 0);
 	close(clients[0]);
@@ -70,20 +70,20 @@ TEST(watch_sees_who_closes_and_who_only_ends)
 	CHECK(send(entries[1].fd, "x", 1, MSG_NOSIGNAL) == 1);
 	await_gone(&entries[1]);
 	for (int i = 0; i < 4; i++) {
-		departures_remove(watch, &entries[i]);
+		departures_remove(departures, &entries[i]);
 		close(entries[i].fd);
 	}
 	close(clients[3]);
-	departures_close(watch);
+	departures_close(departures);
 }
 
-TEST(watch_does_not_ask_everyone)
+TEST(departures_probes_only_where_it_may)
 {
 	struct departures_entry waits, leaves;
 	int patient, encrypted;
-	open_watch();
-	connect_pair(&waits, &patient, DEPARTURES_END_WAITS);
-	connect_pair(&leaves, &encrypted, DEPARTURES_END_LEAVES);
+	open_departures();
+	connect_pair(&waits, &patient, DEPARTURES_END_IGNORE);
+	connect_pair(&leaves, &encrypted, DEPARTURES_END_GONE);
 	shutdown(patient, SHUT_WR);
 	shutdown(encrypted, SHUT_WR); // the later one: when it was seen, so was the other
 	await_gone(&leaves);
@@ -91,12 +91,12 @@ TEST(watch_does_not_ask_everyone)
 	setsockopt(patient, SOL_SOCKET, SO_LINGER, &(struct linger){ 1, 0 }, sizeof(struct linger));
 	close(patient);
 	await_gone(&waits);
-	departures_remove(watch, &waits);
-	departures_remove(watch, &leaves);
+	departures_remove(departures, &waits);
+	departures_remove(departures, &leaves);
 	close(waits.fd);
 	close(leaves.fd);
 	close(encrypted);
-	departures_close(watch);
+	departures_close(departures);
 }
 
 static int64_t cpu_us(void)
@@ -107,13 +107,13 @@ static int64_t cpu_us(void)
 }
 
 // An ended client that then resets stays in the set until its request is over, which may be long.
-TEST(watch_sleeps_beside_those_who_have_left)
+TEST(departures_sleeps_while_reset_sockets_stay)
 {
 	struct departures_entry asked, waits;
 	int closes, resets;
-	open_watch();
-	connect_pair(&asked, &closes, DEPARTURES_END_ASKS);
-	connect_pair(&waits, &resets, DEPARTURES_END_WAITS);
+	open_departures();
+	connect_pair(&asked, &closes, DEPARTURES_END_PROBE);
+	connect_pair(&waits, &resets, DEPARTURES_END_IGNORE);
 	close(closes);
 	await_gone(&asked);
 	shutdown(resets, SHUT_WR);
@@ -125,27 +125,27 @@ TEST(watch_sleeps_beside_those_who_have_left)
 	nanosleep(&(struct timespec){ .tv_nsec = asleep_us * 1000 }, NULL);
 	int64_t spent_us = cpu_us() - before_us;
 	CHECK_MSG(spent_us < asleep_us / 10, "%lld us of CPU time in %lld us of sleep", (long long)spent_us, (long long)asleep_us);
-	departures_remove(watch, &asked);
-	departures_remove(watch, &waits);
+	departures_remove(departures, &asked);
+	departures_remove(departures, &waits);
 	close(asked.fd);
 	close(waits.fd);
-	departures_close(watch);
+	departures_close(departures);
 }
 
-TEST(watch_leaves_alone_what_was_removed)
+TEST(departures_forgets_removed_entries)
 {
 	struct departures_entry entry;
 	int client;
-	open_watch();
+	open_departures();
 	for (int i = 0; i < 200; i++) {
-		connect_pair(&entry, &client, DEPARTURES_END_ASKS);
+		connect_pair(&entry, &client, DEPARTURES_END_PROBE);
 		if (i % 2)
 			shutdown(client, SHUT_WR);
-		departures_remove(watch, &entry);
+		departures_remove(departures, &entry);
 		int fd = entry.fd;
 		memset(&entry, 0xff, sizeof entry); // whoever looks at it now is seen by ThreadSanitizer
 		close(fd);
 		close(client);
 	}
-	departures_close(watch);
+	departures_close(departures);
 }

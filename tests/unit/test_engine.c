@@ -1,16 +1,15 @@
 // Engines (tests/unit/engines.h says which) against the reference vectors of tests/golden/ (PyTorch in float64; the bounds
 // are those of its README.md) and against the promises of core/engine.h.
-#include "core/idx.h"
-#include "core/safetensors.h"
 #include "kernels/cpu/cpu.h"
 #include "tests/unit/engines.h"
+#include "tests/unit/golden.h"
 #include "tests/unit/test.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { N_TEST = 256, N_PARAMS = 61740, MAX_STEPS = 400 };
+enum { N_TEST = 256, N_PARAMS = GOLDEN_N_PARAMS, MAX_STEPS = 400 };
 
 static const struct {
 	const char *what;
@@ -54,60 +53,12 @@ static double bound_of(const char *what)
 	return 0;
 }
 
-static struct idx load(enum idx_set set)
-{
-	struct idx data;
-	struct err e;
-	if (idx_read("tests/data", set, &data, &e)) {
-		fprintf(stderr, "%s\n", e.msg);
-		exit(2);
-	}
-	return data;
-}
-
 static float *ink_of(const struct idx *data, size_t n)
 {
 	float *ink = malloc(n * LENET5_PIXELS * sizeof *ink);
 	for (size_t i = 0; i < n * LENET5_PIXELS; i++)
 		ink[i] = (float)data->pixels[i] / 255.0f;
 	return ink;
-}
-
-static struct safetensors golden(const struct lenet5 *net, const char *what)
-{
-	char path[128];
-	struct safetensors file;
-	struct err e;
-	snprintf(path, sizeof path, "tests/golden/%s-%s.safetensors", net->name, what);
-	if (safetensors_read(path, 1 << 20, &file, &e)) {
-		fprintf(stderr, "%s\n", e.msg);
-		exit(2);
-	}
-	return file;
-}
-
-static void floats(const struct safetensors *file, const char *name, size_t n, float *out)
-{
-	struct err e;
-	if (safetensors_floats(file, name, n, out, &e)) {
-		fprintf(stderr, "%s\n", e.msg);
-		exit(2);
-	}
-}
-
-// Every parameter of a golden file, or every gradient: prefix "", suffix ".grad". The centres of 1998 have none: 0.
-static void golden_params(const struct safetensors *file, const struct lenet5 *net, const char *prefix, const char *suffix,
-			  float *to)
-{
-	for (int t = 0; t < net->n_tensors; t++) {
-		const struct lenet5_tensor *tensor = &net->tensors[t];
-		char name[64];
-		snprintf(name, sizeof name, "%s%s%s", prefix, tensor->name, suffix);
-		if (*suffix && has_penalties(net) && tensor->parameter == LENET5_OUTPUT_WEIGHT)
-			memset(to + tensor->offset, 0, tensor->count * sizeof *to);
-		else
-			floats(file, name, tensor->count, to + tensor->offset);
-	}
 }
 
 static struct engine_network network(const struct lenet5 *net, const float *params)
@@ -178,9 +129,9 @@ static void check_tensors(const struct engine *engine, const struct lenet5 *net,
 static void check_scores(struct engine *engine, const struct engine_network *n, const char *what, const struct safetensors *file)
 {
 	static float got[N_TEST * 10], want[N_TEST * 10];
-	struct idx test = load(IDX_TEST);
+	struct idx test = golden_pictures(IDX_TEST);
 	float *ink = ink_of(&test, N_TEST);
-	floats(file, has_penalties(n->net) ? "penalties" : "logits", N_TEST * 10, want);
+	golden_floats(file, has_penalties(n->net) ? "penalties" : "logits", N_TEST * 10, want);
 	struct setup s = set_up(engine, n, 2);
 	forward(&s, ink, N_TEST, got);
 	tear_down(&s);
@@ -201,8 +152,8 @@ static void check_scores(struct engine *engine, const struct engine_network *n, 
 static void train(struct engine *engine, const struct lenet5 *net, const struct run *run, int steps, int n_threads, float *to,
 		  float *to_momentum, float *to_losses)
 {
-	struct safetensors start = golden(net, "init");
-	struct idx data = load(IDX_TRAIN);
+	struct safetensors start = golden_open(net, "init");
+	struct idx data = golden_pictures(IDX_TRAIN);
 	struct engine_trainer *trainer;
 	struct err e;
 	uint32_t n = (uint32_t)(steps * run->batch), *order = malloc(n * sizeof *order);
@@ -239,7 +190,7 @@ static void check_gradients(struct engine *engine, const struct lenet5 *net, enu
 	train(engine, net, &still, 1, 1, params, momentum, losses);
 	golden_params(step0, net, prefix, ".grad", want_params);
 	check_tensors(engine, net, "step0", momentum, want_params);
-	floats(step0, name, 1, want_losses);
+	golden_floats(step0, name, 1, want_losses);
 	CHECK(test_error(losses, want_losses, 1) <= bound_of("step0"));
 }
 
@@ -249,7 +200,7 @@ TEST(engine_golden_step0)
 	const struct lenet5 *net;
 	for (int i = 0; (engine = engines_next(&i)); engine_close(engine))
 		for (int k = 0; (net = next_network(engine, &k));) {
-			struct safetensors start = golden(net, "init"), step0 = golden(net, "step0");
+			struct safetensors start = golden_open(net, "init"), step0 = golden_open(net, "step0");
 			golden_params(&start, net, "", "", params);
 			struct engine_network n = network(net, params);
 			check_scores(engine, &n, "step0", &step0);
@@ -266,11 +217,11 @@ TEST(engine_golden_step0)
 
 static void check_run(struct engine *engine, const struct lenet5 *net, const struct run *run)
 {
-	struct safetensors after = golden(net, run->what);
+	struct safetensors after = golden_open(net, run->what);
 	train(engine, net, run, run->steps, 2, params, NULL, losses);
 	golden_params(&after, net, "", "", want_params);
 	check_tensors(engine, net, run->what, params, want_params);
-	floats(&after, "losses", (size_t)run->steps, want_losses);
+	golden_floats(&after, "losses", (size_t)run->steps, want_losses);
 	CHECK(test_error(losses, want_losses, (size_t)run->steps) <= bound_of(run->what));
 	struct engine_network n = network(net, params);
 	check_scores(engine, &n, run->what, &after);
@@ -295,13 +246,13 @@ TEST(engine_bits_in_any_company)
 	enum { MAX = 64 };
 	static float alone[MAX * 10], together[MAX * 10], one[10];
 	const int N = test_is_short() ? 9 : MAX;
-	struct idx test = load(IDX_TEST);
+	struct idx test = golden_pictures(IDX_TEST);
 	float *ink = ink_of(&test, MAX), *batch = malloc(MAX * LENET5_PIXELS * sizeof *batch);
 	struct engine *engine;
 	const struct lenet5 *net;
 	for (int i = 0; (engine = engines_next(&i)); engine_close(engine))
 		for (int k = 0; (net = next_network(engine, &k));) {
-			struct safetensors after = golden(net, last_run(net)->what);
+			struct safetensors after = golden_open(net, last_run(net)->what);
 			golden_params(&after, net, "", "", params);
 			struct engine_network n = network(net, params);
 			struct setup one_thread = set_up(engine, &n, 1), two_threads = set_up(engine, &n, 2);
@@ -356,7 +307,7 @@ TEST(engine_bits_of_pixels)
 	const struct lenet5 *net;
 	for (int i = 0; (engine = engines_next(&i)); engine_close(engine))
 		for (int k = 0; (net = next_network(engine, &k));) {
-			struct safetensors after = golden(net, last_run(net)->what);
+			struct safetensors after = golden_open(net, last_run(net)->what);
 			golden_params(&after, net, "", "", params);
 			struct engine_network n = network(net, params);
 			struct setup s = set_up(engine, &n, 2);
@@ -407,7 +358,7 @@ TEST(cpu_bits_of_avx2_are_avx512s)
 		return;
 	}
 	CHECK(cpu_engine_open("avx2", &avx2, &e) == 0);
-	struct idx test = load(IDX_TEST);
+	struct idx test = golden_pictures(IDX_TEST);
 	float *ink = ink_of(&test, 5);
 	for (int k = 0; lenet5_at(k); k++) {
 		const struct lenet5 *net = lenet5_at(k);
@@ -431,13 +382,13 @@ TEST(cpu_bits_of_avx2_are_avx512s)
 TEST(engine_trace_has_the_bits_of_forward)
 {
 	static struct engine_trace trace;
-	struct idx test = load(IDX_TEST);
+	struct idx test = golden_pictures(IDX_TEST);
 	float *ink = ink_of(&test, 8), scores[10];
 	struct engine *engine;
 	const struct lenet5 *net;
 	for (int i = 0; (engine = engines_next(&i)); engine_close(engine))
 		for (int k = 0; (net = next_network(engine, &k));) {
-			struct safetensors after = golden(net, last_run(net)->what);
+			struct safetensors after = golden_open(net, last_run(net)->what);
 			golden_params(&after, net, "", "", params);
 			struct engine_network n = network(net, params);
 			struct setup s = set_up(engine, &n, 1);

@@ -35,11 +35,11 @@ TEST(gather_computes_each_worker_apart)
 	gather_remove(&entries[1]);
 	gather_remove(&entries[1]);
 	gather_remove(&entries[N - 1]);
-	CHECK(!entries[1].waits && entries[2].waits);
+	CHECK(!entries[1].waiting && entries[2].waiting);
 	gather_compute();
 	CHECK(n_calls == N - 2 && sum == N - 2);
 	CHECK_MSG(n_passes == 3, "%d passes", n_passes); // one of a's is one too many for a pass
-	CHECK(!entries[0].waits);
+	CHECK(!entries[0].waiting);
 	gather_remove(&entries[0]);
 	gather_compute(); // nothing
 	CHECK(n_passes == 3);

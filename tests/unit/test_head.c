@@ -27,14 +27,14 @@ TEST(head_says_whom_and_how_long)
 	struct err e;
 	CHECK(read_head("/predict", HEADERS("host:a:80", "content-length:17", "EXPECT:100-continue"), false, &e) == 0);
 	CHECK(strcmp(head.path, "/predict") == 0 && strcmp(head.host, "a:80") == 0 && strcmp(head.expect, "100-continue") == 0);
-	CHECK(head.has_length && head.n_body == 17 && !head.chunked && !head.content_encoding);
+	CHECK(head.n_lengths && head.n_body == 17 && !head.chunked && !head.content_encoding);
 	CHECK(read_head("/",
 			HEADERS("Host:a", "Transfer-Encoding:Chunked", "Content-Encoding:gzip", "Hosts:b", "Content-Lengths:3"),
 			false, &e) == 0);
-	CHECK(!head.has_length && head.chunked && head.n_body == 0 && strcmp(head.content_encoding, "gzip") == 0);
+	CHECK(!head.n_lengths && head.chunked && head.n_body == 0 && strcmp(head.content_encoding, "gzip") == 0);
 	CHECK(read_head("/", HEADERS("Host:a", "Content-Length:99999999999999999999999999"), false, &e) == 0);
 	CHECK(head.n_body > UINT64_MAX / 1000);
-	CHECK(read_head("/", HEADERS("X:y"), true, &e) == 0 && !head.host && !head.has_length);
+	CHECK(read_head("/", HEADERS("X:y"), true, &e) == 0 && !head.host && !head.n_lengths);
 }
 
 TEST(head_absolute_url_stands_for_host)

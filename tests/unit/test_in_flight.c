@@ -4,18 +4,18 @@
 
 enum { FOR_EVER = 1 << 20 }; // seconds: who waits for a connection that is gone is never done
 
-TEST(in_flight_lands_when_all_are_answered)
+TEST(in_flight_drains_when_all_are_answered)
 {
 	struct in_flight f;
 	struct in_flight_connection c[3];
 	in_flight_init(&f, 2);
-	in_flight_expect(&f); // and it is begun by somebody else
-	in_flight_expect(&f);
-	in_flight_expect_no_more(&f);
+	in_flight_accept(&f); // and it is begun by somebody else
+	in_flight_accept(&f);
+	in_flight_cancel_accept(&f);
 	CHECK(f.n_fresh == 1);
 	for (int i = 0; i < 3; i++)
 		in_flight_begin_connection(&f, &c[i]);
-	CHECK(f.n_fresh == 3 && f.n_expected == 0);
+	CHECK(f.n_fresh == 3 && f.n_accepted == 0);
 	CHECK(in_flight_begin_request(&f, &c[0]) && !c[0].fresh);
 	in_flight_end_request(&f);
 	CHECK(in_flight_begin_request(&f, &c[0]) && in_flight_begin_request(&f, &c[1]) && f.n_requests == 2);
@@ -23,7 +23,7 @@ TEST(in_flight_lands_when_all_are_answered)
 	in_flight_end_request(&f);
 	in_flight_end_connection(&f, &c[0]);
 	in_flight_end_connection(&f, &c[2]); // without a request
-	in_flight_land(&f, FOR_EVER);
+	in_flight_drain(&f, FOR_EVER);
 	CHECK(!in_flight_begin_request(&f, &c[1]) && f.n_requests == 0);
 	in_flight_end_connection(&f, &c[1]);
 	CHECK(f.n_fresh == 0);
@@ -34,7 +34,7 @@ static void *ask_and_end(void *arg)
 {
 	struct in_flight *f = arg;
 	struct in_flight_connection c = { .fresh = true };
-	CHECK(in_flight_begin_request(f, &c)); // before it lands: it waits for this one
+	CHECK(in_flight_begin_request(f, &c)); // before it drains: it waits for this one
 	in_flight_end_request(f);
 	in_flight_end_connection(f, &c);
 	return NULL;
@@ -48,15 +48,15 @@ TEST(in_flight_waits_for_the_first_request)
 	in_flight_init(&f, 1);
 	in_flight_begin_connection(&f, &c);
 	pthread_create(&thread, NULL, ask_and_end, &f);
-	in_flight_land(&f, FOR_EVER);
+	in_flight_drain(&f, FOR_EVER);
 	pthread_join(thread, NULL);
 	in_flight_fini(&f);
 
 	in_flight_init(&f, 1);
 	in_flight_begin_connection(&f, &c);
-	in_flight_land(&f, 0); // no patience
+	in_flight_drain(&f, 0); // no patience
 	CHECK(!in_flight_begin_request(&f, &c) && c.fresh);
-	in_flight_land(&f, FOR_EVER); // closed already
+	in_flight_drain(&f, FOR_EVER); // closed already
 	in_flight_fini(&f);
 }
 
@@ -69,24 +69,24 @@ static void *make_room(void *arg)
 
 TEST(in_flight_keeps_to_the_limit)
 {
-	const struct timespec now = { 0 }, never = { FOR_EVER, 0 };
+	const int64_t now = 0, never = INT64_MAX;
 	struct in_flight f;
 	struct in_flight_connection c[4];
 	pthread_t thread;
 	in_flight_init(&f, 2);
-	CHECK(in_flight_has_room(&f) && in_flight_await_room(&f, &now));
+	CHECK(in_flight_has_room(&f) && in_flight_await_room(&f, now));
 	in_flight_begin_connection(&f, &c[0]);
-	in_flight_expect(&f);
-	CHECK(!in_flight_has_room(&f) && !in_flight_await_room(&f, &now));
+	in_flight_accept(&f);
+	CHECK(!in_flight_has_room(&f) && !in_flight_await_room(&f, now));
 	in_flight_begin_connection(&f, &c[1]);
 	in_flight_begin_connection(&f, &c[2]);
-	CHECK(!c[0].beyond && !c[1].beyond && c[2].beyond && !in_flight_has_room(&f));
+	CHECK(!c[0].over_limit && !c[1].over_limit && c[2].over_limit && !in_flight_has_room(&f));
 	in_flight_end_connection(&f, &c[2]);
 	CHECK(!in_flight_has_room(&f));
 	pthread_create(&thread, NULL, make_room, &f);
-	CHECK(in_flight_await_room(&f, &never) && in_flight_has_room(&f));
+	CHECK(in_flight_await_room(&f, never) && in_flight_has_room(&f));
 	pthread_join(thread, NULL);
 	in_flight_begin_connection(&f, &c[3]);
-	CHECK(!c[3].beyond && !in_flight_has_room(&f) && f.n_fresh == 2);
+	CHECK(!c[3].over_limit && !in_flight_has_room(&f) && f.n_fresh == 2);
 	in_flight_fini(&f);
 }

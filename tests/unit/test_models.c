@@ -96,7 +96,7 @@ TEST(models_are_exchanged_or_kept)
 	static const struct {
 		void (*change)(struct weights *);
 		const char *words;
-	} cases[] = { { blunt, "it reads 1 of ten built-in digits right, and --min-right is 7" }, { overflow, "are no numbers" } };
+	} cases[] = { { blunt, "it reads 1 of ten built-in digits right, and --min-right is 7" }, { overflow, "are not finite" } };
 	for (int i = 0; i < 2; i++) {
 		write_file(cases[i].change);
 		CHECK(models_load(models, "second", &e) == -1);

@@ -156,7 +156,7 @@ static bool has_timeout(const cJSON *operation)
 static void check_operation(const cJSON *operation, const char *path, const struct route *route)
 {
 	const cJSON *security = cJSON_GetObjectItem(operation, "security"); // without one, the whole description's
-	CHECK_MSG(admission_path_is_open(path) == (security && cJSON_GetArraySize(security) == 0), "%s: who needs a key?", path);
+	CHECK_MSG(admission_path_is_public(path) == (security && cJSON_GetArraySize(security) == 0), "%s: who needs a key?", path);
 	CHECK_MSG(has_timeout(operation) == (route->finish == inference_finish), "%s: is there a deadline?", path);
 }
 

@@ -36,7 +36,7 @@ static int read_body(const char *header_length)
 	memcpy(copy, body, n_body);
 	int status = oip_request_read(header_length, copy, n_body, MAX_PICTURES, &request, &error);
 	free(copy);
-	CHECK((status == 200) == (request.n > 0) && (status == 200) == !error.msg[0]);
+	CHECK((status == 0) == (request.n > 0) && (status == 0) == !error.msg[0]);
 	n_body = 0;
 	return status;
 }
@@ -79,7 +79,7 @@ TEST(oip_request_reads_flat_data)
 		say(", \"data\": [");
 		say_numbers(2 * N_PIXELS, 255);
 		say("]}]} \n");
-		CHECK_MSG(read_body(NULL) == 200, "%s", error.msg);
+		CHECK_MSG(read_body(NULL) == 0, "%s", error.msg);
 		check_ink(2);
 		CHECK(strcmp(request.id, "a\"b") == 0);
 		CHECK(request.n_wanted == 2 && request.wanted[0].output == OIP_LOGITS &&
@@ -97,7 +97,7 @@ TEST(oip_request_reads_nested_data)
 		say_numbers(28, 1);
 	}
 	say("]]]]}]}");
-	CHECK_MSG(read_body(NULL) == 200, "%s", error.msg);
+	CHECK_MSG(read_body(NULL) == 0, "%s", error.msg);
 	CHECK(request.n == 2 && request.pixels && !request.ink && !request.id);
 	for (int i = 0; i < 2 * N_PIXELS && request.pixels; i++)
 		CHECK(request.pixels[i] == i % 28);
@@ -113,7 +113,7 @@ TEST(oip_request_reads_binary_data)
 			     "data_size\":6272}}],"
 			     "\"parameters\":{\"binary_data_output\":true},\"outputs\":[{\"name\":\"probabilities\"},"
 			     "{\"name\":\"logits\",\"parameters\":{\"binary_data\":false,\"classification\":3}}]}",
-			     ink, sizeof ink) == 200,
+			     ink, sizeof ink) == 0,
 		  "%s", error.msg);
 	check_ink(2);
 	CHECK(request.n_wanted == 2 && request.wanted[0].output == OIP_PROBABILITIES && request.wanted[1].output == OIP_LOGITS);
@@ -126,18 +126,18 @@ TEST(oip_request_reads_binary_data)
 	CHECK(read_parts("{\"inputs\":[{\"name\":\"input\",\"datatype\":\"UINT8\",\"shape\":[1,28,28],\"parameters\":{\"binary_"
 			 "data_size\":784}}],"
 			 "\"outputs\":[{\"name\":\"logits\",\"parameters\":{\"classification\":99}}]}",
-			 pixels, sizeof pixels) == 200);
+			 pixels, sizeof pixels) == 0);
 	CHECK(request.pixels && memcmp(request.pixels, pixels, sizeof pixels) == 0);
 	CHECK(request.n_wanted == 1 && request.wanted[0].n_classes == 10);
 
 	CHECK(read_parts("{\"id\":null,\"outputs\":null,\"parameters\":null,\"inputs\":[{\"name\":\"input\",\"datatype\":\"UINT8\","
 			 "\"shape\":[1,784],"
 			 "\"data\":null,\"parameters\":{\"binary_data_size\":784}}]}",
-			 pixels, sizeof pixels) == 200);
+			 pixels, sizeof pixels) == 0);
 	CHECK(!request.id && request.n_wanted == 2);
 
 	add(ink, sizeof ink);
-	CHECK(read_body("0") == 200);
+	CHECK(read_body("0") == 0);
 	check_ink(2);
 	CHECK(request.n_wanted == 2 && request.wanted[0].binary && request.wanted[1].binary);
 	oip_request_free(&request);
@@ -175,20 +175,20 @@ static const struct {
 	{ "{\"inputs\":[{\"name\":\"input\",\"datatype\":\"FP32\",\"shape\":\"[1,784]\"}]}", "inputs[0].shape: must be", false },
 	{ "{\"inputs\":[{\"name\":\"input\",\"datatype\":\"FP32\",\"shape\":[5,784]}]}", "more than 4 pictures", false },
 	{ "{\"inputs\":[{\"name\":\"input\",\"datatype\":\"UINT8\",\"shape\":[1,784]}]}", "inputs[0].data: is missing", false },
-	{ "{\"inputs\":[{\"name\":\"input\",\"datatype\":\"UINT8\",\"shape\":[1,784],\"data\":[1]}]}",
-	  "784 bytes are behind the JSON", false },
+	{ "{\"inputs\":[{\"name\":\"input\",\"datatype\":\"UINT8\",\"shape\":[1,784],\"data\":[1]}]}", "784 bytes follow the JSON",
+	  false },
 	{ "{\"inputs\":[{\"name\":\"input\",\"datatype\":\"UINT8\",\"shape\":[1,784]}]}", "inputs[0].data: is missing", true },
-	{ "{" INPUT "}", "and that is 0 bytes", true },
+	{ "{" INPUT "}", "behind the JSON, 0 bytes", true },
 	{ "{\"inputs\":[{\"name\":\"input\",\"datatype\":\"UINT8\",\"shape\":[1,784],\"data\":[],\"parameters\":{\"binary_data_"
 	  "size\":784}}]}",
 	  "both \"data\" and binary_data_size", false },
 	{ "{\"inputs\":[{\"name\":\"input\",\"datatype\":\"UINT8\",\"shape\":[1,784],\"parameters\":{\"binary_data_size\":785}}]}",
-	  "that is 784 bytes", false },
+	  "the JSON, 784 bytes", false },
 	{ "{\"inputs\":[{\"name\":\"input\",\"datatype\":\"UINT8\",\"shape\":[1,784],\"parameters\":{\"binary_data_size\":1e19}}]}",
-	  "that is 784 bytes", false },
+	  "the JSON, 784 bytes", false },
 	{ "{\"inputs\":[{\"name\":\"input\",\"datatype\":\"UINT8\",\"shape\":[1,784],\"parameters\":{\"binary_data_size\":\"784\"}}"
 	  "]}",
-	  "that is 784 bytes", false },
+	  "the JSON, 784 bytes", false },
 	{ "{\"inputs\":[{\"name\":\"input\",\"datatype\":\"UINT8\",\"shape\":[1,784],\"parameters\":[]}]}",
 	  "inputs[0].parameters: must be an object", false },
 	{ "{\"inputs\":[{\"name\":\"input\",\"datatype\":\"UINT8\",\"shape\":[1,784],\"parameters\":{\"shared_memory_region\":"
@@ -244,7 +244,7 @@ static const struct {
 TEST(oip_request_faults)
 {
 	static const uint8_t pixels[N_PIXELS];
-	CHECK(read_parts("{" INPUT "}", pixels, sizeof pixels) == 200);
+	CHECK(read_parts("{" INPUT "}", pixels, sizeof pixels) == 0);
 	for (size_t i = 0; i < sizeof faults / sizeof faults[0]; i++) {
 		int status = read_parts(faults[i].json, pixels, faults[i].alone ? 0 : sizeof pixels);
 		CHECK_MSG(status == 400 && strstr(error.msg, faults[i].words), "%s: %d, %s", faults[i].json, status, error.msg);

@@ -200,5 +200,5 @@ TEST(onnx_refuses_penalties)
 	uint8_t *bytes = NULL;
 	size_t n;
 	CHECK(onnx_encode(&w, &bytes, &n, &e) == -1 && !bytes);
-	CHECK_MSG(strstr(e.msg, "sigmoid and relu"), "%s", e.msg);
+	CHECK_MSG(strstr(e.msg, "sigmoid or relu"), "%s", e.msg);
 }

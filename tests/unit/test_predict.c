@@ -1,5 +1,5 @@
 // Requests → answers without a socket, over a fake engine whose scores are the picture's first ten bytes.
-#include "server/routes/predict.h"
+#include "server/routes/routes.h"
 
 #include "core/log.h"
 #include "server/base/health.h"
@@ -113,7 +113,7 @@ static int ask(const char *method, const char *path, const char *explain, const 
 		request.arguments[request.n_arguments++] = (struct route_argument){ "explain", explain };
 	const struct route *route = find(method, path, &context, &request);
 	if (route)
-		call = route->start(context, &request, &response);
+		call = route_start(route, context, &request, &response);
 	CHECK(!call == (response.status != 0));
 	if (call) {
 		work(call);
@@ -242,7 +242,7 @@ BOTH_WAYS(api_errors)
 	CHECK(ask("POST", "/predict", NULL, pictures("1")) == 500 && strstr(text_of(answer, "error"), "the fake has failed"));
 	fake_engine_fail(false);
 	fake_engine_score(NAN);
-	CHECK(ask("POST", "/predict", NULL, pictures("1")) == 500 && strstr(text_of(answer, "error"), "not a number"));
+	CHECK(ask("POST", "/predict", NULL, pictures("1")) == 500 && strstr(text_of(answer, "error"), "not finite"));
 	fake_engine_score(0);
 	CHECK(ask("POST", "/predict", NULL, pictures("1")) == 200);
 	stop();
@@ -294,7 +294,7 @@ TEST(api_a_job_that_was_not_computed)
 		struct route_request request = { .find_header = find_header, .body = body, .n_body = strlen(body) };
 		void *context;
 		const struct route *route = find("POST", "/predict", &context, &request);
-		struct route_call *call = route->start(context, &request, &response);
+		struct route_call *call = route_start(route, context, &request, &response);
 		((struct inference *)call)->job.result = cases[i].result;
 		route->finish(call, &response);
 		CHECK(response.status == cases[i].status && response.account.rejection == cases[i].rejection);
@@ -311,7 +311,7 @@ static int read_slowly(struct inference *x, const struct route_request *request,
 	nanosleep(&(struct timespec){ .tv_nsec = 20000000 }, NULL);
 	x->n_pictures = x->job.n = 1;
 	x->job.pixels = pixels;
-	return 200;
+	return 0;
 }
 
 static struct model *first_model(const struct routes_context *context, const struct route_request *request,
@@ -336,13 +336,14 @@ TEST(api_decoding_counts_towards_the_deadline)
 {
 	static const struct inference_kind slow = { sizeof(struct inference), first_model, read_slowly, answer_nothing,
 						    fini_nothing };
-	const struct route_request request = { .find_header = find_header, .body = "" };
+	const struct route route = INFERENCE_ROUTE("/slow", &slow);
+	struct route_request request = { .find_header = find_header, .body = "" };
 	batched = false;
 	start(8);
 	for (int late = 0; late < 2; late++) {
 		struct route_response said = { 0 };
 		limits.deadline_ms = late ? 10 : 600000;
-		struct route_call *call = inference_start(&slow, &routes, &request, &said);
+		struct route_call *call = route_start(&route, &routes, &request, &said);
 		work(call);
 		inference_finish(call, &said);
 		CHECK_MSG(said.status == (late ? 503 : 204), "%d", said.status);
@@ -361,7 +362,7 @@ static int count_passes(const char *const *paths, const char *const *bodies, int
 		struct route_request request = { .find_header = find_header, .body = bodies[i], .n_body = strlen(bodies[i]) };
 		void *context;
 		found[i] = find("POST", paths[i], &context, &request);
-		calls[i] = found[i]->start(context, &request, &response);
+		calls[i] = route_start(found[i], context, &request, &response);
 		CHECK_MSG(calls[i] && calls[i]->worker == calls[0]->worker, "%s: %d", paths[i], response.status);
 	}
 	fake.n_calls = 0;

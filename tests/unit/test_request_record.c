@@ -12,18 +12,18 @@ TEST(trace_takes_sane_ids_only)
 {
 	char longest[REQUEST_ID_MAX + 2] = "";
 	memset(longest, 'x', REQUEST_ID_MAX);
-	CHECK(request_id_id_is_sane("a") && request_id_id_is_sane("req-1/2:3;4=5~!") && request_id_id_is_sane(longest));
+	CHECK(request_id_is_valid("a") && request_id_is_valid("req-1/2:3;4=5~!") && request_id_is_valid(longest));
 	strcat(longest, "x");
 	const char *bad[] = { "", longest, "a b", "a\"", "'a", "a\\", "a\n", "\x7f", "\xc3\xa9", "a\tb" };
 	for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
-		CHECK_MSG(!request_id_id_is_sane(bad[i]), "%s is taken", bad[i]);
+		CHECK_MSG(!request_id_is_valid(bad[i]), "%s is taken", bad[i]);
 }
 
 TEST(trace_makes_ids_of_its_own)
 {
 	char ids[64][REQUEST_ID_HEX + 1];
 	for (int i = 0; i < 64; i++) {
-		request_id_make_id(ids[i]);
+		request_id_make(ids[i]);
 		CHECK(strlen(ids[i]) == REQUEST_ID_HEX && strspn(ids[i], "0123456789abcdef") == REQUEST_ID_HEX);
 		for (int k = 0; k < i; k++)
 			CHECK(strcmp(ids[i], ids[k]) != 0);
@@ -59,11 +59,11 @@ TEST(trace_reads_parents)
 	char id[REQUEST_ID_HEX + 1];
 	for (size_t i = 0; i < sizeof good / sizeof good[0]; i++) {
 		strcpy(id, "untouched");
-		CHECK_MSG(request_id_read_parent(good[i], id) && strcmp(id, TRACE_HEX) == 0, "%s: %s", good[i], id);
+		CHECK_MSG(request_id_read_traceparent(good[i], id) && strcmp(id, TRACE_HEX) == 0, "%s: %s", good[i], id);
 	}
 	strcpy(id, "untouched");
 	for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
-		CHECK_MSG(!request_id_read_parent(bad[i], id) && strcmp(id, "untouched") == 0, "%s is taken", bad[i]);
+		CHECK_MSG(!request_id_read_traceparent(bad[i], id) && strcmp(id, "untouched") == 0, "%s is taken", bad[i]);
 }
 
 TEST(request_record_encodes_what_clients_send)

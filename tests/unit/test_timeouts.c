@@ -23,8 +23,8 @@ TEST(timeouts_idle_longest_first)
 	timeouts_shut_idle(timeouts); // nobody
 	for (int i = 0; i < 4; i++) {
 		CHECK(socketpair(AF_UNIX, SOCK_STREAM, 0, sockets[i]) == 0);
-		timeouts_join(timeouts, &entries[i], sockets[i][0]);
-		timeouts_enter(timeouts, &entries[i], i == 0 ? TIMEOUTS_BODY : TIMEOUTS_IDLE);
+		timeouts_add(timeouts, &entries[i], sockets[i][0]);
+		timeouts_set(timeouts, &entries[i], i == 0 ? TIMEOUTS_BODY : TIMEOUTS_IDLE);
 	}
 	CHECK(write(sockets[1][1], "G", 1) == 1); // the next request begins
 	timeouts_shut_idle(timeouts);
@@ -34,7 +34,7 @@ TEST(timeouts_idle_longest_first)
 	timeouts_shut_idle(timeouts);
 	CHECK(!is_shut(sockets[0][1]) && !is_shut(sockets[1][1]));
 	for (int i = 0; i < 4; i++) {
-		timeouts_leave(timeouts, &entries[i]);
+		timeouts_remove(timeouts, &entries[i]);
 		close(sockets[i][0]);
 		close(sockets[i][1]);
 	}

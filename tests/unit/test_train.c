@@ -407,17 +407,17 @@ TEST(train_resume_refuses)
 	f.job.resume = false;
 	stop_after = 3;
 	CHECK(train_run(&f.job, &e) == TRAIN_STOPPED);
-	CHECK(train_run(&f.job, &e) == TRAIN_FAILED && strstr(e.msg, "--resume goes on with it"));
+	CHECK(train_run(&f.job, &e) == TRAIN_FAILED && strstr(e.msg, "continue it with --resume"));
 
 	f.job.resume = true;
 	f.recipe.lr = 0.2;
 	CHECK(train_run(&f.job, &e) == TRAIN_FAILED && strstr(e.msg, "lr is 0.2 here and 0.1 there"));
 	f.recipe.lr = 0.1;
 	f.job.train.n--;
-	CHECK(train_run(&f.job, &e) == TRAIN_FAILED && strstr(e.msg, "trained on 500 pictures, here are 499"));
+	CHECK(train_run(&f.job, &e) == TRAIN_FAILED && strstr(e.msg, "trained on 500 pictures, the data here has 499"));
 	f.job.train.n++;
 	CHECK(truncate(f.steps, 60) == 0);
-	CHECK(train_run(&f.job, &e) == TRAIN_FAILED && strstr(e.msg, "a.steps.csv: the checkpoint counts on"));
+	CHECK(train_run(&f.job, &e) == TRAIN_FAILED && strstr(e.msg, "a.steps.csv: the checkpoint needs"));
 
 	// A checkpoint whose position cannot be.
 	static const char *const wrong[] = { "96", "-1", "nan", "1e30", "", "3x" };

@@ -77,7 +77,7 @@ TEST(upload_takes_a_png_under_any_type)
 					     NULL };
 	make_picture();
 	for (size_t i = 0; i < sizeof types / sizeof types[0]; i++) {
-		CHECK(read_body(types[i], png, n_png) == 200);
+		CHECK(read_body(types[i], png, n_png) == 0);
 		check_digits(1);
 	}
 	upload_free(&upload);
@@ -92,16 +92,16 @@ TEST(upload_takes_json)
 	strcat(text, "\", \"data:image/png;base64,");
 	add_base64(text);
 	strcat(text, "\"]}");
-	CHECK(read_text("application/json; charset=utf-8", text) == 200);
+	CHECK(read_text("application/json; charset=utf-8", text) == 0);
 	check_digits(2);
-	CHECK(read_text("application/x-www-form-urlencoded", text) == 200); // curl -d
+	CHECK(read_text("application/x-www-form-urlencoded", text) == 0); // curl -d
 	check_digits(2);
 
 	strcpy(text, " {\"pixels\": [[");
 	for (int i = 0; i < N_PIXELS; i++)
 		sprintf(text + strlen(text), "%s%g", i ? "," : "", digit[i] + (digit[i] ? i % 2 ? 0.4 : -0.4 : 0.0));
 	strcat(text, "]], \"other\": null}");
-	CHECK(read_text(NULL, text) == 200);
+	CHECK(read_text(NULL, text) == 0);
 	check_digits(1);
 	free(text);
 	upload_free(&upload);
@@ -123,10 +123,10 @@ TEST(upload_takes_multipart)
 	n = add_part(body, n, "; name=\"b\"; filename=\"b.png\"", "no PNG", 6);
 	n = add_part(body, n, "; name=\"c\"", png, n_png); // without a filename, but a PNG
 	n += (size_t)sprintf(body + n, "--X--\r\n");
-	CHECK(read_body("multipart/form-data; boundary=X", body, n) == 200);
+	CHECK(read_body("multipart/form-data; boundary=X", body, n) == 0);
 	CHECK(upload.n == 3 && upload.n_usable == 2);
 	if (upload.n == 3)
-		CHECK(upload.pictures[0].status == 200 && upload.pictures[1].status == 415 && upload.pictures[2].status == 200);
+		CHECK(upload.pictures[0].status == 0 && upload.pictures[1].status == 415 && upload.pictures[2].status == 0);
 	for (int i = 0; i < upload.n_usable; i++)
 		CHECK(memcmp(upload.pixels + i * N_PIXELS, digit, N_PIXELS) == 0);
 
@@ -141,7 +141,7 @@ static void check_fault(const char *type, const void *body, size_t n, int status
 {
 	int got = read_body(type, body, n);
 	const char *said = error.msg;
-	if (got == 200) { // it is the picture that is wrong
+	if (got == 0) { // it is the picture that is wrong
 		CHECK(upload.n == 1 && upload.n_usable == 0);
 		got = upload.pictures[0].status;
 		said = upload.pictures[0].error.msg;
@@ -243,8 +243,8 @@ TEST(upload_bounds_the_pixels_of_all_pictures)
 	const struct {
 		int sides[4], status;
 	} cases[] = {
-		{ { 70, 71 }, 200 },  { { 70, 70, 70 }, 413 },    { { 100, 28, 28, 28 }, 200 },
-		{ { 100, 29 }, 413 }, { { 101, 100, 101 }, 200 },
+		{ { 70, 71 }, 0 },    { { 70, 70, 70 }, 413 },  { { 100, 28, 28, 28 }, 0 },
+		{ { 100, 29 }, 413 }, { { 101, 100, 101 }, 0 },
 	};
 	char *body = calloc(1, MAX_TEXT);
 	for (size_t c = 0; c < sizeof cases / sizeof cases[0]; c++)

@@ -75,10 +75,10 @@ static uint64_t count_passes(void *arg)
 	return n_passes;
 }
 
-static int take(void *arg, int fd)
+static int add_connection(void *arg, int fd)
 {
 	(void)arg;
-	return http_take(http, fd);
+	return http_add_connection(http, fd);
 }
 
 static void probe(void *arg, void (*done)(void *), void *done_arg)
@@ -108,7 +108,9 @@ static void start(bool batched)
 	CHECK(bind(systemd, (struct sockaddr *)&name, sizeof name) == 0);
 	setenv("NOTIFY_SOCKET", name.sun_path, 1);
 	start_http();
-	const struct watchdog_options watching = { PERIOD_US, N_THREADS, take, batched ? count_passes : NULL, probe, NULL };
+	const struct watchdog_options watching = {
+		PERIOD_US, N_THREADS, add_connection, batched ? count_passes : NULL, probe, NULL
+	};
 	CHECK(watchdog_open(&watching, &watchdog, &e) == 0);
 }
 
