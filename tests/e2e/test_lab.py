@@ -189,7 +189,7 @@ class Plotting(Lab):
         self.draw("epochs", "b16.bin", "b32.bin", "-o", "epochs.svg")
         self.assertIn("test accuracy, % (finer towards 100)", self.texts("epochs.svg"))
         done = self.run_here("plot", "loss", "b16.bin", status=1)
-        self.assertIn("--smooth takes fewer", done.err)
+        self.assertIn("use a smaller --smooth", done.err)
 
     def test_models(self):
         self.draw("confusion", LAB, "--data", DATA, "-o", "confusion.svg")
