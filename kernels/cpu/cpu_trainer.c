@@ -59,7 +59,7 @@ int cpu_trainer_open(struct engine *engine, const struct engine_training *traini
 	struct trainer *t = calloc(1, sizeof *t);
 	if (!t)
 		return err_set(e, "no memory for a trainer");
-	t->base = (struct engine_trainer){ engine, training->batch };
+	t->base = (struct engine_trainer){ .engine = engine, .batch = training->batch };
 	t->functions = isa_for(cpu_isa(engine), start->net);
 	if (training->curvature && !t->functions->curve) {
 		cpu_trainer_close(&t->base);

@@ -94,7 +94,7 @@ int cuda_trainer_open(struct engine *engine, const struct engine_training *train
 		free(t);
 		return err_set(e, "no memory for a trainer");
 	}
-	t->base = (struct engine_trainer){ engine, training->batch };
+	t->base = (struct engine_trainer){ .engine = engine, .batch = training->batch };
 	t->net = net;
 	struct cuda_training *d = &t->training;
 	d->batch = (uint32_t)training->batch;

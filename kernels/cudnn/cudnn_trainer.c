@@ -60,7 +60,7 @@ int cudnn_trainer_open(struct engine *engine, const struct engine_training *trai
 	struct trainer *t = calloc(1, sizeof *t);
 	if (!t)
 		return err_set(e, "no memory for a trainer");
-	t->base = (struct engine_trainer){ engine, training->batch };
+	t->base = (struct engine_trainer){ .engine = engine, .batch = training->batch };
 	t->loss = training->loss;
 	t->momentum_rate = training->momentum_rate;
 	t->weight_decay = training->weight_decay;
