@@ -287,8 +287,8 @@ static int trace(struct engine_context *context, const struct engine_model *mode
 		{ t.s4, p->maps[LENET5_S4], sizeof t.s4 },
 		{ t.c5, p->maps[LENET5_C5], sizeof t.c5 },
 		{ t.f6, p->maps[LENET5_F6], sizeof t.f6 },
-		{ c1_bias, params + cudnn_offset(net, LENET5_C1_BIAS), sizeof c1_bias },
-		{ c3_bias, params + cudnn_offset(net, LENET5_C3_BIAS), sizeof c3_bias },
+		{ c1_bias, params + lenet5_offset(net, LENET5_C1_BIAS), sizeof c1_bias },
+		{ c3_bias, params + lenet5_offset(net, LENET5_C3_BIAS), sizeof c3_bias },
 	};
 	if (compute(c, model, NULL, ink, 1, e))
 		return -1;

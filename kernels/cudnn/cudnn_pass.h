@@ -8,16 +8,10 @@
 #include "kernels/cudnn/cudnn.h"
 #include "kernels/cudnn/cudnn_parts.h"
 
-enum {
-	CUDNN_N_CONVS = 5, // C1, C3 and C5; F6 and logits, as convolutions of one pixel by one
-	CUDNN_MAX_PARAMS = 61740, // of the networks that there are
-};
+enum { CUDNN_MAX_PARAMS = 61740 }; // of the networks that there are
 
 // 0 where net has the layers that are known here, those of one of lenet5_at's.
 int cudnn_computes(const struct lenet5 *net, struct err *e);
-
-// Where a parameter of net begins among them all; net has it.
-size_t cudnn_offset(const struct lenet5 *net, enum lenet5_parameter parameter);
 
 // A model in device memory: what the kernels read of it, and its parameters in lenet.bin's order.
 struct cudnn_model {
@@ -51,7 +45,7 @@ void cudnn_place_close(struct cudnn_place *place); // after its passes; one that
 
 struct cudnn_pass {
 	int n;
-	struct cudnn_conv convs[3][CUDNN_N_CONVS]; // by enum cudnn_direction; without training, forward only
+	struct cudnn_conv convs[3][LENET5_N_LAYERS]; // by enum cudnn_direction; all zeros where there is none
 	void *workspace;
 	cudaGraphExec_t graphs[2]; // by the enum lenet5_pooling of the networks for which they are good
 };

@@ -124,7 +124,7 @@ static int put_loss(const struct trainer *t, int n, struct err *e)
 		.n = n,
 	};
 	if (p->net->output == LENET5_LOGITS)
-		loss.bias = p->model->params + cudnn_offset(p->net, LENET5_OUTPUT_BIAS);
+		loss.bias = p->model->params + lenet5_offset(p->net, LENET5_OUTPUT_BIAS);
 	else if (cudnn_pass_scores(p, n, p->maps[LENET5_OUTPUT], e))
 		return -1;
 	return CUDA(t->base.engine, cudnn_loss_launch(&loss, p->stream), e);
@@ -134,7 +134,7 @@ static int put_update(const struct trainer *t, struct err *e)
 {
 	const struct cudnn_place *p = &t->place;
 	// the centres, which come last, stay where they are
-	size_t count = p->net->output == LENET5_LOGITS ? p->net->n_params : cudnn_offset(p->net, LENET5_OUTPUT_WEIGHT);
+	size_t count = p->net->output == LENET5_LOGITS ? p->net->n_params : lenet5_offset(p->net, LENET5_OUTPUT_WEIGHT);
 	struct cudnn_update update = {
 		.steps = t->steps,
 		.params = p->model->params,
@@ -143,7 +143,7 @@ static int put_update(const struct trainer *t, struct err *e)
 		.momentum_rate = t->momentum_rate,
 		.weight_decay = t->weight_decay,
 		.count = (int)count,
-		.c3_weight = cudnn_offset(p->net, LENET5_C3_WEIGHT),
+		.c3_weight = lenet5_offset(p->net, LENET5_C3_WEIGHT),
 	};
 	memcpy(update.c3_links, p->net->c3_links, sizeof update.c3_links);
 	return CUDA(t->base.engine, cudnn_update_launch(&update, p->stream), e);
