@@ -129,7 +129,7 @@ int engine_trainer_steps(struct engine_trainer *trainer, const uint32_t *order, 
 {
 	if (check_order(trainer, order, n, e))
 		return -1;
-	return trainer->engine->ops->trainer_steps(trainer, order, n, rates, losses, e);
+	return n ? trainer->engine->ops->trainer_steps(trainer, order, n, rates, losses, e) : 0;
 }
 
 int engine_trainer_curvature(struct engine_trainer *trainer, const uint32_t *order, uint32_t n, float *curvature, struct err *e)

@@ -89,6 +89,37 @@ int cuda_upload(struct engine *engine, void *to, const void *from, size_t bytes,
 	return status ? -1 : 0;
 }
 
+int cuda_buffer_fill(struct engine *engine, struct cuda_buffer *b, const void *from, size_t bytes, cudaStream_t stream,
+		     struct err *e)
+{
+	if (bytes > b->bytes) {
+		cudaFree(b->at);
+		*b = (struct cuda_buffer){ NULL, 0 };
+		if (cuda_alloc(engine, bytes, &b->at, e))
+			return -1;
+		b->bytes = bytes;
+	}
+	return from ? CUDA(engine, cudaMemcpyAsync(b->at, from, bytes, cudaMemcpyHostToDevice, stream), e) : 0;
+}
+
+int cuda_capture(struct engine *engine, cudaStream_t stream, int (*put)(void *context, struct err *e), void *context,
+		 cudaGraphExec_t *exec, struct err *e)
+{
+	cudaGraph_t graph = NULL;
+	struct err end;
+	if (CUDA(engine, cudaStreamBeginCapture(stream, cudaStreamCaptureModeThreadLocal), e))
+		return -1;
+	int failed = put(context, e);
+	// the capture ends whatever happened in it
+	if (CUDA(engine, cudaStreamEndCapture(stream, &graph), failed ? &end : e))
+		failed = -1;
+	if (!failed)
+		failed = CUDA(engine, cudaGraphInstantiate(exec, graph, 0), e);
+	if (graph)
+		cudaGraphDestroy(graph);
+	return failed;
+}
+
 static void model_free(struct engine_model *model)
 {
 	struct model *m = (struct model *)model;

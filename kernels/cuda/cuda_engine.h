@@ -45,6 +45,21 @@ double cuda_engine_peak(struct engine *engine, int n_threads);
 // Copies to the device, and waits for it.
 int cuda_upload(struct engine *engine, void *to, const void *from, size_t bytes, struct err *e);
 
+// Device memory that grows as needed. Zero-initialise; cudaFree frees `at`.
+struct cuda_buffer {
+	void *at;
+	size_t bytes;
+};
+
+// Makes the buffer at least so large and puts a copy from this machine's memory into the stream; from may be NULL: no copy. What was
+// in the buffer is lost. After a failure it may be empty.
+int cuda_buffer_fill(struct engine *engine, struct cuda_buffer *buffer, const void *from, size_t bytes, cudaStream_t stream,
+		     struct err *e);
+
+// Makes a graph of what put(context, e) puts into the stream, without running it. The caller destroys *graph.
+int cuda_capture(struct engine *engine, cudaStream_t stream, int (*put)(void *context, struct err *e), void *context,
+		 cudaGraphExec_t *graph, struct err *e);
+
 int cuda_trainer_open(struct engine *, const struct engine_training *, struct engine_trainer **, struct err *);
 void cuda_trainer_close(struct engine_trainer *);
 int cuda_trainer_data(struct engine_trainer *, const uint8_t *pixels, const uint8_t *labels, uint32_t n, struct err *);

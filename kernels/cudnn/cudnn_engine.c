@@ -31,6 +31,7 @@ struct context {
 	struct cudnn_place place;
 	int n_passes;
 	struct cudnn_pass passes[CUDNN_MAX_SHAPES]; // from large to small
+	const struct cudnn_pass *pass; // being captured
 	float *scores; // (max_batch, 10), page-locked
 	uint64_t serial; // of the model in place.model; 0: none
 	bool *are_pixels; // device memory: what the pictures are
@@ -65,9 +66,10 @@ static int model_new(struct engine *engine, const struct engine_network *network
 }
 
 // Ink to scores, as the pass's graphs do it.
-static int put_forward(void *context, struct cudnn_pass *pass, struct err *e)
+static int put_forward(void *context, struct err *e)
 {
 	struct context *c = context;
+	const struct cudnn_pass *pass = c->pass;
 	struct cudnn_place *p = &c->place;
 	const struct cudnn_input input = { .network = &p->model->network,
 					   .are_pixels = c->are_pixels,
@@ -93,6 +95,7 @@ static int launch(struct context *c, const struct cudnn_pass *pass, struct err *
 // For both kinds of network, which differ in their pooling.
 static int capture(struct context *c, struct cudnn_pass *pass, struct err *e)
 {
+	c->pass = pass;
 	for (int i = 0; lenet5_at(i); i++) {
 		c->place.net = lenet5_at(i);
 		if (!pass->graphs[c->place.net->pooling] &&

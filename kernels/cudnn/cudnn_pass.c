@@ -294,32 +294,13 @@ int cudnn_pass_backward(const struct cudnn_place *p, const struct cudnn_pass *pa
 	return CUDA(p->engine, cudnn_map_gradients_launch(&g, p->stream), e);
 }
 
-static int capture(const struct cudnn_place *place, struct cudnn_pass *pass,
-		   int (*put)(void *context, struct cudnn_pass *pass, struct err *e), void *context, struct err *e)
-{
-	struct engine *engine = place->engine;
-	cudaGraph_t graph = NULL;
-	struct err end;
-	if (CUDA(engine, cudaStreamBeginCapture(place->stream, cudaStreamCaptureModeThreadLocal), e))
-		return -1;
-	int failed = put(context, pass, e);
-	// the capture ends whatever happened in it
-	if (CUDA(engine, cudaStreamEndCapture(place->stream, &graph), failed ? &end : e))
-		failed = -1;
-	if (!failed)
-		failed = CUDA(engine, cudaGraphInstantiate(&pass->graphs[place->net->pooling], graph, 0), e);
-	if (graph)
-		cudaGraphDestroy(graph);
-	return failed;
-}
-
-int cudnn_pass_capture(const struct cudnn_place *place, struct cudnn_pass *pass,
-		       int (*put)(void *context, struct cudnn_pass *pass, struct err *e), void *context, struct err *e)
+int cudnn_pass_capture(const struct cudnn_place *place, struct cudnn_pass *pass, int (*put)(void *context, struct err *e),
+		       void *context, struct err *e)
 {
 	struct engine *engine = place->engine;
 	struct err lost;
-	if (put(context, pass, e) == 0 && CUDA(engine, cudaStreamSynchronize(place->stream), e) == 0 &&
-	    capture(place, pass, put, context, e) == 0)
+	if (put(context, e) == 0 && CUDA(engine, cudaStreamSynchronize(place->stream), e) == 0 &&
+	    cuda_capture(engine, place->stream, put, context, &pass->graphs[place->net->pooling], e) == 0)
 		return 0;
 	// if it was cuDNN that failed, only CUDA can say whether the device is lost
 	CUDA(engine, cudaStreamSynchronize(place->stream), &lost);

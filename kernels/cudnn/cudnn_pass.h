@@ -65,7 +65,7 @@ int cudnn_pass_scores(const struct cudnn_place *place, int n, float *scores, str
 // The gradient from dmaps[OUTPUT], after a forward pass.
 int cudnn_pass_backward(const struct cudnn_place *place, const struct cudnn_pass *pass, struct err *e);
 
-// Does once what `put` puts into the place's stream, and makes of it the pass's graph for networks like the place's. put is called twice: cuDNN loads
-// what it needs when it first computes, and could not while the stream is being captured.
-int cudnn_pass_capture(const struct cudnn_place *place, struct cudnn_pass *pass,
-		       int (*put)(void *context, struct cudnn_pass *pass, struct err *e), void *context, struct err *e);
+// Runs once what put(context, e) puts into the place's stream, and captures it as the pass's graph for networks that pool like the
+// place's. It runs first because cuDNN loads what it needs when it first computes, and cannot while the stream is being captured.
+int cudnn_pass_capture(const struct cudnn_place *place, struct cudnn_pass *pass, int (*put)(void *context, struct err *e),
+		       void *context, struct err *e);
