@@ -26,6 +26,10 @@ void text_float(struct text *t, float value);
 // s as a JSON string, in quotes and escaped (RFC 8259 section 7). Bytes that are not UTF-8 become '?'.
 void text_quote(struct text *t, const char *s);
 
+// Bytes of the UTF-8 sequence (RFC 3629) that begins the n bytes at s, or 0 if none does. Refuses overlong forms, surrogates and
+// what is above U+10FFFF.
+size_t text_utf8_length(const void *s, size_t n);
+
 // The whole text, which is the caller's then; NULL if memory ran out somewhere. *n: its length.
 char *text_take(struct text *t, size_t *n);
 

@@ -65,6 +65,13 @@ ALWAYS_INLINE void backward_hidden(const struct isa_network *n, const struct isa
 		derive_row(activation[LENET5_S4], f[p].s4, ds4[p], N_S4, squares);
 }
 
+// to (n) += from (n), whole vectors
+static inline void add_run(float *to, const float *from, size_t n)
+{
+	VF_EACH(i, (int)n)
+		vf_store(&to[i], vf_load(&to[i]) + vf_load(&from[i]));
+}
+
 // scale: of the rate, a number a parameter, or NULL.
 ALWAYS_INLINE void descend(const struct isa_sgd *sgd, vf gradient, float *params, float *momentum, const float *scale)
 {

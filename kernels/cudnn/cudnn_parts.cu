@@ -112,20 +112,10 @@ static __global__ void penalties_kernel(struct cudnn_layer a)
 // The loss of one picture; d (10) becomes its share of the gradient.
 static __device__ double logits_loss(const struct cudnn_loss &a, int picture, int label)
 {
-	float scores[LENET5_DIGITS], exps[LENET5_DIGITS], sum = 0.0f, top = 0.0f;
-	double towards = 0;
-	for (int i = 0; i < LENET5_DIGITS; i++) {
-		scores[i] = a.x[picture * LENET5_DIGITS + i] + a.bias[i];
-		top = i == 0 || scores[i] > top ? scores[i] : top;
-	}
+	float scores[LENET5_DIGITS];
 	for (int i = 0; i < LENET5_DIGITS; i++)
-		sum += exps[i] = expf(scores[i] - top);
-	for (int i = 0; i < LENET5_DIGITS; i++) {
-		float target = a.smoothing / LENET5_DIGITS + (i == label ? 1.0f - a.smoothing : 0.0f);
-		towards += (double)target * (double)scores[i];
-		a.d[picture * LENET5_DIGITS + i] = (exps[i] / sum - target) / (float)a.n;
-	}
-	return log((double)sum) + (double)top - towards;
+		scores[i] = a.x[picture * LENET5_DIGITS + i] + a.bias[i];
+	return softmax_loss(scores, label, a.smoothing, a.n, a.d + picture * LENET5_DIGITS);
 }
 
 // The same of penalties. p_i are the posteriors of the paper's eq. 9; eq. 8 is what is left without them.
