@@ -1,10 +1,10 @@
-// What tells ink from ground is brightness alone. The ground is the median of the picture's border, for a digit rarely
-// covers half of that; the ink is on whichever side of the ground more brightness differs. From there on a picture is
-// looked at through a table of 256 entries, grey value to ink 0..255, and everything is whole numbers: the same result on
-// every machine, no allocation, two passes over the pixels however large the picture is.
+// Brightness alone separates ink from ground. The ground is the median of the picture's border, because a digit rarely covers half of
+// the border. The ink is lighter or darker than the ground, whichever differs more in sum. A table of 256 entries then maps grey to
+// ink 0..255. All arithmetic is in whole numbers, so the result is the same on every machine; nothing is allocated, and the pixels are
+// read twice, however large the picture is.
 //
-// The limits hold MNIST's test set, redrawn on canvases (tests/unit/test_canvas.c), within 0.3 points of the plain one;
-// twice or half their values do, too.
+// With these limits, accuracy on MNIST's test set redrawn on canvases (tests/unit/test_canvas.c) is within 0.3 points of the plain
+// set's. Doubling or halving them keeps it there.
 #include "core/digit.h"
 
 #include <stdlib.h>
@@ -18,7 +18,7 @@ enum {
 	LEAST_CONTRAST = 24, // between ink and ground
 };
 
-// How a picture is told apart.
+// What separates ink from ground in one picture.
 struct tone {
 	int ground; // grey value
 	int sign; // ink is brighter (1) or darker (-1) than the ground

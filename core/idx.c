@@ -1,5 +1,5 @@
-// Both files are read whole and then parsed as two buffers, so that the parser knows no files. zlib's gzread hands on what
-// is not gzip as it is, so that one path reads both.
+// Both files are read whole and then parsed as two buffers, so that the parser needs no files. zlib's gzread returns a file that is
+// not gzip unchanged, so one path reads both.
 #include "core/idx.h"
 
 #include "core/bytes.h"
@@ -47,7 +47,7 @@ static int parse_header(const struct kind *kind, const uint8_t *bytes, size_t n,
 	if (n < want)
 		return err_set(e, "is cut short: %zu of %zu bytes", n, want);
 	if (n > want)
-		return err_set(e, "goes on after the last of its %u %s (byte %zu)", items, kind->what, want);
+		return err_set(e, "has more bytes after the last of its %u %s (byte %zu)", items, kind->what, want);
 	*count = items;
 	return 0;
 }
@@ -89,7 +89,7 @@ int idx_parse(const void *pictures, size_t n_pictures, const void *labels, size_
 	return parse(&(struct source){ "pictures", pictures, n_pictures }, &(struct source){ "labels", labels, n_labels }, data, e);
 }
 
-// Reads to the end, at most one byte more than the largest file has: the parser will say that there is too much.
+// Reads to the end, or a little past max_bytes; the parser then reports the file as too long.
 static int read_all(gzFile file, size_t max_bytes, uint8_t **bytes, size_t *n, struct err *e)
 {
 	uint8_t *buffer = NULL;
@@ -137,7 +137,7 @@ static int open_either(const char *dir, const char *name, char *path, size_t siz
 		if (errno != ENOENT)
 			return err_errno(e, "%s", path);
 	}
-	return err_set(e, "%s/%s: not there, nor with .gz behind its name; `lenet fetch` gets the data", dir, name);
+	return err_set(e, "%s/%s: not found, with or without .gz; `lenet fetch` downloads it", dir, name);
 }
 
 // The caller frees source->bytes. path keeps its name.

@@ -132,7 +132,7 @@ static int check_layout(const struct safetensors *s, struct err *e)
 	}
 	size_t rest = s->n_data - (size_t)(at - s->data);
 	if (rest)
-		return err_set(e, "%zu bytes behind the last tensor belong to none", rest);
+		return err_set(e, "%zu bytes after the last tensor belong to no tensor", rest);
 	return 0;
 }
 

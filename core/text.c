@@ -1,5 +1,5 @@
-// Escapes what has to be: quotes, backslashes, control characters. UTF-8 is checked, since messages quote what came in and
-// may be cut in the middle of a character.
+// text_quote escapes quotes, backslashes and control characters, and checks UTF-8: messages quote a client's text and may be cut in the
+// middle of a character.
 #include "core/text.h"
 
 #include <math.h>

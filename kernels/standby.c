@@ -1,6 +1,6 @@
-// One flag says that the first engine has been given up. It is set by the first call that fails on a lost engine; calls of
-// other threads that are under way meanwhile fail as well, find it set, and go on without telling anybody again. What is made
-// after that is made in the second engine only, and is never asked of the first, since the flag stays.
+// The first call that fails on a lost engine sets given_up and calls watch.lost. Calls of other threads that fail at the same time
+// find the flag set and continue in the second engine without calling it again. The flag stays set: models and contexts made later
+// exist in the second engine only.
 #include "kernels/standby.h"
 
 #include <stdatomic.h>
@@ -16,11 +16,11 @@ struct pair {
 
 struct model {
 	struct engine_model base;
-	struct engine_model *first, *second; // one reference each; first is NULL if it was given up before
+	struct engine_model *first, *second; // one reference each; first is NULL if made after the loss
 };
 
 struct context {
-	struct engine_context base; // its ink and pixels are the first one's, if that is there
+	struct engine_context base; // its ink and pixels are first's, or second's where first is NULL
 	struct engine_context *first, *second; // the same
 };
 
@@ -29,7 +29,7 @@ static struct pair *pair_of(struct engine *engine)
 	return (struct pair *)engine;
 }
 
-// After a call of the first engine's that failed with `why`: false if that was a failure like any other, and is the answer.
+// Called after the first engine failed with `why`. Returns true if it is lost; else the failure is the caller's answer.
 static bool give_up(struct pair *p, const struct err *why)
 {
 	if (!engine_lost(p->first))

@@ -170,11 +170,11 @@ static const struct isa *choose(const char *name, struct err *e)
 		if (supported(&isas[i]))
 			return &isas[i];
 		if (name) {
-			err_set(e, "this processor has no %s; unless told which, lenet uses the best that it has", isas[i].title);
+			err_set(e, "this processor has no %s; without --isa lenet uses the best set that it has", isas[i].title);
 			return NULL;
 		}
 	}
-	err_set(e, "no instruction set that this program is built for is called \"%.20s\"; there are: %s", name, names);
+	err_set(e, "unknown instruction set \"%.20s\"; there are: %s", name, names);
 	return NULL;
 }
 

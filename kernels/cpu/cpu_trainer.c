@@ -39,7 +39,7 @@ static int n_chunks(int n)
 
 static int no_curvature(const struct lenet5 *net, struct err *e)
 {
-	return err_set(e, "of network %s this engine knows gradients only, no curvature: train it with plain sgd", net->name);
+	return err_set(e, "network %s has no curvature in this engine: train it with the optimiser sgd", net->name);
 }
 
 // The rates' factors 1/(mu + h), from the curvature h.

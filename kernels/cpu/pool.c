@@ -1,5 +1,5 @@
-// A job is a loop counter that all threads draw from. A step of training has two such loops of a few hundred microseconds,
-// so a thread that finds nothing to do looks again for about as long as a wake-up would cost before it goes to sleep.
+// A job is a loop counter from which all threads take the next item. A step of training has two such loops of a few hundred
+// microseconds, so a thread without work spins for about the time that a wake-up costs before it sleeps.
 #include "kernels/cpu/pool.h"
 
 #include <pthread.h>
@@ -62,7 +62,7 @@ static void *worker(void *arg)
 
 		draw_items(p);
 		if (atomic_fetch_sub(&p->running, 1) == 1) {
-			pthread_mutex_lock(&p->lock); // so that the caller cannot miss it between its look and its wait
+			pthread_mutex_lock(&p->lock); // or the caller could miss it between its check and its wait
 			pthread_cond_broadcast(&p->changed);
 			pthread_mutex_unlock(&p->lock);
 		}

@@ -38,8 +38,8 @@ int cuda_check(struct engine *engine, cudaError_t error, const char *call, struc
 	if (!error)
 		return 0;
 	err_set(e, "%s: %.*s: %s", engine->name, (int)strcspn(call, "("), call, cudaGetErrorString(error));
-	cudaGetLastError(); // what can be forgotten, is
-	cudaError_t again = cudaDeviceSynchronize(); // which a stream that captures refuses, and is none the worse
+	cudaGetLastError(); // clears an error that does not stick
+	cudaError_t again = cudaDeviceSynchronize(); // refused, without harm, while a stream captures
 	if (again && again != cudaErrorStreamCaptureUnsupported)
 		__atomic_store_n(&engine->lost, true, __ATOMIC_RELEASE);
 	return -1;
@@ -53,7 +53,7 @@ int cuda_enter(struct engine *engine, struct err *e)
 void cuda_enter_to_free(struct engine *engine)
 {
 	struct err e;
-	(void)cuda_enter(engine, &e); // of a lost device nothing can be freed, wherever the thread is
+	(void)cuda_enter(engine, &e); // fails on a lost device only, where nothing can be freed
 }
 
 int cuda_alloc(struct engine *engine, size_t bytes, void **pointer, struct err *e)
@@ -205,7 +205,7 @@ static bool is_done(const struct context *c, const struct cuda_forward *pass)
 	return true;
 }
 
-// Asking the driver takes longer than the kernel, so it is asked now and then only, whether something went wrong.
+// Asking the driver takes longer than the kernel runs, so only every 4096th turn asks whether an error occurred.
 static int await(struct context *c, const struct cuda_forward *pass, struct err *e)
 {
 	for (unsigned spins = 1; !is_done(c, pass); spins++) {
@@ -281,7 +281,7 @@ static void engine_free(struct engine *engine)
 	free(engine);
 }
 
-// Why there is no device to use, in words that say what to do.
+// Says why no device can be used.
 static int no_device(cudaError_t error, struct err *e)
 {
 	int driver = 0, runtime = 0;

@@ -163,7 +163,7 @@ static int check_bits(struct context *c, const struct lenet5 *net, struct err *e
 			memcpy(alone, c->scores, sizeof alone);
 		for (int k = 0; k < 3; k++)
 			if (memcmp(c->scores + (size_t)places[k] * LENET5_DIGITS, alone, sizeof alone) != 0)
-				return err_set(e, "%s: a picture has other bits as number %d of %d than alone",
+				return err_set(e, "%s: a picture has other bits as number %d of %d than by itself",
 					       c->base.engine->name, places[k] + 1, pass->n);
 	}
 	return 0;

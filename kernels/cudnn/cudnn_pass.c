@@ -33,7 +33,7 @@ int cudnn_computes(const struct lenet5 *net, struct err *e)
 	for (int i = 0; lenet5_at(i); i++)
 		if (net->tensors == lenet5_at(i)->tensors)
 			return 0;
-	return err_set(e, "cuDNN has no network %s here: --kernels own has", net->name);
+	return err_set(e, "cuDNN's engine has no network %s: use --kernels own", net->name);
 }
 
 int cudnn_model_upload(struct engine *engine, const struct engine_network *n, struct cudnn_model *to, struct err *e)

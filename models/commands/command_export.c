@@ -13,8 +13,7 @@ int command_export(const struct program *program, int argc, char **argv)
 	(void)program;
 	const char *model = NULL, *network = NULL, *onnx = NULL, *name;
 	const struct option options[] = {
-		{ "onnx", "FILE", "ONNX file to write: input (n, 1, 28, 28), 0 to 1; output logits (n, 10)",
-		  .text = &onnx },
+		{ "onnx", "FILE", "ONNX file to write: input (n, 1, 28, 28), 0 to 1; output logits (n, 10)", .text = &onnx },
 		{ "model", "FILE", "weights file to read (the built-in model)", .text = &model },
 		{ "network", "NAME", "network of a weights file that does not name it: sigmoid, relu or 1998", .text = &network },
 	};
