@@ -21,7 +21,14 @@ enum {
 	LENET5_PIXELS = LENET5_SIDE * LENET5_SIDE,
 	LENET5_PADDED = 32, // of the input layer: the picture in a frame of two background pixels
 	LENET5_DIGITS = 10,
+	LENET5_MAPS1 = 6, // of C1 and S2
+	LENET5_MAPS3 = 16, // of C3 and S4
+	LENET5_TAPS = 25, // of a filter
+	LENET5_N_S4 = LENET5_MAPS3 * 5 * 5, // units of the layers from S4 on
+	LENET5_N_C5 = 120,
+	LENET5_N_F6 = 84,
 };
+#define LENET5_SQUASH_LIMIT 1.7159f // of LENET5_SQUASH
 
 enum lenet5_layer {
 	LENET5_INPUT,

@@ -28,7 +28,7 @@ ALWAYS_INLINE vf derive(enum lenet5_activation activation, vf y, vf d)
 	case LENET5_TANH:
 		return d * (one - y * y);
 	case LENET5_SQUASH:
-		return d * (vf_set1(2.0f / 3 * SQUASH_LIMIT) - vf_set1(2.0f / 3 / SQUASH_LIMIT) * (y * y));
+		return d * (vf_set1(2.0f / 3 * LENET5_SQUASH_LIMIT) - vf_set1(2.0f / 3 / LENET5_SQUASH_LIMIT) * (y * y));
 	}
 	return d;
 }

@@ -35,8 +35,6 @@ struct isa_maps {
 	float s2[N_MAPS1][14][16]; // [map][y][x]
 } __attribute__((aligned(64)));
 
-#define SQUASH_LIMIT 1.7159f
-
 ALWAYS_INLINE vf activate(enum lenet5_activation activation, vf x)
 {
 	switch (activation) {
@@ -49,7 +47,7 @@ ALWAYS_INLINE vf activate(enum lenet5_activation activation, vf x)
 	case LENET5_TANH:
 		return vf_tanh(x);
 	case LENET5_SQUASH:
-		return vf_set1(SQUASH_LIMIT) * vf_tanh(vf_set1(2.0f / 3) * x);
+		return vf_set1(LENET5_SQUASH_LIMIT) * vf_tanh(vf_set1(2.0f / 3) * x);
 	}
 	return x;
 }

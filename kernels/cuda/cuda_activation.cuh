@@ -3,8 +3,6 @@
 
 #include "core/lenet5.h"
 
-#define SQUASH_LIMIT 1.7159f
-
 static __device__ __forceinline__ float activate(enum lenet5_activation activation, float x)
 {
 	switch (activation) {
@@ -17,7 +15,7 @@ static __device__ __forceinline__ float activate(enum lenet5_activation activati
 	case LENET5_TANH:
 		return tanhf(x);
 	case LENET5_SQUASH:
-		return SQUASH_LIMIT * tanhf(2.0f / 3.0f * x);
+		return LENET5_SQUASH_LIMIT * tanhf(2.0f / 3.0f * x);
 	}
 	return x;
 }
@@ -35,7 +33,7 @@ static __device__ __forceinline__ float derive(enum lenet5_activation activation
 	case LENET5_TANH:
 		return d * (1.0f - y * y);
 	case LENET5_SQUASH:
-		return d * (2.0f / 3.0f * (SQUASH_LIMIT - y * y / SQUASH_LIMIT));
+		return d * (2.0f / 3.0f * (LENET5_SQUASH_LIMIT - y * y / LENET5_SQUASH_LIMIT));
 	}
 	return d;
 }

@@ -4,7 +4,7 @@
 #include "kernels/cuda/cuda_activation.cuh"
 #include "kernels/cudnn/cudnn_parts.h"
 
-enum { THREADS = 128, INPUT = LENET5_PADDED * LENET5_PADDED, FRAME = (LENET5_PADDED - LENET5_SIDE) / 2, F6 = 84 };
+enum { THREADS = 128, INPUT = LENET5_PADDED * LENET5_PADDED, FRAME = (LENET5_PADDED - LENET5_SIDE) / 2, F6 = LENET5_N_F6 };
 
 extern __shared__ float4 cuda_shared[];
 

@@ -181,7 +181,7 @@ class LostGpu(unittest.TestCase):
         with self.daemon(LENETD_ISA='portable') as d:
             self.assertIn('cpu (portable): asked for\n', d.text())
             self.check_kernels(d, 'cpu (portable)', 'portable')
-        for flags, words in ((('--tf32',), 'with --kernels cudnn only'),
+        for flags, words in ((('--tf32',), '--tf32 needs --kernels cudnn'),
                              (('--kernels', 'cudnn'), '--kernels cudnn: no cuDNN is pretended'),
                              (('--device', 'cpu', '--cudnn'), 'not with --device cpu'),
                              (('--device', 'cuda', '--isa', 'portable'), "for the CPU: not with --device cuda")):
