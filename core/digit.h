@@ -1,5 +1,5 @@
-// digit: from any grey picture of one digit to what the networks were trained on: MNIST's 28×28, light ink on a dark
-// ground, the digit scaled into 20×20 and centred by its mass (http://yann.lecun.com/exdb/mnist/).
+// digit: turns a grey picture of one digit into what the networks were trained on: MNIST's 28×28, light ink on a dark
+// ground, the digit scaled into 20×20 and centred by its mass (http://yann.lecun.com/exdb/mnist/). Pure; any thread.
 #pragma once
 
 #include "core/err.h"

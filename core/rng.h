@@ -1,5 +1,5 @@
 // rng: a seedable generator in a struct: xoshiro128++ 1.0 (Blackman and Vigna, 2019), seeded through SplitMix64.
-// The sequence depends on nothing but the seed, so a run can be repeated, and the four words can be saved and put back.
+// The sequence depends on the seed alone, so a run can be repeated, and the four words can be saved and restored.
 // A generator belongs to one thread at a time.
 #pragma once
 

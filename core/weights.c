@@ -1,7 +1,7 @@
 // What lenet.bin means, on top of the container (core/safetensors.h): which tensors a network needs and which strings the
-// file has to carry. The strings that say what the fields say are written from the fields and never stand in meta, so that
-// they cannot disagree. The reader first refuses what is not of the network, then what is missing: of a state dict with
-// other names the first message then shows one of them.
+// file has to carry. Strings that repeat a field are written from the field and never kept in meta, so that they cannot
+// disagree. The reader refuses a tensor that the network lacks before it looks for missing ones: the message for a state dict with
+// other names then shows one of those names.
 #include "core/weights.h"
 
 #include "core/bytes.h"

@@ -1,5 +1,5 @@
-// isa: between the CPU engine (cpu.c, cpu_trainer.c) and its arithmetic (isa_*.c, compiled once an instruction set): the
-// layouts in memory and the table of functions. Rows are padded to whole vectors of 16 floats; padding lanes of weights
+// isa: the interface between the CPU engine (cpu.c, cpu_trainer.c) and its arithmetic (isa_*.c, compiled once for each instruction
+// set): the layouts in memory and the table of functions. Rows are padded to whole vectors of 16 floats; padding lanes of weights
 // are zero, those of activations hold anything finite.
 #pragma once
 

@@ -1,8 +1,9 @@
 // isa_layers: what inference (isa_forward.c, isa_1998_forward.c) and training (isa_train.c, isa_1998_train.c) share of the forward pass:
-// the input, pooling and the full layers, as inline functions. C1 and C3 are in isa_winograd.h for the one and isa_direct.h for the other.
+// the input, pooling and the full layers, as inline functions. C1 and C3 are in isa_winograd.h for inference and in isa_direct.h
+// for training.
 //
 // Each output is made of chains of fused multiply-adds that take their inputs in a fixed order: a full layer's is one, which starts at
-// the bias; C1's and C3's in inference are put together from a few. Vectors run across outputs, never along a sum; blocks only
+// the bias; C1's and C3's in inference are combined from a few. Vectors run across outputs, never along a sum; blocks only
 // decide which chains are in registers together. So a picture's result does not depend on what is computed beside it.
 //
 //   C1+S2  lanes are columns. Even and odd columns of the input are stored apart, so that the two columns of a pooling

@@ -1,8 +1,8 @@
-// cudnn_parts: kernels of the cuDNN path, for what cuDNN has nothing for, or where a launch of its own would cost more than
-// the work. Maps are (n, maps, y, x), as cuDNN has them. Each function puts a launch into the stream, or two. Pointers are the
+// cudnn_parts: our own kernels of the cuDNN engine, for operations that cuDNN lacks or whose separate launch would cost more than the
+// work. Maps are (n, maps, y, x), as cuDNN has them. Each function puts a launch into the stream, or two. Pointers are the
 // device's; those to pictures and scores may be page-locked memory of the host. Sums are in a fixed order.
 //
-// What changes from model to model, or from step to step, is read from device memory, so that a captured graph stays good.
+// Kernels read from device memory what changes with the model or the step, so that a captured graph stays valid.
 #pragma once
 
 #include "core/engine.h"

@@ -1,7 +1,7 @@
 // cudnn_pass: the network as cuDNN computes it, for a fixed number of pictures: forward, backward, and as a captured graph.
 //
-// A struct cudnn_place is the memory and the stream that one context or trainer computes in; passes of several sizes share
-// it. Only kernels/cudnn_engine.c and cudnn_trainer.c include this; one thread at a time.
+// A struct cudnn_place is the memory and the stream of one context or trainer; passes of several sizes share it. Only cudnn_engine.c
+// and cudnn_trainer.c include this; one thread at a time.
 #pragma once
 
 #include "kernels/cuda/cuda_engine.h"
