@@ -191,7 +191,7 @@ TEST(cudnn_is_chosen_where_it_serves)
 	} cases[] = {
 		{ { .device = "auto" }, true, "cudnn", "(emulated, cuDNN 9." },
 		{ { .device = "auto" }, true, "cudnn", "): a GPU that works; cuDNN's bits do not depend on the batch" },
-		{ { .device = "cuda", .kernels = "auto" }, true, "cudnn", "asked for, and so does" },
+		{ { .device = "cuda", .kernels = "auto" }, true, "cudnn", "asked for; cuDNN's bits" },
 		{ { .device = "auto", .training = true }, true, "own", "cuda (emulated): a GPU that works" },
 		{ { .device = "auto", .kernels = "own" }, true, "own", "cuda (emulated): a GPU that works" },
 		{ { .device = "auto", .kernels = "cudnn", .training = true }, true, "cudnn", "a GPU that works" },
