@@ -6,11 +6,11 @@
 // local variable's value is lost.
 #include "core/image.h"
 
+#include "core/bytes.h"
 #include "core/plain_png.h"
 
 #include <png.h>
 
-#include <endian.h>
 #include <setjmp.h>
 #include <stdlib.h>
 #include <string.h>
@@ -31,11 +31,10 @@ bool image_is_png(const void *bytes, size_t n)
 // The first chunk is IHDR, which begins with the two.
 uint64_t image_n_pixels(const void *bytes, size_t n)
 {
-	uint32_t sides[2];
-	if (!image_is_png(bytes, n) || n < 16 + sizeof sides)
+	if (!image_is_png(bytes, n) || n < 16 + 8)
 		return 0;
-	memcpy(sides, (const char *)bytes + 16, sizeof sides);
-	return (uint64_t)be32toh(sides[0]) * be32toh(sides[1]);
+	const uint8_t *sides = (const uint8_t *)bytes + 16;
+	return (uint64_t)bytes_u32_be(sides) * bytes_u32_be(sides + 4);
 }
 
 struct reader {

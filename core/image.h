@@ -1,4 +1,4 @@
-// image: PNG in and out; the only user of libpng. Grey pictures in memory.
+// image: grey pictures in memory, read from PNG and written to it; the only user of libpng. No state; any thread.
 #pragma once
 
 #include "core/err.h"
@@ -7,7 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-// A grey picture, row by row. Owned by whoever holds it; image_free frees.
+// A grey picture, row by row. image_free frees its pixels.
 struct image {
 	int width, height;
 	uint8_t *pixels; // (height, width), 0 black to 255 white
