@@ -1,4 +1,4 @@
-// The kernel's own page answers; no system call is made.
+// clock_gettime reads a page that the kernel keeps up to date; it makes no system call.
 #include "core/clock.h"
 
 #include <errno.h>

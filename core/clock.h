@@ -1,4 +1,4 @@
-// clock: the time that durations and deadlines are measured by: CLOCK_MONOTONIC. Any thread.
+// clock: durations and deadlines, by CLOCK_MONOTONIC. Any thread.
 #pragma once
 
 #include <pthread.h>
@@ -6,7 +6,7 @@
 #include <stdint.h>
 
 int64_t clock_now_ns(void);
-int64_t clock_coarse_ms(void); // the same clock as of the kernel's last tick, some milliseconds ago at most, in a third of the time
+int64_t clock_coarse_ms(void); // the time of the kernel's last tick, at most some milliseconds old, in a third of the time
 
 // Initialises a condition for clock_wait.
 void clock_cond_init(pthread_cond_t *cond);

@@ -20,12 +20,6 @@ int engine_model_new(struct engine *engine, const struct engine_network *network
 	return engine->ops->model_new(engine, network, model, e);
 }
 
-struct engine_model *engine_model_ref(struct engine_model *model)
-{
-	__atomic_fetch_add(&model->references, 1, __ATOMIC_RELAXED);
-	return model;
-}
-
 void engine_model_unref(struct engine_model *model)
 {
 	if (model && __atomic_sub_fetch(&model->references, 1, __ATOMIC_ACQ_REL) == 0)
@@ -64,17 +58,17 @@ int engine_forward(struct engine_context *context, const struct engine_model *mo
 		   struct err *e)
 {
 	assert(context->engine == model->engine && n > 0 && n <= context->max_batch);
-	return context->engine->ops->forward(context, model, ink, n, scores, e);
+	return context->engine->ops->forward(context, model, NULL, ink, n, scores, e);
 }
 
 int engine_forward_pixels(struct engine_context *context, const struct engine_model *model, const uint8_t *pixels, int n,
 			  float *scores, struct err *e)
 {
 	assert(context->engine == model->engine && n > 0 && n <= context->max_batch);
-	if (context->engine->ops->forward_pixels)
-		return context->engine->ops->forward_pixels(context, model, pixels, n, scores, e);
+	if (context->pixels)
+		return context->engine->ops->forward(context, model, pixels, NULL, n, scores, e);
 	engine_ink_from_pixels(pixels, (size_t)n * LENET5_PIXELS, context->ink);
-	return context->engine->ops->forward(context, model, context->ink, n, scores, e);
+	return context->engine->ops->forward(context, model, NULL, context->ink, n, scores, e);
 }
 
 int engine_trace(struct engine_context *context, const struct engine_model *model, const float *ink, struct engine_trace *trace,
@@ -82,6 +76,11 @@ int engine_trace(struct engine_context *context, const struct engine_model *mode
 {
 	assert(context->engine == model->engine);
 	return context->engine->ops->trace(context, model, ink, trace, e);
+}
+
+static int no_curvature(const struct engine *engine, struct err *e)
+{
+	return err_set(e, "%s computes no curvature: train with the optimiser sdlm on the CPU (--device cpu)", engine->name);
 }
 
 int engine_trainer_open(struct engine *engine, const struct engine_training *training, struct engine_trainer **trainer,
@@ -94,6 +93,8 @@ int engine_trainer_open(struct engine *engine, const struct engine_training *tra
 		return err_set(e, "network %s is trained with %s", net->name,
 			       penalties ? "the loss mse or map, for its scores are penalties"
 					 : "cross-entropy, for its scores are logits");
+	if (training->curvature && !engine->ops->trainer_curvature)
+		return no_curvature(engine, e);
 	return engine->ops->trainer_open(engine, training, trainer, e);
 }
 
@@ -105,20 +106,39 @@ void engine_trainer_close(struct engine_trainer *trainer)
 
 int engine_trainer_data(struct engine_trainer *trainer, const uint8_t *pixels, const uint8_t *labels, uint32_t n, struct err *e)
 {
-	return trainer->engine->ops->trainer_data(trainer, pixels, labels, n, e);
+	for (uint32_t i = 0; i < n; i++)
+		if (labels[i] >= LENET5_DIGITS)
+			return err_set(e, "label %u of picture %u: want 0 to 9", labels[i], i);
+	trainer->n_data = 0;
+	if (trainer->engine->ops->trainer_data(trainer, pixels, labels, n, e))
+		return -1;
+	trainer->n_data = n;
+	return 0;
+}
+
+static int check_order(const struct engine_trainer *trainer, const uint32_t *order, uint32_t n, struct err *e)
+{
+	for (uint32_t i = 0; i < n; i++)
+		if (order[i] >= trainer->n_data)
+			return err_set(e, "the order of training names picture %u; there are %u", order[i], trainer->n_data);
+	return 0;
 }
 
 int engine_trainer_steps(struct engine_trainer *trainer, const uint32_t *order, uint32_t n, const float *rates, float *losses,
 			 struct err *e)
 {
-	return trainer->engine->ops->trainer_steps(trainer, order, n, rates, losses, e);
+	if (check_order(trainer, order, n, e))
+		return -1;
+	return n ? trainer->engine->ops->trainer_steps(trainer, order, n, rates, losses, e) : 0;
 }
 
 int engine_trainer_curvature(struct engine_trainer *trainer, const uint32_t *order, uint32_t n, float *curvature, struct err *e)
 {
 	assert(n > 0);
 	if (!trainer->engine->ops->trainer_curvature)
-		return err_set(e, "%s: this engine knows gradients only, no curvature", trainer->engine->name);
+		return no_curvature(trainer->engine, e);
+	if (check_order(trainer, order, n, e))
+		return -1;
 	return trainer->engine->ops->trainer_curvature(trainer, order, n, curvature, e);
 }
 

@@ -1,16 +1,16 @@
-// engine: THE seam. What computes a network: kernels/ implements it, models/ and server/ know nothing else of it.
+// engine: the seam between what computes a network and what uses it. kernels/ implements it; models/ and server/ use nothing else.
 //
 // An engine works on whole networks, never on single layers, so that a CPU can fuse and block as it likes and a GPU can
-// capture a graph. core/lenet5_reference.c is the specification: each engine is tested against it and against tests/golden/.
+// capture a graph. core/lenet5_reference.c is the specification; every engine is tested against it and against tests/golden/.
 //
 // Three things come out of an engine:
 //   a model    parameters as the engine wants them. Immutable, reference-counted; any thread may use it.
 //   a context  the working memory of one calling thread at a time; computes any model of its engine.
 //   a trainer  parameters that change; one calling thread at a time.
-// All of them must be gone before their engine is closed.
+// The caller frees and closes all of them before it closes their engine.
 //
-// The bits do not move. What comes out for a picture depends on that picture, the model and the engine alone: not on the
-// other pictures of the batch, its place among them, or the number of threads. (By cuDNN also on the context's max_batch, for
+// Results are reproducible bit for bit. A picture's scores depend on that picture, the model and the engine alone: not on the other
+// pictures of the batch, its place among them, or the number of threads. (With cuDNN they depend also on the context's max_batch, for
 // which it chooses its algorithms.) Training depends on parameters, data and order alone.
 #pragma once
 
@@ -28,9 +28,9 @@ struct engine_choice {
 	// kernels where not, and for training.
 	const char *kernels;
 	bool tf32; // with kernels "cudnn": on tensor cores, which round inputs to 10 bits of mantissa
-	const char *isa; // of the CPU, which it asks for: "avx512", "avx2" or "portable"; NULL: the best there is
+	const char *isa; // "avx512", "avx2" or "portable", which ask for the CPU; NULL: the best that it has
 	bool training; // the engine is to train
-	int max_batch; // the most pictures of a context to come, for which cuDNN is tried; 0 is 1
+	int max_batch; // the largest max_batch of a later context, for which cuDNN is tried; 0 means 1
 };
 enum { ENGINE_WHY_BYTES = 512 }; // of the line that says what was chosen, and for what reason
 
@@ -79,10 +79,9 @@ struct engine_ops {
 	void (*model_free)(struct engine_model *);
 	int (*context_open)(struct engine *, int max_batch, int n_threads, struct engine_context **, struct err *);
 	void (*context_close)(struct engine_context *);
-	int (*forward)(struct engine_context *, const struct engine_model *, const float *ink, int n, float *scores, struct err *);
-	// NULL: the pixels' ink is put into the context's memory and given to forward.
-	int (*forward_pixels)(struct engine_context *, const struct engine_model *, const uint8_t *pixels, int n, float *scores,
-			      struct err *);
+	// From pixels, or, where these are NULL, from ink. Pixels are given only to contexts that have memory for them.
+	int (*forward)(struct engine_context *, const struct engine_model *, const uint8_t *pixels, const float *ink, int n,
+		       float *scores, struct err *);
 	int (*trace)(struct engine_context *, const struct engine_model *, const float *ink, struct engine_trace *, struct err *);
 	int (*trainer_open)(struct engine *, const struct engine_training *, struct engine_trainer **, struct err *);
 	void (*trainer_close)(struct engine_trainer *);
@@ -100,7 +99,7 @@ struct engine {
 	const struct engine_ops *ops;
 	char name[64]; // for logs and cards: "cpu (AVX-512)"
 	const char *kernels; // what computes: "own" or "cudnn" on a GPU, the instruction set on a CPU ("avx512")
-	bool quick; // a picture takes it less than to hand one to another thread: callers do best with a context each
+	bool quick; // computing a picture costs less than handing it to another thread: each thread should have its own context
 	bool lost; // set once, atomically, by the implementation: see engine_lost
 };
 
@@ -114,29 +113,29 @@ struct engine_context {
 	struct engine *engine;
 	int max_batch;
 	float *ink; // (max_batch, 28, 28), the implementation's
-	uint8_t *pixels; // (max_batch, 28, 28), may be the memory of ink; NULL where forward_pixels is
+	uint8_t *pixels; // (max_batch, 28, 28), may be the memory of ink; NULL where the engine takes ink only
 };
 struct engine_trainer {
 	struct engine *engine;
 	int batch;
+	uint32_t n_data; // pictures that the last engine_trainer_data gave; kept by engine.c
 };
 
 void engine_close(struct engine *); // NULL is fine, as in every close and free here
 
-// The device is gone (a GPU's error that sticks): every further call fails, only closing and freeing are of use. Any thread.
+// Returns whether the device is lost (a GPU's error that sticks). Every later call fails; only close and free. Any thread.
 bool engine_lost(const struct engine *);
 
 // Packs the parameters. The caller holds one reference to *model.
 int engine_model_new(struct engine *, const struct engine_network *, struct engine_model **model, struct err *);
-struct engine_model *engine_model_ref(struct engine_model *);
-void engine_model_unref(struct engine_model *); // the last one frees
+void engine_model_unref(struct engine_model *); // the last reference frees it
 
 // max_batch: the most pictures of a forward pass. n_threads: at most so many work on them.
 int engine_context_open(struct engine *, int max_batch, int n_threads, struct engine_context **context, struct err *);
 void engine_context_close(struct engine_context *);
 
-// (max_batch, 28, 28): memory of the context's in which engine_forward likes its ink best; what is anywhere else has to be
-// copied on some engines. Plain memory of this machine, of use to other engines too, until the context closes.
+// Returns the context's own memory for ink, (max_batch, 28, 28), valid until the context closes. Some engines copy ink that is
+// anywhere else. It is plain memory of this machine, which other engines can read too.
 float *engine_context_ink(struct engine_context *);
 
 // The same for engine_forward_pixels, (max_batch, 28, 28); it may be the same memory. NULL where the engine computes from ink

@@ -1,4 +1,4 @@
-// One buffer of fixed size: reporting a fault never allocates, so it cannot fail itself.
+// The buffer has a fixed size: reporting an error never allocates, so it cannot fail.
 #include "core/err.h"
 
 #include <errno.h>

@@ -1,4 +1,4 @@
-// err: the project's one error currency: a message for a person.
+// err: the error of every function that can fail, as a message for a person.
 // A function that can fail returns 0, or -1 with the message written where the fault was seen. On failure its
 // outputs are untouched and ownership stays with the caller. A struct err belongs to its caller; no locking.
 #pragma once

@@ -1,5 +1,5 @@
-// Reading goes by what read(2) gives and not by the size that the directory tells: a file may grow, and a pipe has none.
-// Writing follows the usual order: the data is on the disk before the name points at it, and the name before we say so.
+// file_read reads until read(2) returns 0 and ignores the size in the directory: a file may grow, and a pipe has no size.
+// file_write syncs the data before the rename, and the directory before it returns.
 #include "core/file.h"
 
 #include <errno.h>
@@ -103,7 +103,7 @@ static char *find_target(const char *path, struct err *e)
 		target = strdup(path);
 	else if (target && stat(target, &st) == 0 && !S_ISREG(st.st_mode)) {
 		free(target);
-		err_set(e, "%s: is not a regular file, and would be replaced by one", path);
+		err_set(e, "%s: is not a regular file; writing would replace it", path);
 		return NULL;
 	}
 	if (!target)

@@ -1,4 +1,4 @@
-// file: whole files in and out, for whoever reads or writes one at once. No state; any thread may call.
+// file: reads and writes whole files. No state; any thread may call.
 #pragma once
 
 #include "core/err.h"
@@ -10,10 +10,11 @@
 // success. Every message begins with the path.
 int file_read(const char *path, size_t max_bytes, uint8_t **bytes, size_t *n, struct err *e);
 
-// Writes through a temporary file in the same directory, synced and renamed, so that whoever reads `path` sees the old
+// Writes through a temporary file in the same directory, synced and renamed, so that a reader of `path` sees the old
 // content or the new one, also after a crash. After a failure the old file is untouched and no temporary one is left. A
 // symbolic link is followed; anything but a regular file is refused.
 int file_write(const char *path, const void *bytes, size_t n, struct err *e);
 
-// The last line of a text file that is not empty, cut to fit; "" where there is none. What a program said before it failed.
+// Copies the last line of a text file that is not empty, cut to fit, or "" where there is none: the last message of a program that
+// failed.
 void file_last_line(const char *path, char *line, size_t size);

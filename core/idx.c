@@ -1,6 +1,9 @@
-// Both files are read whole and then parsed as two buffers, so that the parser knows no files. zlib's gzread hands on what
-// is not gzip as it is, so that one path reads both.
+// Both files are read whole and then parsed as two buffers, so that the parser needs no files. zlib's gzread returns a file that is
+// not gzip unchanged, so one path reads both.
 #include "core/idx.h"
+
+#include "core/bytes.h"
+#include "core/lenet5.h"
 
 #include <zlib.h>
 
@@ -12,7 +15,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { SIDE = 28, PIXELS = SIDE * SIDE, MAX_PICTURES = 1000000, MAGIC_PICTURES = 0x803, MAGIC_LABELS = 0x801 };
+enum { MAX_PICTURES = 1000000, MAGIC_PICTURES = 0x803, MAGIC_LABELS = 0x801 };
 
 // What a file of the one or the other kind must be.
 struct kind {
@@ -20,36 +23,31 @@ struct kind {
 	uint32_t magic, other_magic;
 	size_t header_bytes, item_bytes;
 };
-static const struct kind pictures_kind = { "pictures", "labels", MAGIC_PICTURES, MAGIC_LABELS, 16, PIXELS };
+static const struct kind pictures_kind = { "pictures", "labels", MAGIC_PICTURES, MAGIC_LABELS, 16, LENET5_PIXELS };
 static const struct kind labels_kind = { "labels", "pictures", MAGIC_LABELS, MAGIC_PICTURES, 8, 1 };
-
-static uint32_t read_u32(const uint8_t *p)
-{
-	return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
-}
 
 // Checks all but the items themselves.
 static int parse_header(const struct kind *kind, const uint8_t *bytes, size_t n, uint32_t *count, struct err *e)
 {
 	if (n < 8)
 		return err_set(e, "%zu bytes are too few for an IDX file", n);
-	uint32_t magic = read_u32(bytes), items = read_u32(bytes + 4);
+	uint32_t magic = bytes_u32_be(bytes), items = bytes_u32_be(bytes + 4);
 	if (magic == kind->other_magic)
 		return err_set(e, "is a file of %s, not of %s", kind->other, kind->what);
 	if (magic != kind->magic)
 		return err_set(e, "begins with 0x%08x, and an IDX file of %s with 0x%08x", magic, kind->what, kind->magic);
 	if (n < kind->header_bytes)
 		return err_set(e, "ends within its header");
-	if (kind == &pictures_kind && (read_u32(bytes + 8) != SIDE || read_u32(bytes + 12) != SIDE))
-		return err_set(e, "has pictures of %u×%u pixels, not of %d×%d", read_u32(bytes + 12), read_u32(bytes + 8), SIDE,
-			       SIDE);
+	if (kind == &pictures_kind && (bytes_u32_be(bytes + 8) != LENET5_SIDE || bytes_u32_be(bytes + 12) != LENET5_SIDE))
+		return err_set(e, "has pictures of %u×%u pixels, not of %d×%d", bytes_u32_be(bytes + 12), bytes_u32_be(bytes + 8),
+			       LENET5_SIDE, LENET5_SIDE);
 	if (items == 0 || items > MAX_PICTURES)
 		return err_set(e, "says that it has %u %s; 1 to %d are possible", items, kind->what, MAX_PICTURES);
 	size_t want = kind->header_bytes + items * kind->item_bytes;
 	if (n < want)
 		return err_set(e, "is cut short: %zu of %zu bytes", n, want);
 	if (n > want)
-		return err_set(e, "goes on after the last of its %u %s (byte %zu)", items, kind->what, want);
+		return err_set(e, "has more bytes after the last of its %u %s (byte %zu)", items, kind->what, want);
 	*count = items;
 	return 0;
 }
@@ -72,15 +70,15 @@ static int parse(const struct source *pictures, const struct source *labels, str
 		return err_set(e, "%s has %u pictures, but %s has %u labels", pictures->name, n, labels->name, n_labels);
 	const uint8_t *label = labels->bytes + labels_kind.header_bytes;
 	for (uint32_t i = 0; i < n; i++)
-		if (label[i] > 9)
+		if (label[i] >= LENET5_DIGITS)
 			return err_set(e, "%s: label %u is %u, not 0 to 9", labels->name, i, label[i]);
 
-	struct idx got = { n, malloc((size_t)n * PIXELS), malloc(n) };
+	struct idx got = { n, malloc((size_t)n * LENET5_PIXELS), malloc(n) };
 	if (!got.pixels || !got.labels) {
 		idx_free(&got);
 		return err_set(e, "%s: no memory for %u pictures", pictures->name, n);
 	}
-	memcpy(got.pixels, pictures->bytes + pictures_kind.header_bytes, (size_t)n * PIXELS);
+	memcpy(got.pixels, pictures->bytes + pictures_kind.header_bytes, (size_t)n * LENET5_PIXELS);
 	memcpy(got.labels, label, n);
 	*data = got;
 	return 0;
@@ -91,7 +89,7 @@ int idx_parse(const void *pictures, size_t n_pictures, const void *labels, size_
 	return parse(&(struct source){ "pictures", pictures, n_pictures }, &(struct source){ "labels", labels, n_labels }, data, e);
 }
 
-// Reads to the end, at most one byte more than the largest file has: the parser will say that there is too much.
+// Reads to the end, or a little past max_bytes; the parser then reports the file as too long.
 static int read_all(gzFile file, size_t max_bytes, uint8_t **bytes, size_t *n, struct err *e)
 {
 	uint8_t *buffer = NULL;
@@ -139,7 +137,7 @@ static int open_either(const char *dir, const char *name, char *path, size_t siz
 		if (errno != ENOENT)
 			return err_errno(e, "%s", path);
 	}
-	return err_set(e, "%s/%s: not there, nor with .gz behind its name; `lenet fetch` gets the data", dir, name);
+	return err_set(e, "%s/%s: not found, with or without .gz; `lenet fetch` downloads it", dir, name);
 }
 
 // The caller frees source->bytes. path keeps its name.

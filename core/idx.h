@@ -1,4 +1,4 @@
-// idx: MNIST's files (http://yann.lecun.com/exdb/mnist/, "the IDX file format"), plain or gzip.
+// idx: reads MNIST's files (http://yann.lecun.com/exdb/mnist/, "the IDX file format"), plain or gzip. No state; any thread.
 #pragma once
 
 #include "core/err.h"

@@ -119,6 +119,14 @@ const struct lenet5 *lenet5_find(const char *name, struct err *e)
 	return NULL;
 }
 
+size_t lenet5_offset(const struct lenet5 *net, enum lenet5_parameter parameter)
+{
+	for (int t = 0; t < net->n_tensors; t++)
+		if (net->tensors[t].parameter == parameter)
+			return net->tensors[t].offset;
+	return 0;
+}
+
 int lenet5_n_links(const struct lenet5 *net)
 {
 	int n = 0;

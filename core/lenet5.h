@@ -21,7 +21,14 @@ enum {
 	LENET5_PIXELS = LENET5_SIDE * LENET5_SIDE,
 	LENET5_PADDED = 32, // of the input layer: the picture in a frame of two background pixels
 	LENET5_DIGITS = 10,
+	LENET5_MAPS1 = 6, // of C1 and S2
+	LENET5_MAPS3 = 16, // of C3 and S4
+	LENET5_TAPS = 25, // of a filter
+	LENET5_N_S4 = LENET5_MAPS3 * 5 * 5, // units of the layers from S4 on
+	LENET5_N_C5 = 120,
+	LENET5_N_F6 = 84,
 };
+#define LENET5_SQUASH_LIMIT 1.7159f // of LENET5_SQUASH
 
 enum lenet5_layer {
 	LENET5_INPUT,
@@ -57,6 +64,7 @@ enum lenet5_pooling { LENET5_MAX, LENET5_SUBSAMPLING };
 // function y_i = Σ_j (x_j − w_ij)² of F6's outputs x and fixed centres w, the smaller the likelier.
 enum lenet5_output { LENET5_LOGITS, LENET5_PENALTIES };
 
+// Two for each layer, in the layers' order: lenet5_weight and lenet5_bias rely on it.
 enum lenet5_parameter {
 	LENET5_C1_WEIGHT,
 	LENET5_C1_BIAS,
@@ -107,6 +115,19 @@ const struct lenet5 *lenet5_find(const char *name, struct err *e);
 
 // The i-th network, or NULL past the last.
 const struct lenet5 *lenet5_at(int i);
+
+// The weight and the bias of a layer above the input; not every network has them for S2 and S4, nor a bias for the output.
+static inline enum lenet5_parameter lenet5_weight(enum lenet5_layer layer)
+{
+	return (enum lenet5_parameter)(2 * (layer - LENET5_C1));
+}
+static inline enum lenet5_parameter lenet5_bias(enum lenet5_layer layer)
+{
+	return (enum lenet5_parameter)(lenet5_weight(layer) + 1);
+}
+
+// Where the parameter begins in the array of all parameters; 0 if the network has none of that kind.
+size_t lenet5_offset(const struct lenet5 *net, enum lenet5_parameter parameter);
 
 // How many of C3's 96 links there are.
 int lenet5_n_links(const struct lenet5 *net);

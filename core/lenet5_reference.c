@@ -18,15 +18,6 @@ double *lenet5_reference_layer(struct lenet5_reference_units *u, enum lenet5_lay
 	return layers[layer];
 }
 
-// Where a tensor begins in an array of all parameters; 0 if the network has no such tensor.
-static size_t offset_of(const struct lenet5 *net, enum lenet5_parameter parameter)
-{
-	for (int t = 0; t < net->n_tensors; t++)
-		if (net->tensors[t].parameter == parameter)
-			return net->tensors[t].offset;
-	return 0;
-}
-
 // The maps below that each map of C1 or C3 sees: bit i of links[m] is set where map m sees map i. C1's see the input.
 static const uint8_t *links_of(const struct lenet5 *net, enum lenet5_layer layer)
 {
@@ -200,8 +191,8 @@ void lenet5_reference_forward_layer(const struct lenet5 *net, const double *para
 				    struct lenet5_reference_pass *pass)
 {
 	const struct lenet5_shape *in = &lenet5_shapes[layer - 1], *out = &lenet5_shapes[layer];
-	const enum lenet5_parameter weight = 2 * (layer - LENET5_C1), bias = weight + 1; // two a layer, in the layers' order
-	const void *w = params + offset_of(net, weight), *b = params + offset_of(net, bias);
+	const size_t weight = lenet5_offset(net, lenet5_weight(layer)), bias = lenet5_offset(net, lenet5_bias(layer));
+	const void *w = params + weight, *b = params + bias;
 	void *x = lenet5_reference_layer(&pass->y, layer - 1), *a = lenet5_reference_layer(&pass->y, layer);
 	double *y = a, *slope = lenet5_reference_layer(&pass->slope, layer);
 	if (layer == LENET5_C1 || layer == LENET5_C3)
@@ -228,9 +219,9 @@ static void backward_layer(const struct lenet5 *net, const double *params, enum 
 			   struct lenet5_reference_pass *pass, struct lenet5_reference_units *d, double *gradient)
 {
 	const struct lenet5_shape *in = &lenet5_shapes[layer - 1], *out = &lenet5_shapes[layer];
-	const enum lenet5_parameter weight = 2 * (layer - LENET5_C1), bias = weight + 1;
-	const void *w = params + offset_of(net, weight), *x = lenet5_reference_layer(&pass->y, layer - 1);
-	void *dw = gradient + offset_of(net, weight), *db = gradient + offset_of(net, bias);
+	const size_t weight = lenet5_offset(net, lenet5_weight(layer)), bias = lenet5_offset(net, lenet5_bias(layer));
+	const void *w = params + weight, *x = lenet5_reference_layer(&pass->y, layer - 1);
+	void *dw = gradient + weight, *db = gradient + bias;
 	void *dx = lenet5_reference_layer(d, layer - 1), *dy = lenet5_reference_layer(d, layer);
 	if (layer == LENET5_C1 || layer == LENET5_C3)
 		convolve_backward(in->maps, out->maps, out->width, links_of(net, layer), x, w, dy, dx, dw, db);
@@ -301,7 +292,7 @@ double lenet5_reference_step(const struct engine_training *training, const uint8
 {
 	const struct lenet5 *net = training->start.net;
 	// the centres are the last tensor, and stay as they are
-	const size_t n_trained = net->output == LENET5_PENALTIES ? offset_of(net, LENET5_OUTPUT_WEIGHT) : net->n_params;
+	const size_t n_trained = net->output == LENET5_PENALTIES ? lenet5_offset(net, LENET5_OUTPUT_WEIGHT) : net->n_params;
 	double loss = 0;
 	for (size_t k = 0; k < n_trained; k++)
 		momentum[k] = training->momentum_rate * momentum[k] + training->weight_decay * params[k];

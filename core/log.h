@@ -1,4 +1,4 @@
-// log: one line to standard error for whoever runs the program. Any thread may call; a line is never torn.
+// log: writes one line at a time to standard error. Any thread may call; a line is never torn.
 #pragma once
 
 enum log_level { LOG_DEBUG, LOG_INFO, LOG_WARNING, LOG_ERROR };

@@ -1,8 +1,6 @@
 // xoshiro128++ is small, fast and well tested; SplitMix64 spreads any seed, 0 included, over its 128 bits of state.
 #include "core/rng.h"
 
-#include <math.h>
-
 static uint64_t splitmix64(uint64_t *x)
 {
 	uint64_t z = (*x += 0x9e3779b97f4a7c15u);
@@ -50,13 +48,6 @@ float rng_uniform(struct rng *r, float low, float high)
 	float u = (float)(rng_next(r) >> 8) * 0x1p-24f;
 	float x = low + (high - low) * u;
 	return x < high ? x : low; // the sum may round up to `high`
-}
-
-float rng_normal(struct rng *r)
-{
-	double u = ((double)rng_next(r) + 1) * 0x1p-32; // (0, 1]
-	double v = (double)rng_next(r) * 0x1p-32;
-	return (float)(sqrt(-2 * log(u)) * cos(6.283185307179586 * v));
 }
 
 uint32_t rng_below(struct rng *r, uint32_t n)

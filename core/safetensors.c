@@ -4,6 +4,7 @@
 // length of the header, numbers of entries and dimensions, then each size against the data that is there.
 #include "core/safetensors.h"
 #include "core/file.h"
+#include "core/text.h"
 
 #include <cjson/cJSON.h>
 
@@ -28,26 +29,13 @@ static size_t dtype_size(const char *name)
 	return 0;
 }
 
-// Valid UTF-8 (RFC 3629) without control characters other than JSON's white space.
+// Valid UTF-8 without control characters other than JSON's white space.
 static bool is_text(const uint8_t *s, size_t n)
 {
-	for (size_t i = 0; i < n;) {
-		uint8_t c = s[i++];
-		if (c < 0x80) {
-			if (c < 0x20 && c != '\t' && c != '\n' && c != '\r')
-				return false;
-			continue;
-		}
-		int more = c >= 0xf0 ? 3 : c >= 0xe0 ? 2 : 1;
-		if (c < 0xc2 || c > 0xf4 || n - i < (size_t)more)
+	for (size_t i = 0, length; i < n; i += length) {
+		length = text_utf8_length(s + i, n - i);
+		if (length == 0 || (s[i] < 0x20 && s[i] != '\t' && s[i] != '\n' && s[i] != '\r'))
 			return false;
-		uint8_t next = s[i]; // where overlong forms, surrogates and what is above U+10FFFF show
-		if ((c == 0xe0 && next < 0xa0) || (c == 0xed && next > 0x9f) || (c == 0xf0 && next < 0x90) ||
-		    (c == 0xf4 && next > 0x8f))
-			return false;
-		for (; more > 0; more--)
-			if ((s[i++] & 0xc0) != 0x80)
-				return false;
 	}
 	return true;
 }
@@ -144,7 +132,7 @@ static int check_layout(const struct safetensors *s, struct err *e)
 	}
 	size_t rest = s->n_data - (size_t)(at - s->data);
 	if (rest)
-		return err_set(e, "%zu bytes behind the last tensor belong to none", rest);
+		return err_set(e, "%zu bytes after the last tensor belong to no tensor", rest);
 	return 0;
 }
 

@@ -1,5 +1,5 @@
-// Escapes what has to be: quotes, backslashes, control characters. UTF-8 is checked, since messages quote what came in and
-// may be cut in the middle of a character.
+// text_quote escapes quotes, backslashes and control characters, and checks UTF-8: messages quote a client's text and may be cut in the
+// middle of a character.
 #include "core/text.h"
 
 #include <math.h>
@@ -155,24 +155,28 @@ int text_print(struct text *t, FILE *to, struct err *e)
 	return 0;
 }
 
-// Length of the UTF-8 sequence at s (RFC 3629), or 0 if there is none. s ends with a 0.
-static size_t utf8_length(const char *s)
+size_t text_utf8_length(const void *s, size_t n)
 {
-	const uint8_t *u = (const uint8_t *)s;
-	size_t n = u[0] < 0x80 ? 1 : u[0] < 0xc2 ? 0 : u[0] < 0xe0 ? 2 : u[0] < 0xf0 ? 3 : u[0] < 0xf5 ? 4 : 0;
-	for (size_t i = 1; i < n; i++)
+	const uint8_t *u = s;
+	if (n == 0)
+		return 0;
+	size_t length = u[0] < 0x80 ? 1 : u[0] < 0xc2 ? 0 : u[0] < 0xe0 ? 2 : u[0] < 0xf0 ? 3 : u[0] < 0xf5 ? 4 : 0;
+	if (length > n)
+		return 0;
+	for (size_t i = 1; i < length; i++)
 		if ((u[i] & 0xc0) != 0x80)
 			return 0;
 	bool overlong = (u[0] == 0xe0 && u[1] < 0xa0) || (u[0] == 0xf0 && u[1] < 0x90);
 	bool outside = (u[0] == 0xed && u[1] >= 0xa0) || (u[0] == 0xf4 && u[1] >= 0x90);
-	return overlong || outside ? 0 : n;
+	return overlong || outside ? 0 : length;
 }
 
 void text_quote(struct text *t, const char *s)
 {
 	put(t, "\"", 1);
-	while (*s) {
-		size_t n = utf8_length(s);
+	const char *end = s + strlen(s);
+	while (s < end) {
+		size_t n = text_utf8_length(s, (size_t)(end - s));
 		if (*s == '"' || *s == '\\')
 			text_printf(t, "\\%c", *s);
 		else if ((unsigned char)*s < 0x20)

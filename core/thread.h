@@ -1,5 +1,5 @@
-// thread: a thread, the lock and the condition that it shares fields by, and the flag that ends it. It is a member of the struct
-// whose fields the lock guards.
+// thread: a thread with the lock, the condition and the flag by which its owner shares fields with it and stops it. It is a member of
+// the struct whose fields the lock guards.
 #pragma once
 
 #include "core/err.h"

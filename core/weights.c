@@ -1,12 +1,12 @@
 // What lenet.bin means, on top of the container (core/safetensors.h): which tensors a network needs and which strings the
-// file has to carry. The strings that say what the fields say are written from the fields and never stand in meta, so that
-// they cannot disagree. The reader first refuses what is not of the network, then what is missing: of a state dict with
-// other names the first message then shows one of them.
+// file has to carry. Strings that repeat a field are written from the field and never kept in meta, so that they cannot
+// disagree. The reader refuses a tensor that the network lacks before it looks for missing ones: the message for a state dict with
+// other names then shows one of those names.
 #include "core/weights.h"
+
+#include "core/bytes.h"
 #include "core/file.h"
 #include "core/safetensors.h"
-
-#include <nettle/sha2.h>
 
 #include <math.h>
 #include <stdio.h>
@@ -14,7 +14,7 @@
 #include <string.h>
 #include <strings.h>
 
-enum { HEX_BYTES = 2 * SHA256_DIGEST_SIZE + 1, NAME_BYTES = 64, MAX_TENSORS = 64 };
+enum { NAME_BYTES = 64, MAX_TENSORS = 64 };
 
 // The sets of tensors that a file may hold, each for all parameters.
 enum { PARAMS, MOMENTUM, CURVATURE, N_SETS };
@@ -77,17 +77,6 @@ int weights_set(struct weights *w, const char *key, const char *value, struct er
 		free(w->meta[i].value);
 	w->meta[i] = (struct weights_meta){ new_key, new_value };
 	return 0;
-}
-
-static void hash_hex(const void *bytes, size_t n, char hex[HEX_BYTES])
-{
-	struct sha256_ctx sha;
-	uint8_t digest[SHA256_DIGEST_SIZE];
-	sha256_init(&sha);
-	sha256_update(&sha, n, bytes);
-	sha256_digest(&sha, sizeof digest, digest);
-	for (int i = 0; i < SHA256_DIGEST_SIZE; i++)
-		snprintf(hex + 2 * i, 3, "%02x", digest[i]);
 }
 
 // Which set the tensor belongs to; *bare: its name there.
@@ -221,8 +210,8 @@ static int load_meta(const struct safetensors *s, struct weights *w, struct err 
 		return err_set(e, "has version \"%.16s\" of the format; this program reads version 1", version);
 
 	const char *sha256 = safetensors_get(s, "sha256");
-	char hex[HEX_BYTES];
-	hash_hex(s->data, s->n_data, hex);
+	char hex[BYTES_SHA256_HEX];
+	bytes_sha256(s->data, s->n_data, hex, sizeof hex);
 	if (sha256 && strcasecmp(sha256, hex) != 0)
 		return err_set(e, "is damaged: the sha256 of its data is %.12s…, the file says %.12s…", hex, sha256);
 
@@ -298,7 +287,7 @@ static int list_set(const struct lenet5 *net, const char *prefix, const float *n
 // The strings as they go into the file. text: where the fields are printed.
 struct strings {
 	struct safetensors_meta list[WEIGHTS_MAX_META + 6];
-	char mean[32], std[32], sha256[HEX_BYTES];
+	char mean[32], std[32], sha256[BYTES_SHA256_HEX];
 };
 
 static int list_strings(const struct weights *w, const uint8_t *data, size_t n_data, struct strings *s)
@@ -306,7 +295,7 @@ static int list_strings(const struct weights *w, const uint8_t *data, size_t n_d
 	int n = 0;
 	snprintf(s->mean, sizeof s->mean, "%.9g", (double)w->mean);
 	snprintf(s->std, sizeof s->std, "%.9g", (double)w->std);
-	hash_hex(data, n_data, s->sha256);
+	bytes_sha256(data, n_data, s->sha256, sizeof s->sha256);
 	s->list[n++] = (struct safetensors_meta){ "format", "lenet" };
 	s->list[n++] = (struct safetensors_meta){ "version", "1" };
 	s->list[n++] = (struct safetensors_meta){ "network", w->net->name };

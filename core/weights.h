@@ -1,6 +1,6 @@
 // weights: lenet.bin. A safetensors file (8-byte little-endian header length, JSON header, raw little-endian tensors,
-// https://huggingface.co/docs/safetensors) that safetensors.torch.load_file opens, and the other way round a state dict
-// saved from PyTorch under the names of core/lenet5.h is read as it is. F32 only.
+// https://huggingface.co/docs/safetensors) that safetensors.torch.load_file opens. A state dict that PyTorch saved under the
+// names of core/lenet5.h is read as it is. F32 only.
 //
 // __metadata__ (strings) of files that this project writes: format "lenet", version "1", network, mean and std of the
 // input, sha256 of the data section, and what the writer adds (recipe, seed, results …). The same content gives the same

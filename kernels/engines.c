@@ -1,5 +1,5 @@
-// Chooses among the engines that are linked in: the GPU if one works, else the CPU, unless told which. To name an instruction
-// set is to ask for the CPU, and to name cuDNN is to ask for the GPU.
+// Chooses among the engines that are linked in: the GPU if one works, else the CPU. An option that names a device overrides this; an
+// instruction set asks for the CPU, cuDNN for a GPU.
 #include "kernels/engines.h"
 
 #include "kernels/cpu/cpu.h"
@@ -23,11 +23,11 @@ static int device_number(const char *device, int *number, struct err *e)
 	return 0;
 }
 
-// What the words of a choice come to.
+// A struct engine_choice, parsed.
 struct wish {
-	bool automatic, cpu; // any device; the CPU. Neither: the GPU `device`
+	bool automatic, cpu; // any device; the CPU; if neither, the GPU `device`
 	int device;
-	bool cudnn, own; // these kernels. Neither: those that serve best
+	bool cudnn, own; // these kernels; if neither, cuDNN where it works
 };
 
 static int read_wish(const struct engine_choice *choice, struct wish *wish, struct err *e)
@@ -45,16 +45,16 @@ static int read_wish(const struct engine_choice *choice, struct wish *wish, stru
 	if (!w.cudnn && !w.own && strcmp(kernels, "auto") != 0)
 		return err_set(e, "kernels \"%.20s\": want auto, cudnn or own", kernels);
 	if (choice->tf32 && !w.cudnn)
-		return err_set(e, "tf32 is cuDNN's: it goes with --kernels cudnn only");
+		return err_set(e, "--tf32 needs --kernels cudnn");
 	if (w.cpu && w.cudnn)
-		return err_set(e, "cuDNN computes on a GPU only: not with --device cpu, nor with --isa");
+		return err_set(e, "cuDNN needs a GPU: not with --device cpu or --isa");
 	if (!w.cpu && choice->isa)
-		return err_set(e, "--isa %.20s is the CPU's: not with --device %.20s", choice->isa, choice->device);
+		return err_set(e, "--isa %.20s is for the CPU: not with --device %.20s", choice->isa, choice->device);
 	*wish = w;
 	return 0;
 }
 
-// cuDNN's engine, if it opens a context: that plans, and checks the bits.
+// Opens cuDNN's engine, and fails unless it opens a context, which plans the convolutions and checks the bits.
 static int try_cudnn(const struct wish *wish, int max_batch, struct engine **engine, struct err *e)
 {
 	struct engine *cudnn;
@@ -87,7 +87,7 @@ static int open_gpu(const struct engine_choice *choice, const struct wish *wish,
 	} else {
 		engine_close(own);
 		*engine = cudnn;
-		snprintf(why, why_bytes, "%s: %s, and so does cuDNN", cudnn->name, reason);
+		snprintf(why, why_bytes, "%s: %s; cuDNN's bits do not depend on the batch", cudnn->name, reason);
 	}
 	return 0;
 }

@@ -1,8 +1,9 @@
-// One flag says that the first engine has been given up. It is set by the first call that fails on a lost engine; calls of
-// other threads that are under way meanwhile fail as well, find it set, and go on without telling anybody again. What is made
-// after that is made in the second engine only, and is never asked of the first, since the flag stays.
+// The first call that fails on a lost engine sets given_up and calls watch.lost. Calls of other threads that fail at the same time
+// find the flag set and continue in the second engine without calling it again. The flag stays set: models and contexts made later
+// exist in the second engine only.
 #include "kernels/standby.h"
 
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -10,16 +11,16 @@ struct pair {
 	struct engine base;
 	struct engine *first, *second;
 	struct standby_watch watch;
-	bool given_up; // atomic
+	atomic_bool given_up;
 };
 
 struct model {
 	struct engine_model base;
-	struct engine_model *first, *second; // one reference each; first is NULL if it was given up before
+	struct engine_model *first, *second; // one reference each; first is NULL if made after the loss
 };
 
 struct context {
-	struct engine_context base; // its ink and pixels are the first one's, if that is there
+	struct engine_context base; // its ink and pixels are first's, or second's where first is NULL
 	struct engine_context *first, *second; // the same
 };
 
@@ -28,17 +29,12 @@ static struct pair *pair_of(struct engine *engine)
 	return (struct pair *)engine;
 }
 
-static bool given_up(const struct pair *p)
-{
-	return __atomic_load_n(&p->given_up, __ATOMIC_ACQUIRE);
-}
-
-// After a call of the first engine's that failed with `why`: false if that was a failure like any other, and is the answer.
+// Called after the first engine failed with `why`. Returns true if it is lost; else the failure is the caller's answer.
 static bool give_up(struct pair *p, const struct err *why)
 {
 	if (!engine_lost(p->first))
 		return false;
-	if (!__atomic_exchange_n(&p->given_up, true, __ATOMIC_ACQ_REL))
+	if (!atomic_exchange(&p->given_up, true))
 		p->watch.lost(p->watch.arg, p->first, why);
 	return true;
 }
@@ -58,7 +54,7 @@ static int model_new(struct engine *engine, const struct engine_network *network
 	if (!m)
 		return err_set(e, "no memory for a model");
 	m->base = (struct engine_model){ engine, 1, network->net };
-	if ((!given_up(p) && engine_model_new(p->first, network, &m->first, e) && !give_up(p, e)) ||
+	if ((!p->given_up && engine_model_new(p->first, network, &m->first, e) && !give_up(p, e)) ||
 	    engine_model_new(p->second, network, &m->second, e)) {
 		model_free(&m->base);
 		return -1;
@@ -81,7 +77,7 @@ static int context_open(struct engine *engine, int max_batch, int n_threads, str
 	struct context *c = calloc(1, sizeof *c);
 	if (!c)
 		return err_set(e, "no memory for a context");
-	if ((!given_up(p) && engine_context_open(p->first, max_batch, n_threads, &c->first, e) && !give_up(p, e)) ||
+	if ((!p->given_up && engine_context_open(p->first, max_batch, n_threads, &c->first, e) && !give_up(p, e)) ||
 	    engine_context_open(p->second, max_batch, n_threads, &c->second, e)) {
 		context_close(&c->base);
 		return -1;
@@ -92,34 +88,26 @@ static int context_open(struct engine *engine, int max_batch, int n_threads, str
 	return 0;
 }
 
-static int forward(struct engine_context *context, const struct engine_model *model, const float *ink, int n, float *scores,
-		   struct err *e)
+static int forward_in(struct engine_context *context, const struct engine_model *model, const uint8_t *pixels, const float *ink,
+		      int n, float *scores, struct err *e)
 {
-	struct pair *p = pair_of(context->engine);
-	const struct context *c = (const struct context *)context;
-	const struct model *m = (const struct model *)model;
-	if (!given_up(p)) {
-		if (engine_forward(c->first, m->first, ink, n, scores, e) == 0)
-			return 0;
-		if (!give_up(p, e))
-			return -1;
-	}
-	return engine_forward(c->second, m->second, ink, n, scores, e);
+	return pixels ? engine_forward_pixels(context, model, pixels, n, scores, e)
+		      : engine_forward(context, model, ink, n, scores, e);
 }
 
-static int forward_pixels(struct engine_context *context, const struct engine_model *model, const uint8_t *pixels, int n,
-			  float *scores, struct err *e)
+static int forward(struct engine_context *context, const struct engine_model *model, const uint8_t *pixels, const float *ink, int n,
+		   float *scores, struct err *e)
 {
 	struct pair *p = pair_of(context->engine);
 	const struct context *c = (const struct context *)context;
 	const struct model *m = (const struct model *)model;
-	if (!given_up(p)) {
-		if (engine_forward_pixels(c->first, m->first, pixels, n, scores, e) == 0)
+	if (!p->given_up) {
+		if (forward_in(c->first, m->first, pixels, ink, n, scores, e) == 0)
 			return 0;
 		if (!give_up(p, e))
 			return -1;
 	}
-	return engine_forward_pixels(c->second, m->second, pixels, n, scores, e);
+	return forward_in(c->second, m->second, pixels, ink, n, scores, e);
 }
 
 static int trace(struct engine_context *context, const struct engine_model *model, const float *ink, struct engine_trace *out,
@@ -128,7 +116,7 @@ static int trace(struct engine_context *context, const struct engine_model *mode
 	struct pair *p = pair_of(context->engine);
 	const struct context *c = (const struct context *)context;
 	const struct model *m = (const struct model *)model;
-	if (!given_up(p)) {
+	if (!p->given_up) {
 		if (engine_trace(c->first, m->first, ink, out, e) == 0)
 			return 0;
 		if (!give_up(p, e))
@@ -155,7 +143,6 @@ int standby_open(struct engine *first, struct engine *second, const struct stand
 		.context_open = context_open,
 		.context_close = context_close,
 		.forward = forward,
-		.forward_pixels = forward_pixels,
 		.trace = trace,
 	};
 	struct pair *p = calloc(1, sizeof *p);

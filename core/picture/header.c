@@ -2,6 +2,8 @@
 // up to a start of frame (ITU-T T.81, Annex B). WebP: a first chunk that is the picture, or VP8X with its size (RFC 9649).
 #include "core/picture/header.h"
 
+#include "core/bytes.h"
+
 #include <string.h>
 
 enum {
@@ -18,12 +20,9 @@ enum {
 	TEM = 1,
 };
 
-static uint32_t big_endian(const uint8_t *p, int n_bytes)
+static uint32_t u16_be(const uint8_t *p)
 {
-	uint32_t v = 0;
-	for (int i = 0; i < n_bytes; i++)
-		v = v << 8 | p[i];
-	return v;
+	return (uint32_t)p[0] << 8 | p[1];
 }
 
 static uint32_t little_endian(const uint8_t *p, int n_bytes)
@@ -38,8 +37,8 @@ static void read_png(const uint8_t *bytes, size_t n, struct picture_header *h)
 {
 	if (n < 29)
 		return;
-	h->width = big_endian(bytes + 16, 4);
-	h->height = big_endian(bytes + 20, 4);
+	h->width = bytes_u32_be(bytes + 16);
+	h->height = bytes_u32_be(bytes + 20);
 	h->is_interlaced = bytes[28] == 1;
 }
 
@@ -48,8 +47,8 @@ static void read_frame(const uint8_t *segment, size_t length, int marker, struct
 {
 	if (length < 8)
 		return;
-	h->height = big_endian(segment + 3, 2);
-	h->width = big_endian(segment + 5, 2);
+	h->height = u16_be(segment + 3);
+	h->width = u16_be(segment + 5);
 	h->is_whole = marker % 4 == 2;
 }
 
@@ -62,7 +61,7 @@ static void read_jpeg(const uint8_t *bytes, size_t n, struct picture_header *h)
 			at += bytes[at] == 0xff && marker != 0xff ? 2 : 1; // stray bytes, which libjpeg skips, and fill
 			continue;
 		}
-		size_t length = big_endian(bytes + at + 2, 2);
+		size_t length = u16_be(bytes + at + 2);
 		const uint8_t *segment = bytes + at + 2;
 		if (marker == EOI || length < 2 || length > n - at - 2)
 			return;

@@ -2,6 +2,8 @@
 // data and the CRC of type and data. Inflated, a row is a byte for the filter and the filtered samples.
 #include "core/picture/plain_png.h"
 
+#include "core/bytes.h"
+
 #include <libdeflate.h>
 #include <pthread.h>
 #include <stdlib.h>
@@ -9,20 +11,15 @@
 
 enum { SIGNATURE = 8, AROUND = 12, IHDR = 13 };
 
-static uint32_t read_u32(const uint8_t *p)
-{
-	return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
-}
-
 // The data of the chunk at *at, which moves behind it; NULL: there is none, or not of this type, or it is damaged.
 static const uint8_t *read_chunk(const uint8_t **at, const uint8_t *end, const char *type, size_t *n)
 {
 	const uint8_t *chunk = *at;
 	if (end - chunk < AROUND)
 		return NULL;
-	size_t length = read_u32(chunk);
+	size_t length = bytes_u32_be(chunk);
 	if (length > (size_t)(end - chunk) - AROUND || memcmp(chunk + 4, type, 4) != 0 ||
-	    libdeflate_crc32(0, chunk + 4, length + 4) != read_u32(chunk + 8 + length))
+	    libdeflate_crc32(0, chunk + 4, length + 4) != bytes_u32_be(chunk + 8 + length))
 		return NULL;
 	*at = chunk + AROUND + length;
 	*n = length;
@@ -173,7 +170,7 @@ bool plain_png_read(const uint8_t *bytes, size_t n, size_t max_pixels, struct pl
 	const uint8_t *header = read_chunk(&at, end, "IHDR", &n_header);
 	if (!header || n_header != IHDR)
 		return false;
-	uint32_t width = read_u32(header), height = read_u32(header + 4);
+	uint32_t width = bytes_u32_be(header), height = bytes_u32_be(header + 4);
 	int type = header[9], channels = type <= 6 ? channels_of[type] : 0;
 	bool plain = header[8] == 8 && channels && header[10] == 0 && header[11] == 0 && header[12] == 0;
 	if (!plain || width == 0 || width > INT32_MAX || height == 0 || height > INT32_MAX || (uint64_t)width * height > max_pixels)

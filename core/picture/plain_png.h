@@ -1,6 +1,6 @@
-// plain_png: the PNGs that most programs write, read quickly: 8 bits, no palette, not interlaced, nothing in the file but IHDR, IDATs and
-// IEND. libpng inflates row by row, which zlib is slow at where rows are short; here libdeflate inflates all rows at once. Everything
-// else, and every damaged picture, is left to libpng (png.h), which says what is wrong.
+// plain_png: reads quickly the PNGs that most programs write: 8 bits, no palette, not interlaced, nothing in the file but IHDR, IDATs and
+// IEND. libpng inflates row by row, which zlib is slow at where rows are short; here libdeflate inflates all rows at once. png.h reads
+// every other PNG with libpng, which also reports what is wrong with a damaged one. Any thread.
 #pragma once
 
 #include <stdbool.h>

@@ -6,6 +6,7 @@
 // variable's value is lost.
 #include "core/picture/png.h"
 
+#include "core/bytes.h"
 #include "core/picture/colour.h"
 #include "core/picture/exif.h"
 #include "core/picture/header.h"
@@ -35,13 +36,6 @@ struct reader {
 	enum picture_result result;
 };
 
-static uint32_t read_u32(const uint8_t *p)
-{
-	uint32_t v;
-	memcpy(&v, p, sizeof v);
-	return be32toh(v);
-}
-
 static bool is_type(const uint8_t *chunk, const char *type)
 {
 	return memcmp(chunk + 4, type, 4) == 0;
@@ -54,10 +48,10 @@ static bool walk_chunks(struct reader *r)
 	bool has_data = false, data_ended = false;
 	for (size_t at = SIGNATURE; r->n - at >= AROUND;) {
 		const uint8_t *chunk = r->bytes + at;
-		size_t length = read_u32(chunk);
+		size_t length = bytes_u32_be(chunk);
 		if (length > r->n - at - AROUND)
 			break;
-		if (libdeflate_crc32(0, chunk + 4, length + 4) != read_u32(chunk + 8 + length)) {
+		if (libdeflate_crc32(0, chunk + 4, length + 4) != bytes_u32_be(chunk + 8 + length)) {
 			err_set(r->err, "damaged PNG: the checksum of a chunk is wrong, at byte %zu", at);
 			return false;
 		}
@@ -170,7 +164,7 @@ static void decode(struct reader *r)
 	r->n_left = 1;
 	for (size_t at = SIGNATURE, length; r->n_left > 0 && at < r->n; at += AROUND + length) {
 		const uint8_t *chunk = r->bytes + at;
-		length = read_u32(chunk);
+		length = bytes_u32_be(chunk);
 		if (picture_is_late(r->limits, r->err)) {
 			r->result = PICTURE_LATE;
 			return;

@@ -100,10 +100,10 @@ static void forward_group(void *context, int group)
 				job->scores + first * LENET5_DIGITS);
 }
 
-static int forward(struct engine_context *context, const struct engine_model *model, const float *ink, int n, float *scores,
-		   struct err *e)
+static int forward(struct engine_context *context, const struct engine_model *model, const uint8_t *pixels, const float *ink, int n,
+		   float *scores, struct err *e)
 {
-	(void)e;
+	(void)pixels, (void)e; // the context has no memory for pixels, so they come as ink
 	struct forward_job job = { isa_for(cpu_isa(context->engine), model->net), network_of(model), ink, scores, n };
 	pool_run(((struct context *)context)->pool, (n + GROUP - 1) / GROUP, forward_group, &job);
 	return 0;
@@ -170,11 +170,11 @@ static const struct isa *choose(const char *name, struct err *e)
 		if (supported(&isas[i]))
 			return &isas[i];
 		if (name) {
-			err_set(e, "this processor has no %s; unless told which, lenet uses the best that it has", isas[i].title);
+			err_set(e, "this processor has no %s; without --isa lenet uses the best set that it has", isas[i].title);
 			return NULL;
 		}
 	}
-	err_set(e, "no instruction set that this program is built for is called \"%.20s\"; there are: %s", name, names);
+	err_set(e, "unknown instruction set \"%.20s\"; there are: %s", name, names);
 	return NULL;
 }
 

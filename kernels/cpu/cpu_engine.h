@@ -1,4 +1,4 @@
-// cpu_engine: what cpu.c and cpu_trainer.c share. Nobody else includes it.
+// cpu_engine: what cpu.c and cpu_trainer.c share; only they include it.
 #pragma once
 
 #include "core/engine.h"

@@ -1,5 +1,5 @@
-// isa: between the CPU engine (cpu.c, cpu_trainer.c) and its arithmetic (isa_*.c, compiled once an instruction set): the
-// layouts in memory and the table of functions. Rows are padded to whole vectors of 16 floats; padding lanes of weights
+// isa: the interface between the CPU engine (cpu.c, cpu_trainer.c) and its arithmetic (isa_*.c, compiled once for each instruction
+// set): the layouts in memory and the table of functions. Rows are padded to whole vectors of 16 floats; padding lanes of weights
 // are zero, those of activations hold anything finite.
 #pragma once
 
@@ -8,12 +8,12 @@
 #include <stdint.h>
 
 enum {
-	N_MAPS1 = 6, // of C1 and S2
-	N_MAPS3 = 16, // of C3 and S4
-	N_TAPS = 25,
-	N_S4 = 400, // inputs of C5: pixel·16 + map, other than in lenet.bin, where it is map·25 + pixel
-	N_C5 = 120,
-	N_F6 = 84,
+	N_MAPS1 = LENET5_MAPS1, // of C1 and S2
+	N_MAPS3 = LENET5_MAPS3, // of C3 and S4
+	N_TAPS = LENET5_TAPS,
+	N_S4 = LENET5_N_S4, // inputs of C5: pixel·16 + map, other than in lenet.bin, where it is map·25 + pixel
+	N_C5 = LENET5_N_C5,
+	N_F6 = LENET5_N_F6,
 	C5_STRIDE = 128,
 	F6_STRIDE = 96,
 	SCORES_STRIDE = 16,

@@ -5,13 +5,7 @@
 
 #include <string.h>
 
-// What a group of pictures needs on its way through the full layers.
-struct row {
-	float s4[N_S4], c5[C5_STRIDE], f6[F6_STRIDE], penalties[SCORES_STRIDE];
-} __attribute__((aligned(64)));
-enum { ROW_STRIDE = sizeof(struct row) / sizeof(float) };
-
-static void forward_maps(const struct isa_network *n, const float *ink, struct isa_1998_maps *maps, struct row *row)
+static void forward_maps(const struct isa_network *n, const float *ink, struct isa_1998_maps *maps, struct isa_row *row)
 {
 	struct isa_points points;
 	lay_out_input(n, ink, maps->input);
@@ -25,34 +19,31 @@ static void forward_maps(const struct isa_network *n, const float *ink, struct i
 	memcpy(row->s4, maps->s4, sizeof row->s4);
 }
 
-static void forward_rows(const struct isa_network *n, struct row *rows, int pictures)
+static void forward_rows(const struct isa_network *n, struct isa_row *rows, int pictures)
 {
 #define CALL(count) forward_hidden(n, count, ROW_STRIDE, rows[0].s4, rows[0].c5, rows[0].f6)
 	FOR_PICTURES(pictures, CALL)
 #undef CALL
 	for (int p = 0; p < pictures; p++)
-		forward_rbf(n->params, rows[p].f6, rows[p].penalties);
+		forward_rbf(n->params, rows[p].f6, rows[p].scores);
 }
 
 void ISA_NAME(isa_1998_forward)(const struct isa_network *n, const float *ink, int pictures, float *scores)
 {
 	struct isa_1998_maps maps;
-	struct row rows[GROUP];
+	struct isa_row rows[GROUP];
 	for (int p = 0; p < pictures; p++)
 		forward_maps(n, ink + p * LENET5_PIXELS, &maps, &rows[p]);
 	forward_rows(n, rows, pictures);
 	for (int p = 0; p < pictures; p++)
-		memcpy(scores + p * LENET5_DIGITS, rows[p].penalties, LENET5_DIGITS * sizeof *scores);
+		memcpy(scores + p * LENET5_DIGITS, rows[p].scores, LENET5_DIGITS * sizeof *scores);
 }
 
 void ISA_NAME(isa_1998_trace)(const struct isa_network *n, const float *ink, struct engine_trace *t)
 {
 	struct isa_1998_maps maps;
-	struct row row;
+	struct isa_row row;
 	forward_maps(n, ink, &maps, &row);
 	forward_rows(n, &row, 1);
-	trace_maps(maps.input, &maps.pixels, maps.s2, row.s4, t);
-	memcpy(t->c5, row.c5, sizeof t->c5);
-	memcpy(t->f6, row.f6, sizeof t->f6);
-	memcpy(t->output, row.penalties, sizeof t->output);
+	write_trace(maps.input, &maps.pixels, maps.s2, &row, t);
 }

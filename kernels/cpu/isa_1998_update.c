@@ -26,12 +26,8 @@ static float add_columns(const float columns[16])
 static void add_gradients(const union isa_gradient *gradients, int n, struct isa_1998_gradient *sum)
 {
 	*sum = gradients[0].of_1998;
-	float *to = &sum->c1_weight[0][0][0];
-	for (int g = 1; g < n; g++) {
-		const float *from = &gradients[g].of_1998.c1_weight[0][0][0];
-		VF_EACH(i, (int)(sizeof *sum / sizeof(float)))
-			vf_store(&to[i], vf_load(&to[i]) + vf_load(&from[i]));
-	}
+	for (int g = 1; g < n; g++)
+		add_run((float *)sum, (const float *)&gradients[g].of_1998, sizeof *sum / sizeof(float));
 }
 
 static void update_c1_s2(const struct isa_1998_gradient *g, const struct isa_sgd *sgd, struct isa_params *params,

@@ -28,7 +28,7 @@ ALWAYS_INLINE vf derive(enum lenet5_activation activation, vf y, vf d)
 	case LENET5_TANH:
 		return d * (one - y * y);
 	case LENET5_SQUASH:
-		return d * (vf_set1(2.0f / 3 * SQUASH_LIMIT) - vf_set1(2.0f / 3 / SQUASH_LIMIT) * (y * y));
+		return d * (vf_set1(2.0f / 3 * LENET5_SQUASH_LIMIT) - vf_set1(2.0f / 3 / LENET5_SQUASH_LIMIT) * (y * y));
 	}
 	return d;
 }
@@ -63,6 +63,13 @@ ALWAYS_INLINE void backward_hidden(const struct isa_network *n, const struct isa
 	full_block(turned->c5_weight[0], N_S4, NULL, f->dc5, FEATURES_STRIDE, N_C5, ds4[0], N_S4, pictures, S4_BLOCK(pictures));
 	for (int p = 0; p < pictures; p++)
 		derive_row(activation[LENET5_S4], f[p].s4, ds4[p], N_S4, squares);
+}
+
+// to (n) += from (n), whole vectors
+static inline void add_run(float *to, const float *from, size_t n)
+{
+	VF_EACH(i, (int)n)
+		vf_store(&to[i], vf_load(&to[i]) + vf_load(&from[i]));
 }
 
 // scale: of the rate, a number a parameter, or NULL.

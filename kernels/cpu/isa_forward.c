@@ -4,13 +4,6 @@
 #include <string.h>
 #include <time.h>
 
-// What a group of pictures needs on its way through the full layers.
-struct row {
-	float s4[N_S4], c5[C5_STRIDE], f6[F6_STRIDE], scores[SCORES_STRIDE];
-} __attribute__((aligned(64)));
-
-enum { STRIDE = sizeof(struct row) / sizeof(float) };
-
 // C1 and S2, into maps->s2.
 NOINLINE void forward_c1(const struct isa_network *n, struct isa_maps *maps, struct isa_points *points)
 {
@@ -50,13 +43,13 @@ void ISA_NAME(isa_forward)(const struct isa_network *n, const float *ink, int pi
 {
 	struct isa_maps maps;
 	struct isa_points points;
-	struct row rows[GROUP];
+	struct isa_row rows[GROUP];
 	for (int p = 0; p < pictures; p++) {
 		lay_out_input(n, ink + p * LENET5_PIXELS, maps.input);
 		forward_c1(n, &maps, &points);
 		forward_c3(n, &maps, &points, rows[p].s4);
 	}
-#define CALL(count) forward_full(n, count, STRIDE, rows[0].s4, rows[0].c5, rows[0].f6, rows[0].scores)
+#define CALL(count) forward_full(n, count, ROW_STRIDE, rows[0].s4, rows[0].c5, rows[0].f6, rows[0].scores)
 	FOR_PICTURES(pictures, CALL)
 #undef CALL
 	for (int p = 0; p < pictures; p++)
@@ -69,17 +62,14 @@ void ISA_NAME(isa_trace)(const struct isa_network *n, const float *ink, struct e
 	struct isa_maps maps;
 	struct isa_points points;
 	struct isa_pixels pixels;
-	struct row row;
+	struct isa_row row;
 	lay_out_input(n, ink, maps.input);
 	forward_c1(n, &maps, &points);
 	forward_c3(n, &maps, &points, row.s4);
-	forward_full(n, 1, STRIDE, row.s4, row.c5, row.f6, row.scores);
+	forward_full(n, 1, ROW_STRIDE, row.s4, row.c5, row.f6, row.scores);
 	c1_pixels(n, &points, pixels.c1);
 	c3_pixels(n, &points, pixels.c3);
-	trace_maps(maps.input, &pixels, maps.s2, row.s4, t);
-	memcpy(t->c5, row.c5, sizeof t->c5);
-	memcpy(t->f6, row.f6, sizeof t->f6);
-	memcpy(t->output, row.scores, sizeof t->output);
+	write_trace(maps.input, &pixels, maps.s2, &row, t);
 }
 
 double ISA_NAME(isa_peak)(double seconds)

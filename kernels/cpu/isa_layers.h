@@ -1,8 +1,9 @@
 // isa_layers: what inference (isa_forward.c, isa_1998_forward.c) and training (isa_train.c, isa_1998_train.c) share of the forward pass:
-// the input, pooling and the full layers, as inline functions. C1 and C3 are in isa_winograd.h for the one and isa_direct.h for the other.
+// the input, pooling and the full layers, as inline functions. C1 and C3 are in isa_winograd.h for inference and in isa_direct.h
+// for training.
 //
 // Each output is made of chains of fused multiply-adds that take their inputs in a fixed order: a full layer's is one, which starts at
-// the bias; C1's and C3's in inference are put together from a few. Vectors run across outputs, never along a sum; blocks only
+// the bias; C1's and C3's in inference are combined from a few. Vectors run across outputs, never along a sum; blocks only
 // decide which chains are in registers together. So a picture's result does not depend on what is computed beside it.
 //
 //   C1+S2  lanes are columns. Even and odd columns of the input are stored apart, so that the two columns of a pooling
@@ -15,6 +16,7 @@
 #include "kernels/cpu/simd.h"
 
 #include <stdbool.h>
+#include <string.h>
 
 // How much fits the registers: vectors of a full layer for p pictures.
 #if defined __AVX512F__
@@ -34,8 +36,6 @@ struct isa_maps {
 	float s2[N_MAPS1][14][16]; // [map][y][x]
 } __attribute__((aligned(64)));
 
-#define SQUASH_LIMIT 1.7159f
-
 ALWAYS_INLINE vf activate(enum lenet5_activation activation, vf x)
 {
 	switch (activation) {
@@ -48,7 +48,7 @@ ALWAYS_INLINE vf activate(enum lenet5_activation activation, vf x)
 	case LENET5_TANH:
 		return vf_tanh(x);
 	case LENET5_SQUASH:
-		return vf_set1(SQUASH_LIMIT) * vf_tanh(vf_set1(2.0f / 3) * x);
+		return vf_set1(LENET5_SQUASH_LIMIT) * vf_tanh(vf_set1(2.0f / 3) * x);
 	}
 	return x;
 }
@@ -87,9 +87,15 @@ struct isa_pixels {
 	float c3[100][N_MAPS3]; // [pixel][map]
 } __attribute__((aligned(64)));
 
-// What a look inside shows of the maps; s4 (25, 16).
-static inline void trace_maps(const float *input, const struct isa_pixels *pixels, const float s2[N_MAPS1][14][16], const float *s4,
-			      struct engine_trace *t)
+// A picture's way through the full layers in inference; s4 (25, 16); of 1998 the scores are penalties.
+struct isa_row {
+	float s4[N_S4], c5[C5_STRIDE], f6[F6_STRIDE], scores[SCORES_STRIDE];
+} __attribute__((aligned(64)));
+enum { ROW_STRIDE = sizeof(struct isa_row) / sizeof(float) };
+
+// What a look inside shows.
+static inline void write_trace(const float *input, const struct isa_pixels *pixels, const float s2[N_MAPS1][14][16],
+			       const struct isa_row *row, struct engine_trace *t)
 {
 	for (int i = 0; i < 32 * 32; i++)
 		t->input[i] = input[i / 32 * 32 + i % 2 * 16 + i % 32 / 2];
@@ -103,8 +109,11 @@ static inline void trace_maps(const float *input, const struct isa_pixels *pixel
 		for (int i = 0; i < 100; i++)
 			t->c3[map * 100 + i] = pixels->c3[i][map];
 		for (int i = 0; i < 25; i++)
-			t->s4[map * 25 + i] = s4[i * N_MAPS3 + map];
+			t->s4[map * 25 + i] = row->s4[i * N_MAPS3 + map];
 	}
+	memcpy(t->c5, row->c5, sizeof t->c5);
+	memcpy(t->f6, row->f6, sizeof t->f6);
+	memcpy(t->output, row->scores, sizeof t->output);
 }
 
 // A full layer for `pictures` pictures, `block` vectors of units at once; both are constants after inlining.
@@ -140,10 +149,12 @@ ALWAYS_INLINE void activate_row(enum lenet5_activation activation, float *row, i
 			vf_store(&row[i], activate(activation, vf_load(&row[i])));
 }
 
-// From C5's sums to F6, of `pictures` pictures, `stride` floats from one picture's row to the next.
-ALWAYS_INLINE void forward_f6(const struct isa_network *n, const int pictures, size_t stride, float *c5, float *f6)
+// From S4 to F6, of `pictures` pictures, `stride` floats from one picture's row to the next.
+ALWAYS_INLINE void forward_hidden(const struct isa_network *n, const int pictures, size_t stride, const float *s4, float *c5,
+				  float *f6)
 {
 	const struct isa_params *w = n->params;
+	full_block(w->c5_weight[0], C5_STRIDE, w->c5_bias, s4, stride, N_S4, c5, stride, pictures, C5_BLOCK(pictures));
 	for (int p = 0; p < pictures; p++)
 		activate_row(n->net->activation[LENET5_C5], c5 + (size_t)p * stride, C5_STRIDE);
 	full_block(w->f6_weight[0], F6_STRIDE, w->f6_bias, c5, stride, N_C5, f6, stride, pictures, F6_BLOCK(pictures));
@@ -151,26 +162,13 @@ ALWAYS_INLINE void forward_f6(const struct isa_network *n, const int pictures, s
 		activate_row(n->net->activation[LENET5_F6], f6 + (size_t)p * stride, F6_STRIDE);
 }
 
-ALWAYS_INLINE void forward_hidden(const struct isa_network *n, const int pictures, size_t stride, const float *s4, float *c5,
-				  float *f6)
-{
-	const struct isa_params *w = n->params;
-	full_block(w->c5_weight[0], C5_STRIDE, w->c5_bias, s4, stride, N_S4, c5, stride, pictures, C5_BLOCK(pictures));
-	forward_f6(n, pictures, stride, c5, f6);
-}
-
-// A linear output layer. scores (16) each.
-ALWAYS_INLINE void forward_scores(const struct isa_network *n, const int pictures, size_t stride, const float *f6, float *scores)
-{
-	const struct isa_params *w = n->params;
-	full_block(w->output_weight[0], SCORES_STRIDE, w->output_bias, f6, stride, N_F6, scores, stride, pictures, SCORES_BLOCK);
-}
-
+// The same and a linear output layer. scores (16) each.
 ALWAYS_INLINE void forward_full(const struct isa_network *n, const int pictures, size_t stride, const float *s4, float *c5,
 				float *f6, float *scores)
 {
+	const struct isa_params *w = n->params;
 	forward_hidden(n, pictures, stride, s4, c5, f6);
-	forward_scores(n, pictures, stride, f6, scores);
+	full_block(w->output_weight[0], SCORES_STRIDE, w->output_bias, f6, stride, N_F6, scores, stride, pictures, SCORES_BLOCK);
 }
 
 // Calls `call` with the constant 1, 2, 3 or 4 that n is.

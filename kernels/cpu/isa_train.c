@@ -261,11 +261,8 @@ static void update_conv(const struct isa_sgd *sgd, const union isa_gradient *gra
 {
 	struct isa_conv_gradient sum = gradients[0].conv;
 	float *to = &sum.c1_weight[0][0][0];
-	for (int g = 1; g < n_gradients; g++) {
-		const float *from = &gradients[g].conv.c1_weight[0][0][0];
-		VF_EACH(i, (int)(sizeof sum / sizeof(float)))
-			vf_store(&to[i], vf_load(&to[i]) + vf_load(&from[i]));
-	}
+	for (int g = 1; g < n_gradients; g++)
+		add_run(to, (const float *)&gradients[g].conv, sizeof sum / sizeof(float));
 
 	float c3_weight[N_MAPS1][N_TAPS][N_MAPS3]; // the gradient, turned to the layout of the parameters
 	for (int map = 0; map < N_MAPS1; map++)

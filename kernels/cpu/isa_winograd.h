@@ -1,34 +1,14 @@
-// isa_winograd: C1 and C3 in inference, several outputs of a column at a time with fewer multiplications than there are products
-// (S. Winograd, Arithmetic Complexity of Computations, 1980; A. Lavin, S. Gray, Fast Algorithms for Convolutional Neural Networks,
-// CVPR 2016): four rows of C1 are a tile, F(4,5), which takes 8 multiplications for 20; five of C3, F(5,5), 9 for 25.
+// isa_winograd: C1 and C3 in inference. Computes several outputs of a column at a time with fewer multiplications than there are
+// products (S. Winograd, Arithmetic Complexity of Computations, 1980; A. Lavin, S. Gray, Fast Algorithms for Convolutional Neural
+// Networks, CVPR 2016). Four rows of C1 are a tile, F(4,5), which takes 8 multiplications for 20; five of C3, F(5,5), 9 for 25.
 //
-// The weights of a filter's column and the inputs of a tile's are taken for polynomials: their values at 8 or 9 points are multiplied,
-// summed up over the filter's columns and the maps, and the outputs found from those sums. The weights' values are found once
-// (cpu_winograd.c), the inputs' once for all maps.
+// A filter's column and a tile's column of inputs are taken as polynomials. Their values at 8 or 9 points are multiplied and summed
+// over the filter's columns and the maps; the outputs follow from those sums. cpu_winograd.c computes the weights' values once a
+// model, input_points and s2_points the inputs' once for all maps.
 //
-// Which points they are decides how rounding errors grow (B. Barabasz and others, Error Analysis and Improving the Accuracy of
-// Winograd Convolution for Deep Neural Networks, 2018). ‖error‖/‖sums‖ in units of 1e-7, models/relu.bin, 40 test pictures, the weights'
-// values found in double:
-//
-//                                                   C1 along y    C3 along y   along both
-//   a chain of multiply-adds for each output           0.97          1.69
-//   two at a time: 0 ±1 1/2 −2 ∞                       1.02          1.91         3.27
-//   four: 0 ±1 ±1/2 ±2 ∞                               1.57          2.93
-//   five: 0 ±1 ±1/2 ±3/2 −4 ∞                                        5.33
-//         0 ±1 ±2 ±3/4 −1/4 ∞                                        5.25
-//         0 ±1 ±1/2 ±3/2 4 ∞                                         6.41
-//         0 ±1 ±1/2 ±2 −3/4 ∞                                        6.00
-//
-// What it gave: network relu, one core of an AMD EPYC (Zen 4) whose AVX-512 peak was 118 GFLOP/s, the least of 3,000 timings; µs a
-// picture. Outputs at a time:                                        1      2      4      5
-//   C1, AVX-512 (multiply-adds alone at the peak: 2.28 1.37 0.91)    2.29   1.76   1.43
-//   C3, AVX-512 (4.07 2.44; 1.46)                                    4.08   2.65          1.73
-//       two at a time along both axes (1.46)                                2.24
-//   a picture alone, AVX-512, AVX2, portable: from F(2,5) to these     6.56 → 5.32   7.67 → 5.73   18.5 → 13.6
-//   in a batch                                                         5.70 → 4.17   6.30 → 4.64   18.4 → 13.5
-//   NOINLINE left out: AVX-512 in a batch 4.61; AVX2 5.65
-//   C3's sums, AVX-512: of both tiles with each vector of weights, a value broadcast once for all five of a row: 1 % better
-//   C1's shifted columns by valignd rather than loads across cache lines: 3 % worse
+// C1's points are 0, ±1, ±1/2, ±2 and ∞, C3's 0, ±1, ±1/2, ±3/2, −4 and ∞. The points decide how rounding errors grow (B. Barabasz and
+// others, Error Analysis and Improving the Accuracy of Winograd Convolution for Deep Neural Networks, 2018); docs/design.md has the
+// errors of these.
 #pragma once
 
 #include "kernels/cpu/isa_layers.h"

@@ -1,8 +1,9 @@
-// A job is a loop counter that all threads draw from. A step of training has two such loops of a few hundred microseconds,
-// so a thread that finds nothing to do looks again for about as long as a wake-up would cost before it goes to sleep.
+// A job is a loop counter from which all threads take the next item. A step of training has two such loops of a few hundred
+// microseconds, so a thread without work spins for about the time that a wake-up costs before it sleeps.
 #include "kernels/cpu/pool.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,16 +15,16 @@ struct pool {
 	pthread_t *workers;
 
 	pthread_mutex_t lock;
-	pthread_cond_t changed; // a job, its end, or the pool's
-	unsigned job; // atomic; written under lock: counts jobs
-	int running; // atomic; workers that have not finished the job; written to n_workers under lock
+	pthread_cond_t changed; // a new job, the end of one, or closing
+	atomic_uint job; // counts jobs; written under lock
+	atomic_int running; // workers that have not finished the job; set to n_workers under lock
 	bool closing; // lock
 
-	// The job; written under lock before `job` counts up, read by workers after they saw it.
+	// The job: written under lock before `job` counts up, read by workers once they have seen that.
 	int n_items;
 	void (*work)(void *, int);
 	void *context;
-	int next; // atomic
+	atomic_int next;
 };
 
 static void relax(void)
@@ -36,7 +37,7 @@ static void relax(void)
 static void draw_items(struct pool *p)
 {
 	for (;;) {
-		int i = __atomic_fetch_add(&p->next, 1, __ATOMIC_RELAXED);
+		int i = atomic_fetch_add(&p->next, 1);
 		if (i >= p->n_items)
 			return;
 		p->work(p->context, i);
@@ -48,7 +49,7 @@ static void *worker(void *arg)
 	struct pool *p = arg;
 	unsigned seen = 0;
 	for (;;) {
-		for (int i = 0; i < SPINS && __atomic_load_n(&p->job, __ATOMIC_ACQUIRE) == seen; i++)
+		for (int i = 0; i < SPINS && p->job == seen; i++)
 			relax();
 		pthread_mutex_lock(&p->lock);
 		while (p->job == seen && !p->closing)
@@ -60,8 +61,8 @@ static void *worker(void *arg)
 			return NULL;
 
 		draw_items(p);
-		if (__atomic_sub_fetch(&p->running, 1, __ATOMIC_ACQ_REL) == 0) {
-			pthread_mutex_lock(&p->lock); // so that the caller cannot miss it between its look and its wait
+		if (atomic_fetch_sub(&p->running, 1) == 1) {
+			pthread_mutex_lock(&p->lock); // or the caller could miss it between its check and its wait
 			pthread_cond_broadcast(&p->changed);
 			pthread_mutex_unlock(&p->lock);
 		}
@@ -79,17 +80,17 @@ void pool_run(struct pool *p, int n_items, void (*work)(void *, int), void *cont
 	p->n_items = n_items;
 	p->work = work;
 	p->context = context;
-	__atomic_store_n(&p->next, 0, __ATOMIC_RELAXED);
-	__atomic_store_n(&p->running, p->n_workers, __ATOMIC_RELAXED);
-	__atomic_store_n(&p->job, p->job + 1, __ATOMIC_RELEASE);
+	atomic_store(&p->next, 0);
+	atomic_store(&p->running, p->n_workers);
+	atomic_fetch_add(&p->job, 1);
 	pthread_cond_broadcast(&p->changed);
 	pthread_mutex_unlock(&p->lock);
 
 	draw_items(p);
-	for (int i = 0; i < SPINS && __atomic_load_n(&p->running, __ATOMIC_ACQUIRE); i++)
+	for (int i = 0; i < SPINS && p->running; i++)
 		relax();
 	pthread_mutex_lock(&p->lock);
-	while (__atomic_load_n(&p->running, __ATOMIC_ACQUIRE))
+	while (p->running)
 		pthread_cond_wait(&p->changed, &p->lock);
 	pthread_mutex_unlock(&p->lock);
 }

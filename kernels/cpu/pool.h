@@ -1,4 +1,4 @@
-// pool: threads that share the items of a loop. The caller's thread works too; with one thread there is no other.
+// pool: threads that share the items of a loop. The caller's thread works too; a pool of one starts no thread.
 #pragma once
 
 #include "core/err.h"

@@ -38,8 +38,8 @@ int cuda_check(struct engine *engine, cudaError_t error, const char *call, struc
 	if (!error)
 		return 0;
 	err_set(e, "%s: %.*s: %s", engine->name, (int)strcspn(call, "("), call, cudaGetErrorString(error));
-	cudaGetLastError(); // what can be forgotten, is
-	cudaError_t again = cudaDeviceSynchronize(); // which a stream that captures refuses, and is none the worse
+	cudaGetLastError(); // clears an error that does not stick
+	cudaError_t again = cudaDeviceSynchronize(); // refused, without harm, while a stream captures
 	if (again && again != cudaErrorStreamCaptureUnsupported)
 		__atomic_store_n(&engine->lost, true, __ATOMIC_RELEASE);
 	return -1;
@@ -53,7 +53,7 @@ int cuda_enter(struct engine *engine, struct err *e)
 void cuda_enter_to_free(struct engine *engine)
 {
 	struct err e;
-	(void)cuda_enter(engine, &e); // of a lost device nothing can be freed, wherever the thread is
+	(void)cuda_enter(engine, &e); // fails on a lost device only, where nothing can be freed
 }
 
 int cuda_alloc(struct engine *engine, size_t bytes, void **pointer, struct err *e)
@@ -87,6 +87,37 @@ int cuda_upload(struct engine *engine, void *to, const void *from, size_t bytes,
 		     CUDA(engine, cudaStreamSynchronize(stream), e);
 	cudaStreamDestroy(stream);
 	return status ? -1 : 0;
+}
+
+int cuda_buffer_fill(struct engine *engine, struct cuda_buffer *b, const void *from, size_t bytes, cudaStream_t stream,
+		     struct err *e)
+{
+	if (bytes > b->bytes) {
+		cudaFree(b->at);
+		*b = (struct cuda_buffer){ NULL, 0 };
+		if (cuda_alloc(engine, bytes, &b->at, e))
+			return -1;
+		b->bytes = bytes;
+	}
+	return from ? CUDA(engine, cudaMemcpyAsync(b->at, from, bytes, cudaMemcpyHostToDevice, stream), e) : 0;
+}
+
+int cuda_capture(struct engine *engine, cudaStream_t stream, int (*put)(void *context, struct err *e), void *context,
+		 cudaGraphExec_t *exec, struct err *e)
+{
+	cudaGraph_t graph = NULL;
+	struct err end;
+	if (CUDA(engine, cudaStreamBeginCapture(stream, cudaStreamCaptureModeThreadLocal), e))
+		return -1;
+	int failed = put(context, e);
+	// the capture ends whatever happened in it
+	if (CUDA(engine, cudaStreamEndCapture(stream, &graph), failed ? &end : e))
+		failed = -1;
+	if (!failed)
+		failed = CUDA(engine, cudaGraphInstantiate(exec, graph, 0), e);
+	if (graph)
+		cudaGraphDestroy(graph);
+	return failed;
 }
 
 static void model_free(struct engine_model *model)
@@ -174,7 +205,7 @@ static bool is_done(const struct context *c, const struct cuda_forward *pass)
 	return true;
 }
 
-// Asking the driver takes longer than the kernel, so it is asked now and then only, whether something went wrong.
+// Asking the driver takes longer than the kernel runs, so only every 4096th turn asks whether an error occurred.
 static int await(struct context *c, const struct cuda_forward *pass, struct err *e)
 {
 	for (unsigned spins = 1; !is_done(c, pass); spins++) {
@@ -211,21 +242,11 @@ static int compute(struct context *c, const struct engine_model *model, const ui
 	return await(c, &pass, e);
 }
 
-static int forward(struct engine_context *context, const struct engine_model *model, const float *ink, int n, float *scores,
-		   struct err *e)
+static int forward(struct engine_context *context, const struct engine_model *model, const uint8_t *pixels, const float *ink, int n,
+		   float *scores, struct err *e)
 {
 	struct context *c = (struct context *)context;
-	if (compute(c, model, NULL, ink, n, NULL, e))
-		return -1;
-	memcpy(scores, c->scores, (size_t)n * LENET5_DIGITS * sizeof *scores);
-	return 0;
-}
-
-static int forward_pixels(struct engine_context *context, const struct engine_model *model, const uint8_t *pixels, int n,
-			  float *scores, struct err *e)
-{
-	struct context *c = (struct context *)context;
-	if (compute(c, model, pixels, NULL, n, NULL, e))
+	if (compute(c, model, pixels, ink, n, NULL, e))
 		return -1;
 	memcpy(scores, c->scores, (size_t)n * LENET5_DIGITS * sizeof *scores);
 	return 0;
@@ -260,7 +281,7 @@ static void engine_free(struct engine *engine)
 	free(engine);
 }
 
-// Why there is no device to use, in words that say what to do.
+// Says why no device can be used.
 static int no_device(cudaError_t error, struct err *e)
 {
 	int driver = 0, runtime = 0;
@@ -310,7 +331,6 @@ int cuda_engine_open(int device, struct engine **engine, struct err *e)
 		.context_open = context_open,
 		.context_close = context_close,
 		.forward = forward,
-		.forward_pixels = forward_pixels,
 		.trace = trace,
 		.trainer_open = cuda_trainer_open,
 		.trainer_close = cuda_trainer_close,

@@ -1,9 +1,7 @@
-// cuda_activation: what a layer's output goes through (core/lenet5.h), and the way back, as device functions.
+// cuda_activation: activations (core/lenet5.h), their derivatives, and the loss of logits, as device functions.
 #pragma once
 
 #include "core/lenet5.h"
-
-#define SQUASH_LIMIT 1.7159f
 
 static __device__ __forceinline__ float activate(enum lenet5_activation activation, float x)
 {
@@ -17,7 +15,7 @@ static __device__ __forceinline__ float activate(enum lenet5_activation activati
 	case LENET5_TANH:
 		return tanhf(x);
 	case LENET5_SQUASH:
-		return SQUASH_LIMIT * tanhf(2.0f / 3.0f * x);
+		return LENET5_SQUASH_LIMIT * tanhf(2.0f / 3.0f * x);
 	}
 	return x;
 }
@@ -35,7 +33,26 @@ static __device__ __forceinline__ float derive(enum lenet5_activation activation
 	case LENET5_TANH:
 		return d * (1.0f - y * y);
 	case LENET5_SQUASH:
-		return d * (2.0f / 3.0f * (SQUASH_LIMIT - y * y / SQUASH_LIMIT));
+		return d * (2.0f / 3.0f * (LENET5_SQUASH_LIMIT - y * y / LENET5_SQUASH_LIMIT));
 	}
 	return d;
+}
+
+// Cross-entropy of the softmax of scores (10). dscores (10) becomes the gradient of the mean over n pictures.
+static __device__ __forceinline__ double softmax_loss(const float *scores, int label, float smoothing, int n, float *dscores)
+{
+	float top = scores[0], exps[LENET5_DIGITS], sum = 0.0f;
+	double towards = 0.0;
+	for (int i = 1; i < LENET5_DIGITS; i++)
+		top = fmaxf(top, scores[i]);
+	for (int i = 0; i < LENET5_DIGITS; i++) {
+		exps[i] = expf(scores[i] - top);
+		sum += exps[i];
+	}
+	for (int i = 0; i < LENET5_DIGITS; i++) {
+		float target = smoothing / LENET5_DIGITS + (i == label ? 1.0f - smoothing : 0.0f);
+		towards += (double)target * (double)scores[i];
+		dscores[i] = (exps[i] / sum - target) / (float)n;
+	}
+	return log((double)sum) + (double)top - towards;
 }

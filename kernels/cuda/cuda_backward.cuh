@@ -6,7 +6,7 @@
 
 #include "kernels/cuda/cuda_layers.cuh"
 
-enum { N_TAPS = 25, N_SPREAD = 16 * CUDA_SPREAD * SPREAD_STRIDE };
+enum { N_TAPS = LENET5_TAPS, N_SPREAD = 16 * CUDA_SPREAD * SPREAD_STRIDE };
 
 struct cuda_backward {
 	cuda_layers<1> layers; // its c3_weight becomes the turned one

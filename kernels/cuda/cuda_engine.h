@@ -1,4 +1,4 @@
-// cuda_engine: what the parts of the GPU engine share. Plain C; only kernels/cuda*.c, kernels/cudnn*.c and *.cu include it.
+// cuda_engine: what the parts of the GPU engines share. Plain C; only kernels/cuda/ and kernels/cudnn/ include it.
 #pragma once
 
 #include "core/engine.h"
@@ -25,25 +25,40 @@ struct cuda_engine {
 #define CUDA(engine, call, e) cuda_check(engine, call, #call, e)
 int cuda_check(struct engine *engine, cudaError_t error, const char *call, struct err *e);
 
-// A calling thread's CUDA device is the engine's from here on: each function of the engine begins with it.
+// Makes the engine's device the calling thread's CUDA device. Every function of the engine begins with it.
 int cuda_enter(struct engine *engine, struct err *e);
 
-// The same before frees, which a thread may do that never computed: cudaFree would open a context on the runtime's device 0.
+// The same before frees, without an error. A thread that never computed may free, and cudaFree would open a context on device 0.
 void cuda_enter_to_free(struct engine *engine);
 
-// Device memory, and memory of this machine that is page-locked and that the device reads and writes at the same address.
-// Freed by cudaFree and cudaFreeHost, which take NULL.
+// Allocate device memory, and page-locked memory of this machine, zeroed, which the device reads and writes at the same address.
+// The caller frees by cudaFree and cudaFreeHost, which take NULL.
 int cuda_alloc(struct engine *engine, size_t bytes, void **pointer, struct err *e);
 int cuda_alloc_pinned(struct engine *engine, size_t bytes, void **pointer, struct err *e);
 
-// Copies the pixels of n pictures, or, where that is NULL, their ink into the context's memory, unless they are there already.
+// Copies the pixels of n pictures, or their ink if pixels is NULL, into the context's memory, unless they are there already.
 void cuda_take(struct engine_context *context, const uint8_t *pixels, const float *ink, int n);
 
-// engine_peak of this engine, whichever computes.
+// engine_peak, with own kernels and with cuDNN.
 double cuda_engine_peak(struct engine *engine, int n_threads);
 
 // Copies to the device, and waits for it.
 int cuda_upload(struct engine *engine, void *to, const void *from, size_t bytes, struct err *e);
+
+// Device memory that grows as needed. Zero-initialise; cudaFree frees `at`.
+struct cuda_buffer {
+	void *at;
+	size_t bytes;
+};
+
+// Makes the buffer at least so large and puts a copy from this machine's memory into the stream; from may be NULL: no copy. What was
+// in the buffer is lost. After a failure it may be empty.
+int cuda_buffer_fill(struct engine *engine, struct cuda_buffer *buffer, const void *from, size_t bytes, cudaStream_t stream,
+		     struct err *e);
+
+// Makes a graph of what put(context, e) puts into the stream, without running it. The caller destroys *graph.
+int cuda_capture(struct engine *engine, cudaStream_t stream, int (*put)(void *context, struct err *e), void *context,
+		 cudaGraphExec_t *graph, struct err *e);
 
 int cuda_trainer_open(struct engine *, const struct engine_training *, struct engine_trainer **, struct err *);
 void cuda_trainer_close(struct engine_trainer *);

@@ -18,12 +18,12 @@
 enum {
 	CUDA_THREADS = 512,
 	S2_STRIDE = 20, // a row of 14 and padding; with 16 c3_s4's loads take up to 1.9 times as long, by bank conflicts
-	N_INPUT = 32 * 32,
+	N_INPUT = LENET5_PADDED * LENET5_PADDED,
 	N_S2 = 6 * 14 * S2_STRIDE,
-	N_S4 = 400,
-	N_C5 = 120,
-	N_F6 = 84,
-	N_SCORES = 10,
+	N_S4 = LENET5_N_S4,
+	N_C5 = LENET5_N_C5,
+	N_F6 = LENET5_N_F6,
+	N_SCORES = LENET5_DIGITS,
 	N_CHAINS = 4, // of a unit of a full layer
 };
 

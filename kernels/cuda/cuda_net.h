@@ -17,17 +17,17 @@ enum {
 
 // All parameters, or their momentum or gradient.
 struct cuda_params {
-	float c1_weight[6][CUDA_TAPS]; // [map][tap]
+	float c1_weight[LENET5_MAPS1][CUDA_TAPS]; // [map][tap]
 	float c1_bias[8];
 	float s2_weight[8], s2_bias[8]; // of subsampling, as are S4's; 0 where the pooling has none
-	float c3_weight[6][16][CUDA_TAPS]; // [in][out][tap]
-	float c3_bias[16];
-	float s4_weight[16], s4_bias[16];
-	float c5_weight[400][120]; // [in][out]
-	float c5_bias[120];
-	float f6_weight[120][84];
-	float f6_bias[84];
-	float output_weight[84][CUDA_SCORES]; // or centres
+	float c3_weight[LENET5_MAPS1][LENET5_MAPS3][CUDA_TAPS]; // [in][out][tap]
+	float c3_bias[LENET5_MAPS3];
+	float s4_weight[LENET5_MAPS3], s4_bias[LENET5_MAPS3];
+	float c5_weight[LENET5_N_S4][LENET5_N_C5]; // [in][out]
+	float c5_bias[LENET5_N_C5];
+	float f6_weight[LENET5_N_C5][LENET5_N_F6];
+	float f6_bias[LENET5_N_F6];
+	float output_weight[LENET5_N_F6][CUDA_SCORES]; // or centres
 	float output_bias[CUDA_SCORES];
 };
 
@@ -43,7 +43,7 @@ struct cuda_network {
 	float mean, scale; // input = (ink − mean)·scale
 	bool published; // 1998: squashed throughout, subsampling, penalties; else max-pooling, logits, and these activations:
 	enum lenet5_activation s2, s4, f6;
-	uint8_t c3_links[16]; // as in struct lenet5
+	uint8_t c3_links[LENET5_MAPS3]; // as in struct lenet5
 };
 struct cuda_network cuda_network_of(const struct engine_network *network, const struct cuda_params *params);
 
@@ -77,22 +77,23 @@ int cuda_pictures_a_block(int n, int n_multiprocessors);
 
 // The weights once more, as the way back wants them; of fixed centres, too.
 struct cuda_turned {
-	float c3_weight[6][16][CUDA_TAPS]; // [in][out][24 − tap]
-	float c5_weight[120][400]; // [out][in]
-	float f6_weight[84][120];
-	float output_weight[10][84];
+	float c3_weight[LENET5_MAPS1][LENET5_MAPS3][CUDA_TAPS]; // [in][out][24 − tap]
+	float c5_weight[LENET5_N_C5][LENET5_N_S4]; // [out][in]
+	float f6_weight[LENET5_N_F6][LENET5_N_C5];
+	float output_weight[LENET5_DIGITS][LENET5_N_F6];
 };
 
 // What a picture of a step leaves for the update; d…: the gradient of the step's mean loss. The gradients of the
 // convolutions are the first fields of struct cuda_params.
 struct cuda_features {
-	float s4[400], c5[120], f6[84];
-	float dc5[120], df6[84], dscores[CUDA_SCORES];
-	float c1_weight[6][CUDA_TAPS], c1_bias[8], s2_weight[8], s2_bias[8];
-	float c3_weight[6][16][CUDA_TAPS], c3_bias[16], s4_weight[16], s4_bias[16];
+	float s4[LENET5_N_S4], c5[LENET5_N_C5], f6[LENET5_N_F6];
+	float dc5[LENET5_N_C5], df6[LENET5_N_F6], dscores[CUDA_SCORES];
+	float c1_weight[LENET5_MAPS1][CUDA_TAPS], c1_bias[8], s2_weight[8], s2_bias[8];
+	float c3_weight[LENET5_MAPS1][LENET5_MAPS3][CUDA_TAPS], c3_bias[LENET5_MAPS3], s4_weight[LENET5_MAPS3],
+		s4_bias[LENET5_MAPS3];
 	double loss;
 };
-enum { CUDA_N_CONV = 6 * CUDA_TAPS + 8 + 8 + 8 + 6 * 16 * CUDA_TAPS + 16 + 16 + 16 };
+enum { CUDA_N_CONV = LENET5_MAPS1 * CUDA_TAPS + 8 + 8 + 8 + LENET5_MAPS1 * LENET5_MAPS3 * CUDA_TAPS + 3 * LENET5_MAPS3 };
 
 // The steps of one call, in device memory, so that a captured graph finds its place by itself. `learn` of step s finds s in
 // next and leaves it in current; `update` finds it in current and leaves s + 1 in next. Past the last step both do nothing.

@@ -1,4 +1,5 @@
-// lenet.bin's order → that of the GPU's threads, and back: a table says where each tensor goes, one walk serves both ways.
+// A table says where each tensor lies; core/pack.c moves them.
+#include "core/pack.h"
 #include "kernels/cuda/cuda_net.h"
 
 #include <stddef.h>
@@ -6,60 +7,33 @@
 
 #define PLACE(field) offsetof(struct cuda_params, field) / sizeof(float)
 
-// A tensor as (out, in, tap), or a vector as (1, 1, n); the strides are those of struct cuda_params.
-static const struct {
-	size_t at;
-	int n[3], stride[3];
-} places[LENET5_N_PARAMETERS] = {
-	[LENET5_C1_WEIGHT] = { PLACE(c1_weight), { 6, 1, 25 }, { CUDA_TAPS, 0, 1 } },
-	[LENET5_C1_BIAS] = { PLACE(c1_bias), { 1, 1, 6 }, { 0, 0, 1 } },
-	[LENET5_S2_WEIGHT] = { PLACE(s2_weight), { 1, 1, 6 }, { 0, 0, 1 } },
-	[LENET5_S2_BIAS] = { PLACE(s2_bias), { 1, 1, 6 }, { 0, 0, 1 } },
-	[LENET5_C3_WEIGHT] = { PLACE(c3_weight), { 16, 6, 25 }, { CUDA_TAPS, 16 * CUDA_TAPS, 1 } },
-	[LENET5_C3_BIAS] = { PLACE(c3_bias), { 1, 1, 16 }, { 0, 0, 1 } },
-	[LENET5_S4_WEIGHT] = { PLACE(s4_weight), { 1, 1, 16 }, { 0, 0, 1 } },
-	[LENET5_S4_BIAS] = { PLACE(s4_bias), { 1, 1, 16 }, { 0, 0, 1 } },
-	[LENET5_C5_WEIGHT] = { PLACE(c5_weight), { 120, 400, 1 }, { 1, 120, 0 } },
-	[LENET5_C5_BIAS] = { PLACE(c5_bias), { 1, 1, 120 }, { 0, 0, 1 } },
-	[LENET5_F6_WEIGHT] = { PLACE(f6_weight), { 84, 120, 1 }, { 1, 84, 0 } },
-	[LENET5_F6_BIAS] = { PLACE(f6_bias), { 1, 1, 84 }, { 0, 0, 1 } },
-	[LENET5_OUTPUT_WEIGHT] = { PLACE(output_weight), { 10, 84, 1 }, { 1, CUDA_SCORES, 0 } },
-	[LENET5_OUTPUT_BIAS] = { PLACE(output_bias), { 1, 1, 10 }, { 0, 0, 1 } },
+// The strides are those of struct cuda_params; filters are (out, in, tap).
+static const struct pack_place places[LENET5_N_PARAMETERS] = {
+	[LENET5_C1_WEIGHT] = { PLACE(c1_weight), { 1, 6, 1, 25 }, { 0, CUDA_TAPS, 0, 1 } },
+	[LENET5_C1_BIAS] = PACK_VECTOR(PLACE(c1_bias), 6),
+	[LENET5_S2_WEIGHT] = PACK_VECTOR(PLACE(s2_weight), 6),
+	[LENET5_S2_BIAS] = PACK_VECTOR(PLACE(s2_bias), 6),
+	[LENET5_C3_WEIGHT] = { PLACE(c3_weight), { 1, 16, 6, 25 }, { 0, CUDA_TAPS, 16 * CUDA_TAPS, 1 } },
+	[LENET5_C3_BIAS] = PACK_VECTOR(PLACE(c3_bias), 16),
+	[LENET5_S4_WEIGHT] = PACK_VECTOR(PLACE(s4_weight), 16),
+	[LENET5_S4_BIAS] = PACK_VECTOR(PLACE(s4_bias), 16),
+	[LENET5_C5_WEIGHT] = { PLACE(c5_weight), { 1, 120, 400, 1 }, { 0, 1, 120, 0 } },
+	[LENET5_C5_BIAS] = PACK_VECTOR(PLACE(c5_bias), 120),
+	[LENET5_F6_WEIGHT] = { PLACE(f6_weight), { 1, 84, 120, 1 }, { 0, 1, 84, 0 } },
+	[LENET5_F6_BIAS] = PACK_VECTOR(PLACE(f6_bias), 84),
+	[LENET5_OUTPUT_WEIGHT] = { PLACE(output_weight), { 1, 10, 84, 1 }, { 0, 1, CUDA_SCORES, 0 } },
+	[LENET5_OUTPUT_BIAS] = PACK_VECTOR(PLACE(output_bias), 10),
 };
-
-// Calls `move` with each parameter in lenet.bin's order and its place in the packed layout.
-static void walk(const struct lenet5 *net, float *params, float *packed, void (*move)(float *param, float *packed))
-{
-	for (int t = 0; t < net->n_tensors; t++) {
-		const enum lenet5_parameter which = net->tensors[t].parameter;
-		const int *n = places[which].n, *stride = places[which].stride;
-		float *param = params + net->tensors[t].offset, *to = packed + places[which].at;
-		for (int out = 0; out < n[0]; out++)
-			for (int in = 0; in < n[1]; in++)
-				for (int tap = 0; tap < n[2]; tap++)
-					move(param++, &to[out * stride[0] + in * stride[1] + tap * stride[2]]);
-	}
-}
-
-static void pack(float *param, float *packed)
-{
-	*packed = *param;
-}
-
-static void unpack(float *param, float *packed)
-{
-	*param = *packed;
-}
 
 void cuda_pack(const struct lenet5 *net, const float *params, struct cuda_params *packed)
 {
 	memset(packed, 0, sizeof *packed);
-	walk(net, (float *)params, (float *)packed, pack);
+	pack_parameters(net, places, params, (float *)packed);
 }
 
 void cuda_unpack(const struct lenet5 *net, const struct cuda_params *packed, float *params)
 {
-	walk(net, params, (float *)packed, unpack);
+	pack_parameters_back(net, places, (const float *)packed, params);
 }
 
 void cuda_turn(const struct cuda_params *packed, struct cuda_turned *turned)

@@ -16,25 +16,6 @@ struct learn_memory {
 	float c1_parts[C1_PARTS][6 * N_TAPS];
 };
 
-// Cross-entropy of the softmax: dscores (10), and the loss. n: pictures of the step.
-static __device__ double softmax_loss(const float (*scores)[1], int label, float smoothing, uint32_t n, float *dscores)
-{
-	float top = scores[0][0], exps[N_SCORES], sum = 0.0f;
-	double towards = 0.0;
-	for (int i = 1; i < N_SCORES; i++)
-		top = fmaxf(top, scores[i][0]);
-	for (int i = 0; i < N_SCORES; i++) {
-		exps[i] = expf(scores[i][0] - top);
-		sum += exps[i];
-	}
-	for (int i = 0; i < N_SCORES; i++) {
-		float target = smoothing / N_SCORES + (i == label ? 1.0f - smoothing : 0.0f);
-		towards += (double)target * (double)scores[i][0];
-		dscores[i] = (exps[i] / sum - target) / (float)n;
-	}
-	return log((double)sum) + (double)top - towards;
-}
-
 static __device__ void full_layers_back(struct cuda_backward *b, const struct cuda_training *t)
 {
 	const cuda_layers<1> *l = &b->layers;
@@ -116,7 +97,7 @@ static __global__ void __launch_bounds__(CUDA_THREADS, 1) learn_kernel(struct cu
 	forward_layers<1, false>(&b->layers, &t.network, { nullptr, &m->winners, nullptr });
 
 	if (threadIdx.x == 0)
-		f->loss = softmax_loss(b->layers.scores, label, t.label_smoothing, n, b->dscores);
+		f->loss = softmax_loss(b->layers.scores[0], label, t.label_smoothing, (int)n, b->dscores);
 	turn_filters(b, t.turned);
 	__syncthreads();
 	full_layers_back(b, &t);

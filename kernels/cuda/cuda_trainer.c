@@ -18,12 +18,8 @@ struct trainer {
 	struct cuda_training training; // its pointers are the device's
 	struct cuda_params *packed; // for reading back
 
-	uint8_t *pixels, *labels; // the device's: (room), (n_data)
-	uint32_t room, n_data; // pictures
-
-	uint32_t *order; // the device's: (order_room)
-	float *rates, *losses; // the device's: (steps_room)
-	uint32_t order_room, steps_room;
+	struct cuda_buffer pixels, labels; // the data set: (n, 28, 28), (n)
+	struct cuda_buffer order, rates, losses; // of one call: (pictures), (steps), (steps)
 };
 
 static struct trainer *trainer_of(struct engine_trainer *trainer)
@@ -39,11 +35,9 @@ void cuda_trainer_close(struct engine_trainer *trainer)
 		cudaGraphExecDestroy(t->graph);
 	if (t->stream)
 		cudaStreamDestroy(t->stream);
-	void *const memory[] = { t->training.params, t->training.momentum,
-				 t->training.turned, t->training.features,
-				 t->training.steps,  t->pixels,
-				 t->labels,          t->order,
-				 t->rates,           t->losses };
+	void *const memory[] = { t->training.params, t->training.momentum, t->training.turned, t->training.features,
+				 t->training.steps,  t->pixels.at,         t->labels.at,       t->order.at,
+				 t->rates.at,        t->losses.at };
 	for (size_t i = 0; i < sizeof memory / sizeof memory[0]; i++)
 		cudaFree(memory[i]);
 	free(t->packed);
@@ -69,34 +63,25 @@ static int upload_params(struct trainer *t, const struct engine_training *traini
 	return status;
 }
 
-static int capture(struct trainer *t, struct err *e)
+static int put_steps(void *context, struct err *e)
 {
-	struct engine *engine = t->base.engine;
-	cudaGraph_t graph = NULL;
-	if (CUDA(engine, cudaStreamBeginCapture(t->stream, cudaStreamCaptureModeThreadLocal), e))
-		return -1;
-	cudaError_t error = cudaSuccess;
-	for (int i = 0; i < GRAPH_STEPS && !error; i++)
-		error = cuda_train_launch(&t->training, t->stream);
-	cudaError_t ended = cudaStreamEndCapture(t->stream, &graph);
-	int status = CUDA(engine, error ? error : ended, e) || CUDA(engine, cudaGraphInstantiate(&t->graph, graph, 0), e);
-	if (graph)
-		cudaGraphDestroy(graph);
-	return status;
+	struct trainer *t = context;
+	for (int i = 0; i < GRAPH_STEPS; i++)
+		if (CUDA(t->base.engine, cuda_train_launch(&t->training, t->stream), e))
+			return -1;
+	return 0;
 }
 
 int cuda_trainer_open(struct engine *engine, const struct engine_training *training, struct engine_trainer **out, struct err *e)
 {
 	const struct lenet5 *net = training->start.net;
-	if (training->curvature)
-		return err_set(e, "stochastic diagonal Levenberg-Marquardt is computed on the CPU only: --device cpu");
 	size_t batch = (size_t)training->batch;
 	struct trainer *t = calloc(1, sizeof *t);
 	if (!t || !(t->packed = malloc(sizeof *t->packed))) {
 		free(t);
 		return err_set(e, "no memory for a trainer");
 	}
-	t->base = (struct engine_trainer){ engine, training->batch };
+	t->base = (struct engine_trainer){ .engine = engine, .batch = training->batch };
 	t->net = net;
 	struct cuda_training *d = &t->training;
 	d->batch = (uint32_t)training->batch;
@@ -116,7 +101,7 @@ int cuda_trainer_open(struct engine *engine, const struct engine_training *train
 	d->network = cuda_network_of(&training->start, d->params);
 	d->loss = training->loss;
 	d->j = training->j;
-	if (capture(t, e))
+	if (cuda_capture(engine, t->stream, put_steps, t, &t->graph, e))
 		goto failed;
 	*out = &t->base;
 	return 0;
@@ -125,53 +110,14 @@ failed:
 	return -1;
 }
 
-// Device memory for at least so many elements; what was in it is lost. *pointer is NULL after a failure.
-static int make_room(struct engine *engine, void **pointer, size_t bytes, struct err *e)
-{
-	cudaFree(*pointer);
-	*pointer = NULL;
-	return cuda_alloc(engine, bytes, pointer, e);
-}
-
 int cuda_trainer_data(struct engine_trainer *trainer, const uint8_t *pixels, const uint8_t *labels, uint32_t n, struct err *e)
 {
 	struct trainer *t = trainer_of(trainer);
 	struct engine *engine = t->base.engine;
-	for (uint32_t i = 0; i < n; i++)
-		if (labels[i] >= LENET5_DIGITS)
-			return err_set(e, "label %u of picture %u: want 0 to 9", labels[i], i);
-	if (cuda_enter(engine, e))
+	if (cuda_enter(engine, e) || cuda_buffer_fill(engine, &t->pixels, pixels, (size_t)n * LENET5_PIXELS, t->stream, e) ||
+	    cuda_buffer_fill(engine, &t->labels, labels, n, t->stream, e))
 		return -1;
-	if (n > t->room) {
-		t->room = t->n_data = 0;
-		if (make_room(engine, (void **)&t->pixels, (size_t)n * LENET5_PIXELS, e) ||
-		    make_room(engine, (void **)&t->labels, n, e))
-			return -1;
-		t->room = n;
-	}
-	if (cuda_upload(engine, t->pixels, pixels, (size_t)n * LENET5_PIXELS, e) || cuda_upload(engine, t->labels, labels, n, e))
-		return -1;
-	t->n_data = n;
-	return 0;
-}
-
-static int make_room_for_steps(struct trainer *t, uint32_t n, uint32_t n_steps, struct err *e)
-{
-	struct engine *engine = t->base.engine;
-	if (n > t->order_room) {
-		t->order_room = 0;
-		if (make_room(engine, (void **)&t->order, n * sizeof *t->order, e))
-			return -1;
-		t->order_room = n;
-	}
-	if (n_steps > t->steps_room) {
-		t->steps_room = 0;
-		if (make_room(engine, (void **)&t->rates, n_steps * sizeof *t->rates, e) ||
-		    make_room(engine, (void **)&t->losses, n_steps * sizeof *t->losses, e))
-			return -1;
-		t->steps_room = n_steps;
-	}
-	return 0;
+	return CUDA(engine, cudaStreamSynchronize(t->stream), e);
 }
 
 int cuda_trainer_steps(struct engine_trainer *trainer, const uint32_t *order, uint32_t n, const float *rates, float *losses,
@@ -180,23 +126,19 @@ int cuda_trainer_steps(struct engine_trainer *trainer, const uint32_t *order, ui
 	struct trainer *t = trainer_of(trainer);
 	struct engine *engine = t->base.engine;
 	uint32_t batch = t->training.batch, n_steps = (uint32_t)(((uint64_t)n + batch - 1) / batch);
-	for (uint32_t i = 0; i < n; i++)
-		if (order[i] >= t->n_data)
-			return err_set(e, "picture %u of %u in the order of training", order[i], t->n_data);
-	if (cuda_enter(engine, e) || make_room_for_steps(t, n, n_steps, e))
+	if (cuda_enter(engine, e) || cuda_buffer_fill(engine, &t->order, order, n * sizeof *order, t->stream, e) ||
+	    cuda_buffer_fill(engine, &t->rates, rates, n_steps * sizeof *rates, t->stream, e) ||
+	    cuda_buffer_fill(engine, &t->losses, NULL, n_steps * sizeof *losses, t->stream, e))
 		return -1;
-	const struct cuda_steps steps = { t->pixels, t->labels, t->order, t->rates, t->losses, n, 0, 0 };
-	if (cuda_upload(engine, t->training.steps, &steps, sizeof steps, e) ||
-	    cuda_upload(engine, t->order, order, n * sizeof *order, e) ||
-	    cuda_upload(engine, t->rates, rates, n_steps * sizeof *rates, e))
+	const struct cuda_steps steps = { t->pixels.at, t->labels.at, t->order.at, t->rates.at, t->losses.at, n, 0, 0 };
+	if (CUDA(engine, cudaMemcpyAsync(t->training.steps, &steps, sizeof steps, cudaMemcpyHostToDevice, t->stream), e))
 		return -1;
 	for (uint32_t done = 0; done < n_steps; done += GRAPH_STEPS)
 		if (CUDA(engine, cudaGraphLaunch(t->graph, t->stream), e))
 			return -1;
-	return CUDA(engine, cudaMemcpyAsync(losses, t->losses, n_steps * sizeof *losses, cudaMemcpyDeviceToHost, t->stream), e) ||
-			       CUDA(engine, cudaStreamSynchronize(t->stream), e)
-		       ? -1
-		       : 0;
+	if (CUDA(engine, cudaMemcpyAsync(losses, t->losses.at, n_steps * sizeof *losses, cudaMemcpyDeviceToHost, t->stream), e))
+		return -1;
+	return CUDA(engine, cudaStreamSynchronize(t->stream), e);
 }
 
 int cuda_trainer_read(struct engine_trainer *trainer, float *params, float *momentum, struct err *e)

@@ -4,7 +4,7 @@
 int cuda_engine_open(int device, struct engine **engine, struct err *e)
 {
 	(void)device, (void)engine;
-	return err_set(e, "this build has no CUDA engine: make CUDA=1 builds one, where nvcc is");
+	return err_set(e, "this build has no CUDA engine: build with make CUDA=1 where nvcc is installed");
 }
 
 int cudnn_engine_open(int device, bool tf32, struct engine **engine, struct err *e)

@@ -1,4 +1,4 @@
-// cuDNN is compiled against and never linked, so that one binary starts with and without it: only --cudnn looks for it.
+// The build uses cuDNN's header and does not link the library, so one binary starts with and without it. cudnn_open loads it.
 #include "kernels/cudnn/cudnn.h"
 
 #include <dlfcn.h>
@@ -12,7 +12,7 @@ static int look_up(void *library, const char *name, void *function, struct err *
 {
 	void *symbol = dlsym(library, name);
 	if (!symbol)
-		return err_set(e, LIBRARY " has no %s: is it cuDNN 9, and whole?", name);
+		return err_set(e, LIBRARY " has no function %s: install a complete cuDNN 9", name);
 	memcpy(function, &symbol, sizeof symbol); // ISO C has no conversion from void * to a function's pointer
 	return 0;
 }
@@ -51,7 +51,7 @@ int cudnn_open(bool tf32, struct cudnn **cudnn, struct err *e)
 	// once in, it stays: what it left behind in the driver and for the end of the process must not lose its code
 	c->library = dlopen(LIBRARY, RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
 	if (!c->library) {
-		err_set(e, "no cuDNN: %s. Install cuDNN 9, or say in LD_LIBRARY_PATH where " LIBRARY " is", dlerror());
+		err_set(e, "no cuDNN: %s. Install cuDNN 9, or add the folder of " LIBRARY " to LD_LIBRARY_PATH", dlerror());
 		goto failed;
 	}
 	if (look_up_all(c, e))
@@ -59,7 +59,7 @@ int cudnn_open(bool tf32, struct cudnn **cudnn, struct err *e)
 	size_t version = c->get_version(); // major·10000 + minor·100 + patch
 	snprintf(c->version, sizeof c->version, "%zu.%zu.%zu", version / 10000 % 100, version / 100 % 100, version % 100);
 	if (version / 10000 != CUDNN_MAJOR) {
-		err_set(e, LIBRARY " says that it is cuDNN %s; this build wants cuDNN %d", c->version, CUDNN_MAJOR);
+		err_set(e, LIBRARY " is cuDNN %s; this build needs cuDNN %d", c->version, CUDNN_MAJOR);
 		goto failed;
 	}
 	*cudnn = c;

@@ -1,4 +1,4 @@
-// cudnn: cuDNN 9, opened late, and one planned convolution. Nothing of the layers is known here.
+// cudnn: loads cuDNN 9 when asked to, and plans and runs one convolution. It knows no layers.
 //
 // A struct cudnn is the library, found and checked; any thread may use it. A struct cudnn_session is one thread's use of it
 // on one stream. Only kernels/cudnn*.c include this.
@@ -64,7 +64,7 @@ struct cudnn_shape {
 struct cudnn_conv {
 	cudnnBackendDescriptor_t plan;
 	size_t workspace_bytes;
-	int engine; // cuDNN's number of it, for whoever looks into what was chosen
+	int engine; // cuDNN's number of the engine, for tests
 };
 
 enum {

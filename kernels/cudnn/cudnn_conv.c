@@ -283,7 +283,8 @@ static int make_plan(const struct cudnn_session *s, const cudnnBackendDescriptor
 		return 0;
 	}
 	drop(s->cudnn, &plan);
-	return status ? -1 : err_set(e, "an execution plan wants %lld bytes of workspace", (long long)workspace);
+	return status ? -1
+		      : err_set(e, "an execution plan needs %lld bytes of workspace, more than the limit", (long long)workspace);
 }
 
 // Plans for all graphs by one configuration, listed for the first of them. Those that are made when one fails are the caller's.

@@ -15,6 +15,7 @@
 #include "kernels/cuda/cuda.h"
 #include "kernels/cudnn/cudnn_pass.h"
 
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -30,6 +31,7 @@ struct context {
 	struct cudnn_place place;
 	int n_passes;
 	struct cudnn_pass passes[CUDNN_MAX_SHAPES]; // from large to small
+	const struct cudnn_pass *pass; // being captured
 	float *scores; // (max_batch, 10), page-locked
 	uint64_t serial; // of the model in place.model; 0: none
 	bool *are_pixels; // device memory: what the pictures are
@@ -46,14 +48,14 @@ static void model_free(struct engine_model *model)
 
 static int model_new(struct engine *engine, const struct engine_network *network, struct engine_model **out, struct err *e)
 {
-	static uint64_t last_serial; // atomic
+	static atomic_uint_fast64_t last_serial;
 	if (cudnn_computes(network->net, e))
 		return -1;
 	struct model *m = calloc(1, sizeof *m);
 	if (!m)
 		return err_set(e, "no memory for a model");
 	m->base = (struct engine_model){ engine, 1, network->net };
-	m->serial = __atomic_add_fetch(&last_serial, 1, __ATOMIC_RELAXED);
+	m->serial = atomic_fetch_add(&last_serial, 1) + 1;
 	if (cuda_enter(engine, e) || cuda_alloc(engine, sizeof *m->model, (void **)&m->model, e) ||
 	    cudnn_model_upload(engine, network, m->model, e)) {
 		model_free(&m->base);
@@ -64,9 +66,10 @@ static int model_new(struct engine *engine, const struct engine_network *network
 }
 
 // Ink to scores, as the pass's graphs do it.
-static int put_forward(void *context, struct cudnn_pass *pass, struct err *e)
+static int put_forward(void *context, struct err *e)
 {
 	struct context *c = context;
+	const struct cudnn_pass *pass = c->pass;
 	struct cudnn_place *p = &c->place;
 	const struct cudnn_input input = { .network = &p->model->network,
 					   .are_pixels = c->are_pixels,
@@ -92,6 +95,7 @@ static int launch(struct context *c, const struct cudnn_pass *pass, struct err *
 // For both kinds of network, which differ in their pooling.
 static int capture(struct context *c, struct cudnn_pass *pass, struct err *e)
 {
+	c->pass = pass;
 	for (int i = 0; lenet5_at(i); i++) {
 		c->place.net = lenet5_at(i);
 		if (!pass->graphs[c->place.net->pooling] &&
@@ -159,7 +163,7 @@ static int check_bits(struct context *c, const struct lenet5 *net, struct err *e
 			memcpy(alone, c->scores, sizeof alone);
 		for (int k = 0; k < 3; k++)
 			if (memcmp(c->scores + (size_t)places[k] * LENET5_DIGITS, alone, sizeof alone) != 0)
-				return err_set(e, "%s: a picture has other bits as number %d of %d than alone",
+				return err_set(e, "%s: a picture has other bits as number %d of %d than by itself",
 					       c->base.engine->name, places[k] + 1, pass->n);
 	}
 	return 0;
@@ -247,21 +251,11 @@ static int compute(struct context *c, const struct engine_model *model, const ui
 	return launch(c, pass, e);
 }
 
-static int forward(struct engine_context *context, const struct engine_model *model, const float *ink, int n, float *scores,
-		   struct err *e)
+static int forward(struct engine_context *context, const struct engine_model *model, const uint8_t *pixels, const float *ink, int n,
+		   float *scores, struct err *e)
 {
 	struct context *c = (struct context *)context;
-	if (compute(c, model, NULL, ink, n, e))
-		return -1;
-	memcpy(scores, c->scores, (size_t)n * LENET5_DIGITS * sizeof *scores);
-	return 0;
-}
-
-static int forward_pixels(struct engine_context *context, const struct engine_model *model, const uint8_t *pixels, int n,
-			  float *scores, struct err *e)
-{
-	struct context *c = (struct context *)context;
-	if (compute(c, model, pixels, NULL, n, e))
+	if (compute(c, model, pixels, ink, n, e))
 		return -1;
 	memcpy(scores, c->scores, (size_t)n * LENET5_DIGITS * sizeof *scores);
 	return 0;
@@ -296,8 +290,8 @@ static int trace(struct engine_context *context, const struct engine_model *mode
 		{ t.s4, p->maps[LENET5_S4], sizeof t.s4 },
 		{ t.c5, p->maps[LENET5_C5], sizeof t.c5 },
 		{ t.f6, p->maps[LENET5_F6], sizeof t.f6 },
-		{ c1_bias, params + cudnn_offset(net, LENET5_C1_BIAS), sizeof c1_bias },
-		{ c3_bias, params + cudnn_offset(net, LENET5_C3_BIAS), sizeof c3_bias },
+		{ c1_bias, params + lenet5_offset(net, LENET5_C1_BIAS), sizeof c1_bias },
+		{ c3_bias, params + lenet5_offset(net, LENET5_C3_BIAS), sizeof c3_bias },
 	};
 	if (compute(c, model, NULL, ink, 1, e))
 		return -1;
@@ -331,7 +325,6 @@ static int attach(struct cuda_engine *engine, bool tf32, struct err *e)
 		.context_open = context_open,
 		.context_close = context_close,
 		.forward = forward,
-		.forward_pixels = forward_pixels,
 		.trace = trace,
 		.trainer_open = cudnn_trainer_open,
 		.trainer_close = cudnn_trainer_close,

@@ -4,7 +4,7 @@
 #include "kernels/cuda/cuda_activation.cuh"
 #include "kernels/cudnn/cudnn_parts.h"
 
-enum { THREADS = 128, INPUT = LENET5_PADDED * LENET5_PADDED, FRAME = (LENET5_PADDED - LENET5_SIDE) / 2, F6 = 84 };
+enum { THREADS = 128, INPUT = LENET5_PADDED * LENET5_PADDED, FRAME = (LENET5_PADDED - LENET5_SIDE) / 2, F6 = LENET5_N_F6 };
 
 extern __shared__ float4 cuda_shared[];
 
@@ -57,7 +57,7 @@ static __device__ size_t window(size_t i, int side)
 	return 4 * row * (size_t)side + 2 * column;
 }
 
-static __global__ void pool_kernel(struct cudnn_pool a)
+static __global__ void pool_kernel(struct cudnn_layer a)
 {
 	size_t i = global_thread(), area = (size_t)(a.side * a.side);
 	if (i >= (size_t)(a.n * a.maps) * area)
@@ -68,12 +68,12 @@ static __global__ void pool_kernel(struct cudnn_pool a)
 	for (int k = 1; k < 4; k++)
 		if (four[k] > four[best])
 			best = k;
-	a.y[i] = activate(a.network->activation[a.layer], four[best] + a.bias[i / area % (size_t)a.maps]);
+	a.y[i] = activate(a.network->activation[a.layer], four[best] + a.x_bias[i / area % (size_t)a.maps]);
 	if (a.from)
 		a.from[i] = (uint8_t)best;
 }
 
-static __global__ void subsample_kernel(struct cudnn_subsample a)
+static __global__ void subsample_kernel(struct cudnn_layer a)
 {
 	size_t i = global_thread(), area = (size_t)(a.side * a.side), map = i / area % (size_t)a.maps;
 	if (i >= (size_t)(a.n * a.maps) * area)
@@ -90,19 +90,19 @@ static __global__ void subsample_kernel(struct cudnn_subsample a)
 		a.sums[i] = sum;
 }
 
-static __global__ void bias_kernel(struct cudnn_bias a)
+static __global__ void bias_kernel(struct cudnn_layer a)
 {
-	size_t i = global_thread(), area = (size_t)a.area;
+	size_t i = global_thread(), area = (size_t)(a.side * a.side);
 	if (i < (size_t)(a.n * a.maps) * area)
 		a.y[i] = activate(a.network->activation[a.layer], a.x[i] + a.bias[i / area % (size_t)a.maps]);
 }
 
-static __global__ void rbf_kernel(struct cudnn_rbf a)
+static __global__ void penalties_kernel(struct cudnn_layer a)
 {
 	size_t i = global_thread();
 	if (i >= (size_t)a.n * LENET5_DIGITS)
 		return;
-	const float *x = a.x + i / LENET5_DIGITS * F6, *centre = a.centres + i % LENET5_DIGITS * F6;
+	const float *x = a.x + i / LENET5_DIGITS * F6, *centre = a.weight + i % LENET5_DIGITS * F6;
 	float sum = 0.0f;
 	for (int k = 0; k < F6; k++)
 		sum = fmaf(x[k] - centre[k], x[k] - centre[k], sum);
@@ -112,20 +112,10 @@ static __global__ void rbf_kernel(struct cudnn_rbf a)
 // The loss of one picture; d (10) becomes its share of the gradient.
 static __device__ double logits_loss(const struct cudnn_loss &a, int picture, int label)
 {
-	float scores[LENET5_DIGITS], exps[LENET5_DIGITS], sum = 0.0f, top = 0.0f;
-	double towards = 0;
-	for (int i = 0; i < LENET5_DIGITS; i++) {
-		scores[i] = a.x[picture * LENET5_DIGITS + i] + a.bias[i];
-		top = i == 0 || scores[i] > top ? scores[i] : top;
-	}
+	float scores[LENET5_DIGITS];
 	for (int i = 0; i < LENET5_DIGITS; i++)
-		sum += exps[i] = expf(scores[i] - top);
-	for (int i = 0; i < LENET5_DIGITS; i++) {
-		float target = a.smoothing / LENET5_DIGITS + (i == label ? 1.0f - a.smoothing : 0.0f);
-		towards += (double)target * (double)scores[i];
-		a.d[picture * LENET5_DIGITS + i] = (exps[i] / sum - target) / (float)a.n;
-	}
-	return log((double)sum) + (double)top - towards;
+		scores[i] = a.x[picture * LENET5_DIGITS + i] + a.bias[i];
+	return softmax_loss(scores, label, a.smoothing, a.n, a.d + picture * LENET5_DIGITS);
 }
 
 // The same of penalties. p_i are the posteriors of the paper's eq. 9; eq. 8 is what is left without them.
@@ -169,25 +159,25 @@ static __global__ void loss_kernel(struct cudnn_loss a)
 	}
 }
 
-static __global__ void unrbf_kernel(struct cudnn_unrbf a)
+static __global__ void penalties_back_kernel(struct cudnn_layer a)
 {
 	size_t i = global_thread(), picture = i / F6, k = i % F6;
 	if (i >= (size_t)a.n * F6)
 		return;
 	float sum = 0.0f;
 	for (size_t digit = 0; digit < LENET5_DIGITS; digit++)
-		sum = fmaf(2.0f * a.dy[picture * LENET5_DIGITS + digit], a.x[i] - a.centres[digit * F6 + k], sum);
+		sum = fmaf(2.0f * a.dy[picture * LENET5_DIGITS + digit], a.x[i] - a.weight[digit * F6 + k], sum);
 	a.dx[i] = sum;
 }
 
-static __global__ void derive_kernel(struct cudnn_derive a)
+static __global__ void derive_kernel(struct cudnn_layer a)
 {
 	size_t i = global_thread();
-	if (i < (size_t)a.count)
-		a.d[i] = derive(a.network->activation[a.layer], a.y[i], a.d[i]);
+	if (i < (size_t)(a.n * a.maps) * (size_t)(a.side * a.side))
+		a.dy[i] = derive(a.network->activation[a.layer], a.y[i], a.dy[i]);
 }
 
-static __global__ void unpool_kernel(struct cudnn_unpool a)
+static __global__ void pool_back_kernel(struct cudnn_layer a)
 {
 	size_t i = global_thread();
 	if (i >= (size_t)(a.n * a.maps) * (size_t)(a.side * a.side))
@@ -198,7 +188,7 @@ static __global__ void unpool_kernel(struct cudnn_unpool a)
 		dx[k / 2 * 2 * a.side + k % 2] = k == a.from[i] ? d : 0.0f;
 }
 
-static __global__ void unsample_kernel(struct cudnn_unsample a)
+static __global__ void subsample_back_kernel(struct cudnn_layer a)
 {
 	size_t i = global_thread(), area = (size_t)(a.side * a.side);
 	if (i >= (size_t)(a.n * a.maps) * area)
@@ -278,59 +268,24 @@ static cudaError_t launch_each(void (*kernel)(Arguments), const Arguments *argum
 	return launch(kernel, arguments, (elements + THREADS - 1) / THREADS, 0, stream);
 }
 
-static size_t elements(int n, int maps, int area)
-{
-	return (size_t)n * (size_t)maps * (size_t)area;
-}
-
 cudaError_t cudnn_input_launch(const struct cudnn_input *input, cudaStream_t stream)
 {
 	return launch(input_kernel, input, (size_t)input->n, LENET5_PIXELS * sizeof(float), stream);
 }
 
-cudaError_t cudnn_pool_launch(const struct cudnn_pool *pool, cudaStream_t stream)
+cudaError_t cudnn_part_launch(enum cudnn_part part, const struct cudnn_layer *layer, cudaStream_t stream)
 {
-	return launch_each(pool_kernel, pool, elements(pool->n, pool->maps, pool->side * pool->side), stream);
-}
-
-cudaError_t cudnn_subsample_launch(const struct cudnn_subsample *s, cudaStream_t stream)
-{
-	return launch_each(subsample_kernel, s, elements(s->n, s->maps, s->side * s->side), stream);
-}
-
-cudaError_t cudnn_bias_launch(const struct cudnn_bias *bias, cudaStream_t stream)
-{
-	return launch_each(bias_kernel, bias, elements(bias->n, bias->maps, bias->area), stream);
-}
-
-cudaError_t cudnn_rbf_launch(const struct cudnn_rbf *rbf, cudaStream_t stream)
-{
-	return launch_each(rbf_kernel, rbf, elements(rbf->n, LENET5_DIGITS, 1), stream);
+	// by enum cudnn_part
+	static void (*const kernels[])(struct cudnn_layer) = { pool_kernel,      subsample_kernel,      bias_kernel,
+							       penalties_kernel, penalties_back_kernel, derive_kernel,
+							       pool_back_kernel, subsample_back_kernel };
+	int each = part == CUDNN_PENALTIES_BACK ? F6 : layer->maps * layer->side * layer->side;
+	return launch_each(kernels[part], layer, (size_t)layer->n * (size_t)each, stream);
 }
 
 cudaError_t cudnn_loss_launch(const struct cudnn_loss *loss, cudaStream_t stream)
 {
 	return launch(loss_kernel, loss, 1, THREADS * sizeof(double), stream);
-}
-
-cudaError_t cudnn_unrbf_launch(const struct cudnn_unrbf *unrbf, cudaStream_t stream)
-{
-	return launch_each(unrbf_kernel, unrbf, elements(unrbf->n, F6, 1), stream);
-}
-
-cudaError_t cudnn_derive_launch(const struct cudnn_derive *d, cudaStream_t stream)
-{
-	return launch_each(derive_kernel, d, (size_t)d->count, stream);
-}
-
-cudaError_t cudnn_unpool_launch(const struct cudnn_unpool *unpool, cudaStream_t stream)
-{
-	return launch_each(unpool_kernel, unpool, elements(unpool->n, unpool->maps, unpool->side * unpool->side), stream);
-}
-
-cudaError_t cudnn_unsample_launch(const struct cudnn_unsample *u, cudaStream_t stream)
-{
-	return launch_each(unsample_kernel, u, elements(u->n, u->maps, u->side * u->side), stream);
 }
 
 size_t cudnn_map_gradients_n_sums(const struct cudnn_map_gradients *g)

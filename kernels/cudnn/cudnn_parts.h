@@ -1,8 +1,8 @@
-// cudnn_parts: kernels of the cuDNN path, for what cuDNN has nothing for, or where a launch of its own would cost more than
-// the work. Maps are (n, maps, y, x), as cuDNN has them. Each function puts a launch into the stream, or two. Pointers are the
+// cudnn_parts: our own kernels of the cuDNN engine, for operations that cuDNN lacks or whose separate launch would cost more than the
+// work. Maps are (n, maps, y, x), as cuDNN has them. Each function puts a launch into the stream, or two. Pointers are the
 // device's; those to pictures and scores may be page-locked memory of the host. Sums are in a fixed order.
 //
-// What changes from model to model, or from step to step, is read from device memory, so that a captured graph stays good.
+// Kernels read from device memory what changes with the model or the step, so that a captured graph stays valid.
 #pragma once
 
 #include "core/engine.h"
@@ -42,47 +42,33 @@ struct cudnn_input {
 };
 cudaError_t cudnn_input_launch(const struct cudnn_input *input, cudaStream_t stream);
 
-// y (n, maps, side, side) = activation(max of 2×2 of x (n, maps, 2·side, 2·side) + bias (maps)). from: which of the four it
-// was, or NULL.
-struct cudnn_pool {
-	const struct cudnn_network *network;
-	enum lenet5_layer layer; // y's
-	const float *x, *bias;
-	float *y;
-	uint8_t *from;
-	int n, maps, side;
-};
-cudaError_t cudnn_pool_launch(const struct cudnn_pool *pool, cudaStream_t stream);
-
-// What 1998 has in place of a pool. x (n, maps, 2·side, 2·side) becomes activation(x + x_bias (maps)), that of the layer below;
-// sums (n, maps, side, side) its windows of 2×2 added up, if sums is not NULL; y = activation(sums·weight (maps) + bias (maps)).
-struct cudnn_subsample {
-	const struct cudnn_network *network;
-	enum lenet5_layer layer; // y's
-	float *x;
-	const float *x_bias, *weight, *bias;
-	float *sums, *y;
-	int n, maps, side;
-};
-cudaError_t cudnn_subsample_launch(const struct cudnn_subsample *subsample, cudaStream_t stream);
-
-// y = activation(x + bias), both (n, maps, area); y may be x.
-struct cudnn_bias {
+// One layer of a network for n pictures, and the layer below it: what the kernels in enum cudnn_part read and write. A kernel
+// leaves alone what its comment does not name; those fields may be NULL.
+struct cudnn_layer {
 	const struct cudnn_network *network;
 	enum lenet5_layer layer;
-	const float *x, *bias;
-	float *y;
-	int n, maps, area;
+	int n, maps, side;
+	float *x, *y; // outputs of the layer below and of this one: y (n, maps, side, side)
+	const float *x_bias, *weight, *bias; // (maps) each, but the weight of penalties: the centres (10, 84)
+	uint8_t *from; // (n, maps, side, side)
+	float *sums; // (n, maps, side, side)
+	float *dx, *dy; // gradients, (…) as x and y
 };
-cudaError_t cudnn_bias_launch(const struct cudnn_bias *bias, cudaStream_t stream);
 
-// Penalties: y (n, 10), the squared distances of x (n, 84) from the centres (10, 84).
-struct cudnn_rbf {
-	const float *x, *centres;
-	float *y;
-	int n;
+enum cudnn_part {
+	// y = activation(max of 2×2 of x (n, maps, 2·side, 2·side) + x_bias). from, if not NULL: which of the four it was.
+	CUDNN_POOL,
+	// The same for subsampling: x becomes activation(x + x_bias), that of the layer below; sums, if not NULL, its windows of
+	// 2×2 added up; y = activation(sums·weight + bias).
+	CUDNN_SUBSAMPLE,
+	CUDNN_BIAS, // y = activation(x + bias), where x is (…) as y and may be y
+	CUDNN_PENALTIES, // y (n, 10): the squared distances of x (n, 84) from the centres
+	CUDNN_PENALTIES_BACK, // dx (n, 84) from dy (n, 10), x and the centres
+	CUDNN_DERIVE, // dy becomes the gradient before the activation whose values are y
+	CUDNN_POOL_BACK, // dx from dy, y and from
+	CUDNN_SUBSAMPLE_BACK, // dy becomes the gradient before y's activation, dx that before x's
 };
-cudaError_t cudnn_rbf_launch(const struct cudnn_rbf *rbf, cudaStream_t stream);
+cudaError_t cudnn_part_launch(enum cudnn_part part, const struct cudnn_layer *layer, cudaStream_t stream);
 
 // The step's mean loss, and d (n, 10), its gradient: cross-entropy of the softmax of x + bias, or, where bias is NULL, one of
 // the losses of penalties x.
@@ -95,45 +81,6 @@ struct cudnn_loss {
 	int batch, n;
 };
 cudaError_t cudnn_loss_launch(const struct cudnn_loss *loss, cudaStream_t stream);
-
-// The way back through penalties: dx (n, 84) from dy (n, 10).
-struct cudnn_unrbf {
-	const float *x, *centres, *dy;
-	float *dx;
-	int n;
-};
-cudaError_t cudnn_unrbf_launch(const struct cudnn_unrbf *unrbf, cudaStream_t stream);
-
-// d becomes the gradient before the activation whose values are y; `count` of both.
-struct cudnn_derive {
-	const struct cudnn_network *network;
-	enum lenet5_layer layer;
-	const float *y;
-	float *d;
-	int count;
-};
-cudaError_t cudnn_derive_launch(const struct cudnn_derive *derive, cudaStream_t stream);
-
-// The way back through a pool: dx (n, maps, 2·side, 2·side) from dy, y and from (n, maps, side, side).
-struct cudnn_unpool {
-	const struct cudnn_network *network;
-	enum lenet5_layer layer;
-	const float *y, *dy;
-	const uint8_t *from;
-	float *dx;
-	int n, maps, side;
-};
-cudaError_t cudnn_unpool_launch(const struct cudnn_unpool *unpool, cudaStream_t stream);
-
-// The way back through a subsampling: dy becomes the gradient before y's activation, dx that before x's.
-struct cudnn_unsample {
-	const struct cudnn_network *network;
-	enum lenet5_layer layer; // y's
-	const float *x, *y, *weight;
-	float *dy, *dx;
-	int n, maps, side;
-};
-cudaError_t cudnn_unsample_launch(const struct cudnn_unsample *unsample, cudaStream_t stream);
 
 // The parameters that a map has one of: dp (maps) = d (n, maps, area) summed, or d·x, x like d, where x is not NULL. Some pictures
 // at a time are summed first, and then their sums; how many depends on the area alone.

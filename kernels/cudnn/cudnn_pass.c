@@ -1,29 +1,21 @@
-// Which convolution stands between which layers follows from lenet5_shapes: a full layer is a convolution whose filter is
-// as large as its input. Between the convolutions stand the kernels of cudnn_parts.cu, and everything is in one stream.
+// Every layer that does not pool is a convolution of the layer below, of the shapes in lenet5_shapes: a full layer's filter is as
+// large as its input. Pooling, biases, activations and penalties are the kernels of cudnn_parts.cu. Everything is in one stream.
 #include "kernels/cudnn/cudnn_pass.h"
 
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
-static const struct {
-	enum lenet5_layer in, out;
-	enum lenet5_parameter weight, bias;
-} convs[CUDNN_N_CONVS] = {
-	{ LENET5_INPUT, LENET5_C1, LENET5_C1_WEIGHT, LENET5_C1_BIAS },
-	{ LENET5_S2, LENET5_C3, LENET5_C3_WEIGHT, LENET5_C3_BIAS },
-	{ LENET5_S4, LENET5_C5, LENET5_C5_WEIGHT, LENET5_C5_BIAS },
-	{ LENET5_C5, LENET5_F6, LENET5_F6_WEIGHT, LENET5_F6_BIAS },
-	{ LENET5_F6, LENET5_OUTPUT, LENET5_OUTPUT_WEIGHT, LENET5_OUTPUT_BIAS },
-};
+static bool pools(enum lenet5_layer layer)
+{
+	return layer == LENET5_S2 || layer == LENET5_S4;
+}
 
-// What the layers that pool read beside the maps below them; a max-pooling has no parameters of its own.
-static const struct {
-	enum lenet5_parameter x_bias, weight, bias;
-} pools[LENET5_N_LAYERS] = {
-	[LENET5_S2] = { LENET5_C1_BIAS, LENET5_S2_WEIGHT, LENET5_S2_BIAS },
-	[LENET5_S4] = { LENET5_C3_BIAS, LENET5_S4_WEIGHT, LENET5_S4_BIAS },
-};
+// The last layer that is a convolution: of penalties the output is none.
+static enum lenet5_layer last_conv(const struct lenet5 *net)
+{
+	return net->output == LENET5_LOGITS ? LENET5_OUTPUT : LENET5_F6;
+}
 
 static const struct cudnn *library(const struct engine *engine)
 {
@@ -41,23 +33,7 @@ int cudnn_computes(const struct lenet5 *net, struct err *e)
 	for (int i = 0; lenet5_at(i); i++)
 		if (net->tensors == lenet5_at(i)->tensors)
 			return 0;
-	return err_set(e, "cuDNN has no network %s here: --kernels own has", net->name);
-}
-
-// The last convolution is that of logits.
-static int n_convs(const struct lenet5 *net)
-{
-	return net->output == LENET5_LOGITS ? CUDNN_N_CONVS : CUDNN_N_CONVS - 1;
-}
-
-size_t cudnn_offset(const struct lenet5 *net, enum lenet5_parameter parameter)
-{
-	const struct lenet5_tensor *tensor = net->tensors;
-	while (tensor->parameter != parameter) {
-		tensor++;
-		assert(tensor < net->tensors + net->n_tensors);
-	}
-	return tensor->offset;
+	return err_set(e, "cuDNN's engine has no network %s: use --kernels own", net->name);
 }
 
 int cudnn_model_upload(struct engine *engine, const struct engine_network *n, struct cudnn_model *to, struct err *e)
@@ -87,25 +63,25 @@ static int alloc_pooled(struct cudnn_place *p, size_t n, enum lenet5_layer layer
 	return alloc_floats(p->engine, n * layer_size(layer), &p->sums[layer], e);
 }
 
-// Of a parameter that each of the layer's maps has one of. x: its factor, (n, …) as the layer, or NULL.
-static struct cudnn_map_gradient map_gradient(const struct cudnn_place *p, enum lenet5_layer layer, const float *x,
-					      enum lenet5_parameter parameter)
+// Adds a parameter that each of the layer's maps has one of. x: its factor, (n, …) as the layer, or NULL.
+static void add_map_gradient(const struct cudnn_place *p, enum lenet5_layer layer, const float *x, enum lenet5_parameter parameter,
+			     struct cudnn_map_gradients *g)
 {
 	const struct lenet5_shape *shape = &lenet5_shapes[layer];
-	return (struct cudnn_map_gradient){ p->dmaps[layer], x, p->gradient + cudnn_offset(p->net, parameter), shape->maps,
-					    shape->height * shape->width };
+	g->gradients[g->n_gradients++] =
+		(struct cudnn_map_gradient){ p->dmaps[layer], x, p->gradient + lenet5_offset(p->net, parameter), shape->maps,
+					     shape->height * shape->width };
 }
 
 static struct cudnn_map_gradients map_gradients_of(const struct cudnn_place *p, int n)
 {
 	struct cudnn_map_gradients g = { .n = n, .sums = p->map_sums };
-	for (int i = 0; i < n_convs(p->net); i++)
-		g.gradients[g.n_gradients++] = map_gradient(p, convs[i].out, NULL, convs[i].bias);
-	for (int layer = LENET5_S2; layer <= LENET5_S4; layer++)
-		if (p->sums[layer]) {
-			g.gradients[g.n_gradients++] = map_gradient(p, layer, p->sums[layer], pools[layer].weight);
-			g.gradients[g.n_gradients++] = map_gradient(p, layer, NULL, pools[layer].bias);
-		}
+	for (enum lenet5_layer layer = LENET5_C1; layer <= last_conv(p->net); layer++) {
+		if (p->sums[layer])
+			add_map_gradient(p, layer, p->sums[layer], lenet5_weight(layer), &g);
+		if (p->sums[layer] || !pools(layer)) // max-pooling has no parameters
+			add_map_gradient(p, layer, NULL, lenet5_bias(layer), &g);
+	}
 	return g;
 }
 
@@ -161,11 +137,11 @@ void cudnn_place_close(struct cudnn_place *p)
 	*p = (struct cudnn_place){ NULL };
 }
 
-// Convolution i of all passes.
-static int plan(const struct cudnn_place *place, enum cudnn_direction direction, int i, int n_passes, struct cudnn_pass *passes,
-		struct err *e)
+// The layer's convolution in all passes.
+static int plan(const struct cudnn_place *place, enum cudnn_direction direction, enum lenet5_layer layer, int n_passes,
+		struct cudnn_pass *passes, struct err *e)
 {
-	const struct lenet5_shape *in = &lenet5_shapes[convs[i].in], *out = &lenet5_shapes[convs[i].out];
+	const struct lenet5_shape *in = &lenet5_shapes[layer - 1], *out = &lenet5_shapes[layer];
 	struct cudnn_shape shapes[CUDNN_MAX_SHAPES] = { { 0 } };
 	struct cudnn_conv planned[CUDNN_MAX_SHAPES];
 	for (int p = 0; p < n_passes; p++)
@@ -173,7 +149,7 @@ static int plan(const struct cudnn_place *place, enum cudnn_direction direction,
 	if (cudnn_conv_plan(&place->session, direction, shapes, n_passes, planned, e))
 		return -1;
 	for (int p = 0; p < n_passes; p++)
-		passes[p].convs[direction][i] = planned[p];
+		passes[p].convs[direction][layer] = planned[p];
 	return 0;
 }
 
@@ -181,7 +157,7 @@ static int alloc_workspace(const struct cudnn_place *place, struct cudnn_pass *p
 {
 	size_t bytes = 0;
 	for (int d = CUDNN_CONV_FORWARD; d <= CUDNN_CONV_FILTER; d++)
-		for (int i = 0; i < CUDNN_N_CONVS; i++)
+		for (int i = LENET5_C1; i <= LENET5_OUTPUT; i++)
 			if (pass->convs[d][i].workspace_bytes > bytes)
 				bytes = pass->convs[d][i].workspace_bytes;
 	return bytes ? cuda_alloc(place->engine, bytes, &pass->workspace, e) : 0;
@@ -193,10 +169,10 @@ int cudnn_passes_open(const struct cudnn_place *place, const int *batches, int n
 	for (int p = 0; p < n_passes; p++)
 		passes[p] = (struct cudnn_pass){ .n = batches[p] };
 	for (int d = CUDNN_CONV_FORWARD; d <= (training ? CUDNN_CONV_FILTER : CUDNN_CONV_FORWARD); d++)
-		for (int i = 0; i < (training ? n_convs(place->net) : CUDNN_N_CONVS); i++) {
-			if (d == CUDNN_CONV_DATA && convs[i].in == LENET5_INPUT)
-				continue; // the picture's gradient is of no use
-			if (plan(place, d, i, n_passes, passes, e))
+		for (enum lenet5_layer layer = LENET5_C1; layer <= (training ? last_conv(place->net) : LENET5_OUTPUT); layer++) {
+			if (pools(layer) || (d == CUDNN_CONV_DATA && layer == LENET5_C1)) // the picture's gradient is of no use
+				continue;
+			if (plan(place, d, layer, n_passes, passes, e))
 				goto failed;
 		}
 	for (int p = 0; p < n_passes; p++)
@@ -215,216 +191,116 @@ void cudnn_pass_close(const struct cudnn_place *place, struct cudnn_pass *pass)
 		if (pass->graphs[i])
 			cudaGraphExecDestroy(pass->graphs[i]); // before the plans, whose code it launches
 	for (int d = CUDNN_CONV_FORWARD; d <= CUDNN_CONV_FILTER; d++)
-		for (int i = 0; i < CUDNN_N_CONVS; i++)
+		for (int i = LENET5_C1; i <= LENET5_OUTPUT; i++)
 			cudnn_conv_free(&place->session, &pass->convs[d][i]);
 	cudaFree(pass->workspace);
 	*pass = (struct cudnn_pass){ 0 };
 }
 
-static const float *param(const struct cudnn_place *p, enum lenet5_parameter parameter)
+static int convolve(const struct cudnn_place *p, const struct cudnn_pass *pass, enum cudnn_direction direction,
+		    enum lenet5_layer layer, struct err *e)
 {
-	return p->model->params + cudnn_offset(p->net, parameter);
-}
-
-static int convolve(const struct cudnn_place *p, const struct cudnn_pass *pass, enum cudnn_direction direction, int i,
-		    struct err *e)
-{
-	const float *x = direction == CUDNN_CONV_DATA ? p->dmaps[convs[i].in] : p->maps[convs[i].in];
+	const float *x = direction == CUDNN_CONV_DATA ? p->dmaps[layer - 1] : p->maps[layer - 1];
 	const float *w = direction == CUDNN_CONV_FILTER ? p->gradient : p->model->params;
-	const float *y = direction == CUDNN_CONV_FORWARD ? p->maps[convs[i].out] : p->dmaps[convs[i].out];
-	return cudnn_conv_run(&p->session, &pass->convs[direction][i], x, w + cudnn_offset(p->net, convs[i].weight), y,
+	const float *y = direction == CUDNN_CONV_FORWARD ? p->maps[layer] : p->dmaps[layer];
+	return cudnn_conv_run(&p->session, &pass->convs[direction][layer], x, w + lenet5_offset(p->net, lenet5_weight(layer)), y,
 			      pass->workspace, e);
 }
 
-static int max_pool(const struct cudnn_place *p, int n, enum lenet5_layer layer, struct err *e)
+// The layer as the kernels of cudnn_parts.cu take it.
+static struct cudnn_layer layer_of(const struct cudnn_place *p, int n, enum lenet5_layer layer)
 {
-	const struct lenet5_shape *shape = &lenet5_shapes[layer];
-	const struct cudnn_pool pool = {
+	const float *params = p->model->params;
+	return (struct cudnn_layer){
 		.network = &p->model->network,
 		.layer = layer,
-		.x = p->maps[layer - 1],
-		.bias = param(p, pools[layer].x_bias),
-		.y = p->maps[layer],
-		.from = p->from[layer],
-		.n = n,
-		.maps = shape->maps,
-		.side = shape->height,
-	};
-	return CUDA(p->engine, cudnn_pool_launch(&pool, p->stream), e);
-}
-
-static int subsample(const struct cudnn_place *p, int n, enum lenet5_layer layer, struct err *e)
-{
-	const struct lenet5_shape *shape = &lenet5_shapes[layer];
-	const struct cudnn_subsample s = {
-		.network = &p->model->network,
-		.layer = layer,
-		.x = p->maps[layer - 1],
-		.x_bias = param(p, pools[layer].x_bias),
-		.weight = param(p, pools[layer].weight),
-		.bias = param(p, pools[layer].bias),
-		.sums = p->sums[layer],
-		.y = p->maps[layer],
-		.n = n,
-		.maps = shape->maps,
-		.side = shape->height,
-	};
-	return CUDA(p->engine, cudnn_subsample_launch(&s, p->stream), e);
-}
-
-static int pool(const struct cudnn_place *p, int n, enum lenet5_layer layer, struct err *e)
-{
-	return p->net->pooling == LENET5_MAX ? max_pool(p, n, layer, e) : subsample(p, n, layer, e);
-}
-
-// y may be the layer's maps themselves.
-static int add_bias(const struct cudnn_place *p, int n, enum lenet5_layer layer, enum lenet5_parameter bias, float *y,
-		    struct err *e)
-{
-	const struct cudnn_bias b = {
-		.network = &p->model->network,
-		.layer = layer,
-		.x = p->maps[layer],
-		.bias = param(p, bias),
-		.y = y,
 		.n = n,
 		.maps = lenet5_shapes[layer].maps,
-		.area = 1,
+		.side = lenet5_shapes[layer].height,
+		.x = p->maps[layer - 1],
+		.y = p->maps[layer],
+		.x_bias = layer > LENET5_C1 ? params + lenet5_offset(p->net, lenet5_bias(layer - 1)) : NULL,
+		.weight = params + lenet5_offset(p->net, lenet5_weight(layer)),
+		.bias = params + lenet5_offset(p->net, lenet5_bias(layer)),
+		.from = p->from[layer],
+		.sums = p->sums[layer],
+		.dx = p->dmaps[layer - 1],
+		.dy = p->dmaps[layer],
 	};
-	return CUDA(p->engine, cudnn_bias_launch(&b, p->stream), e);
+}
+
+static int put_part(const struct cudnn_place *p, int n, enum lenet5_layer layer, enum cudnn_part part, struct err *e)
+{
+	const struct cudnn_layer l = layer_of(p, n, layer);
+	return CUDA(p->engine, cudnn_part_launch(part, &l, p->stream), e);
+}
+
+// y: where the layer's activated output goes; it may be the layer's maps.
+static int add_bias(const struct cudnn_place *p, int n, enum lenet5_layer layer, float *y, struct err *e)
+{
+	struct cudnn_layer l = layer_of(p, n, layer);
+	l.x = l.y;
+	l.y = y;
+	return CUDA(p->engine, cudnn_part_launch(CUDNN_BIAS, &l, p->stream), e);
+}
+
+static int forward_layer(const struct cudnn_place *p, const struct cudnn_pass *pass, enum lenet5_layer layer, struct err *e)
+{
+	if (pools(layer))
+		return put_part(p, pass->n, layer, p->net->pooling == LENET5_MAX ? CUDNN_POOL : CUDNN_SUBSAMPLE, e);
+	if (convolve(p, pass, CUDNN_CONV_FORWARD, layer, e))
+		return -1;
+	return layer == LENET5_C5 || layer == LENET5_F6 ? add_bias(p, pass->n, layer, p->maps[layer], e) : 0;
 }
 
 int cudnn_pass_forward(const struct cudnn_place *p, const struct cudnn_pass *pass, struct err *e)
 {
-	int n = pass->n;
-	if (convolve(p, pass, CUDNN_CONV_FORWARD, 0, e) || pool(p, n, LENET5_S2, e) ||
-	    convolve(p, pass, CUDNN_CONV_FORWARD, 1, e) || pool(p, n, LENET5_S4, e) ||
-	    convolve(p, pass, CUDNN_CONV_FORWARD, 2, e) || add_bias(p, n, LENET5_C5, LENET5_C5_BIAS, p->maps[LENET5_C5], e) ||
-	    convolve(p, pass, CUDNN_CONV_FORWARD, 3, e) || add_bias(p, n, LENET5_F6, LENET5_F6_BIAS, p->maps[LENET5_F6], e))
-		return -1;
-	return p->net->output == LENET5_LOGITS ? convolve(p, pass, CUDNN_CONV_FORWARD, 4, e) : 0;
+	for (enum lenet5_layer layer = LENET5_C1; layer <= last_conv(p->net); layer++)
+		if (forward_layer(p, pass, layer, e))
+			return -1;
+	return 0;
 }
 
 int cudnn_pass_scores(const struct cudnn_place *p, int n, float *scores, struct err *e)
 {
 	if (p->net->output == LENET5_LOGITS)
-		return add_bias(p, n, LENET5_OUTPUT, LENET5_OUTPUT_BIAS, scores, e);
-	const struct cudnn_rbf rbf = { p->maps[LENET5_F6], param(p, LENET5_OUTPUT_WEIGHT), scores, n };
-	return CUDA(p->engine, cudnn_rbf_launch(&rbf, p->stream), e);
+		return add_bias(p, n, LENET5_OUTPUT, scores, e);
+	struct cudnn_layer l = layer_of(p, n, LENET5_OUTPUT);
+	l.y = scores;
+	return CUDA(p->engine, cudnn_part_launch(CUDNN_PENALTIES, &l, p->stream), e);
 }
 
-// Both gradients of convolution i, of its filter and of what it read.
-static int back_through(const struct cudnn_place *p, const struct cudnn_pass *pass, int i, struct err *e)
+// From dmaps[layer] to dmaps[layer - 1] and the gradient of the layer's weight.
+static int backward_layer(const struct cudnn_place *p, const struct cudnn_pass *pass, enum lenet5_layer layer, struct err *e)
 {
-	return convolve(p, pass, CUDNN_CONV_FILTER, i, e) ||
-	       (convs[i].in != LENET5_INPUT && convolve(p, pass, CUDNN_CONV_DATA, i, e));
-}
-
-static int derive(const struct cudnn_place *p, int n, enum lenet5_layer layer, struct err *e)
-{
-	const struct cudnn_derive d = {
-		.network = &p->model->network,
-		.layer = layer,
-		.y = p->maps[layer],
-		.d = p->dmaps[layer],
-		.count = n * (int)layer_size(layer),
-	};
-	if (p->net->activation[layer] == LENET5_IDENTITY)
-		return 0;
-	return CUDA(p->engine, cudnn_derive_launch(&d, p->stream), e);
-}
-
-static int back_through_output(const struct cudnn_place *p, const struct cudnn_pass *pass, struct err *e)
-{
-	if (p->net->output == LENET5_LOGITS)
-		return back_through(p, pass, 4, e);
-	const struct cudnn_unrbf u = { p->maps[LENET5_F6], param(p, LENET5_OUTPUT_WEIGHT), p->dmaps[LENET5_OUTPUT],
-				       p->dmaps[LENET5_F6], pass->n };
-	return CUDA(p->engine, cudnn_unrbf_launch(&u, p->stream), e);
-}
-
-static int max_unpool(const struct cudnn_place *p, int n, enum lenet5_layer layer, struct err *e)
-{
-	const struct lenet5_shape *shape = &lenet5_shapes[layer];
-	const struct cudnn_unpool u = {
-		.network = &p->model->network,
-		.layer = layer,
-		.y = p->maps[layer],
-		.dy = p->dmaps[layer],
-		.from = p->from[layer],
-		.dx = p->dmaps[layer - 1],
-		.n = n,
-		.maps = shape->maps,
-		.side = shape->height,
-	};
-	return CUDA(p->engine, cudnn_unpool_launch(&u, p->stream), e);
-}
-
-static int unsample(const struct cudnn_place *p, int n, enum lenet5_layer layer, struct err *e)
-{
-	const struct lenet5_shape *shape = &lenet5_shapes[layer];
-	const struct cudnn_unsample u = {
-		.network = &p->model->network,
-		.layer = layer,
-		.x = p->maps[layer - 1],
-		.y = p->maps[layer],
-		.weight = param(p, pools[layer].weight),
-		.dy = p->dmaps[layer],
-		.dx = p->dmaps[layer - 1],
-		.n = n,
-		.maps = shape->maps,
-		.side = shape->height,
-	};
-	return CUDA(p->engine, cudnn_unsample_launch(&u, p->stream), e);
-}
-
-static int unpool(const struct cudnn_place *p, int n, enum lenet5_layer layer, struct err *e)
-{
-	return p->net->pooling == LENET5_MAX ? max_unpool(p, n, layer, e) : unsample(p, n, layer, e);
-}
-
-static int map_gradients(const struct cudnn_place *p, int n, struct err *e)
-{
-	const struct cudnn_map_gradients g = map_gradients_of(p, n);
-	return CUDA(p->engine, cudnn_map_gradients_launch(&g, p->stream), e);
+	if (pools(layer))
+		return put_part(p, pass->n, layer, p->net->pooling == LENET5_MAX ? CUDNN_POOL_BACK : CUDNN_SUBSAMPLE_BACK, e);
+	if (layer > last_conv(p->net))
+		return put_part(p, pass->n, layer, CUDNN_PENALTIES_BACK, e);
+	// below a layer that pools, the kernel of that one has derived
+	if (layer >= LENET5_C5 && p->net->activation[layer] != LENET5_IDENTITY && put_part(p, pass->n, layer, CUDNN_DERIVE, e))
+		return -1;
+	return convolve(p, pass, CUDNN_CONV_FILTER, layer, e) || (layer > LENET5_C1 && convolve(p, pass, CUDNN_CONV_DATA, layer, e))
+		       ? -1
+		       : 0;
 }
 
 int cudnn_pass_backward(const struct cudnn_place *p, const struct cudnn_pass *pass, struct err *e)
 {
-	int n = pass->n;
-	if (back_through_output(p, pass, e) || derive(p, n, LENET5_F6, e) || back_through(p, pass, 3, e) ||
-	    derive(p, n, LENET5_C5, e) || back_through(p, pass, 2, e) || unpool(p, n, LENET5_S4, e) ||
-	    back_through(p, pass, 1, e) || unpool(p, n, LENET5_S2, e) || back_through(p, pass, 0, e) || map_gradients(p, n, e))
-		return -1;
-	return 0;
+	for (enum lenet5_layer layer = LENET5_OUTPUT; layer >= LENET5_C1; layer--)
+		if (backward_layer(p, pass, layer, e))
+			return -1;
+	const struct cudnn_map_gradients g = map_gradients_of(p, pass->n);
+	return CUDA(p->engine, cudnn_map_gradients_launch(&g, p->stream), e);
 }
 
-static int capture(const struct cudnn_place *place, struct cudnn_pass *pass,
-		   int (*put)(void *context, struct cudnn_pass *pass, struct err *e), void *context, struct err *e)
-{
-	struct engine *engine = place->engine;
-	cudaGraph_t graph = NULL;
-	struct err end;
-	if (CUDA(engine, cudaStreamBeginCapture(place->stream, cudaStreamCaptureModeThreadLocal), e))
-		return -1;
-	int failed = put(context, pass, e);
-	// the capture ends whatever happened in it
-	if (CUDA(engine, cudaStreamEndCapture(place->stream, &graph), failed ? &end : e))
-		failed = -1;
-	if (!failed)
-		failed = CUDA(engine, cudaGraphInstantiate(&pass->graphs[place->net->pooling], graph, 0), e);
-	if (graph)
-		cudaGraphDestroy(graph);
-	return failed;
-}
-
-int cudnn_pass_capture(const struct cudnn_place *place, struct cudnn_pass *pass,
-		       int (*put)(void *context, struct cudnn_pass *pass, struct err *e), void *context, struct err *e)
+int cudnn_pass_capture(const struct cudnn_place *place, struct cudnn_pass *pass, int (*put)(void *context, struct err *e),
+		       void *context, struct err *e)
 {
 	struct engine *engine = place->engine;
 	struct err lost;
-	if (put(context, pass, e) == 0 && CUDA(engine, cudaStreamSynchronize(place->stream), e) == 0 &&
-	    capture(place, pass, put, context, e) == 0)
+	if (put(context, e) == 0 && CUDA(engine, cudaStreamSynchronize(place->stream), e) == 0 &&
+	    cuda_capture(engine, place->stream, put, context, &pass->graphs[place->net->pooling], e) == 0)
 		return 0;
 	// if it was cuDNN that failed, only CUDA can say whether the device is lost
 	CUDA(engine, cudaStreamSynchronize(place->stream), &lost);

@@ -1,23 +1,17 @@
 // cudnn_pass: the network as cuDNN computes it, for a fixed number of pictures: forward, backward, and as a captured graph.
 //
-// A struct cudnn_place is the memory and the stream that one context or trainer computes in; passes of several sizes share
-// it. Only kernels/cudnn_engine.c and cudnn_trainer.c include this; one thread at a time.
+// A struct cudnn_place is the memory and the stream of one context or trainer; passes of several sizes share it. Only cudnn_engine.c
+// and cudnn_trainer.c include this; one thread at a time.
 #pragma once
 
 #include "kernels/cuda/cuda_engine.h"
 #include "kernels/cudnn/cudnn.h"
 #include "kernels/cudnn/cudnn_parts.h"
 
-enum {
-	CUDNN_N_CONVS = 5, // C1, C3 and C5; F6 and logits, as convolutions of one pixel by one
-	CUDNN_MAX_PARAMS = 61740, // of the networks that there are
-};
+enum { CUDNN_MAX_PARAMS = 61740 }; // of the networks that there are
 
 // 0 where net has the layers that are known here, those of one of lenet5_at's.
 int cudnn_computes(const struct lenet5 *net, struct err *e);
-
-// Where a parameter of net begins among them all; net has it.
-size_t cudnn_offset(const struct lenet5 *net, enum lenet5_parameter parameter);
 
 // A model in device memory: what the kernels read of it, and its parameters in lenet.bin's order.
 struct cudnn_model {
@@ -51,7 +45,7 @@ void cudnn_place_close(struct cudnn_place *place); // after its passes; one that
 
 struct cudnn_pass {
 	int n;
-	struct cudnn_conv convs[3][CUDNN_N_CONVS]; // by enum cudnn_direction; without training, forward only
+	struct cudnn_conv convs[3][LENET5_N_LAYERS]; // by enum cudnn_direction; all zeros where there is none
 	void *workspace;
 	cudaGraphExec_t graphs[2]; // by the enum lenet5_pooling of the networks for which they are good
 };
@@ -71,7 +65,7 @@ int cudnn_pass_scores(const struct cudnn_place *place, int n, float *scores, str
 // The gradient from dmaps[OUTPUT], after a forward pass.
 int cudnn_pass_backward(const struct cudnn_place *place, const struct cudnn_pass *pass, struct err *e);
 
-// Does once what `put` puts into the place's stream, and makes of it the pass's graph for networks like the place's. put is called twice: cuDNN loads
-// what it needs when it first computes, and could not while the stream is being captured.
-int cudnn_pass_capture(const struct cudnn_place *place, struct cudnn_pass *pass,
-		       int (*put)(void *context, struct cudnn_pass *pass, struct err *e), void *context, struct err *e);
+// Runs once what put(context, e) puts into the place's stream, and captures it as the pass's graph for networks that pool like the
+// place's. It runs first because cuDNN loads what it needs when it first computes, and cannot while the stream is being captured.
+int cudnn_pass_capture(const struct cudnn_place *place, struct cudnn_pass *pass, int (*put)(void *context, struct err *e),
+		       void *context, struct err *e);

@@ -11,17 +11,14 @@ struct trainer {
 	struct engine_trainer base;
 	struct cudnn_place place;
 	struct cudnn_pass whole, rest; // of base.batch pictures; of fewer, planned when they are first needed
+	struct cudnn_pass *pass; // of the step in hand
 	enum engine_loss loss;
 	float momentum_rate, weight_decay, smoothing, j;
 
 	// device memory
 	struct cudnn_steps *steps;
-	uint8_t *pixels, *labels; // (n_data, 28, 28), (n_data)
-	uint32_t n_data;
-	uint32_t *order; // room for so many
-	uint32_t order_room;
-	float *rates, *losses;
-	uint32_t steps_room;
+	struct cuda_buffer pixels, labels; // the data set: (n, 28, 28), (n)
+	struct cuda_buffer order, rates, losses; // of one call: (pictures), (steps), (steps)
 };
 
 void cudnn_trainer_close(struct engine_trainer *trainer)
@@ -32,11 +29,11 @@ void cudnn_trainer_close(struct engine_trainer *trainer)
 	cudnn_pass_close(&t->place, &t->rest);
 	cudnn_place_close(&t->place);
 	cudaFree(t->steps);
-	cudaFree(t->pixels);
-	cudaFree(t->labels);
-	cudaFree(t->order);
-	cudaFree(t->rates);
-	cudaFree(t->losses);
+	cudaFree(t->pixels.at);
+	cudaFree(t->labels.at);
+	cudaFree(t->order.at);
+	cudaFree(t->rates.at);
+	cudaFree(t->losses.at);
 	free(t);
 }
 
@@ -57,12 +54,10 @@ int cudnn_trainer_open(struct engine *engine, const struct engine_training *trai
 	const struct lenet5 *net = training->start.net;
 	if (cudnn_computes(net, e))
 		return -1;
-	if (training->curvature)
-		return err_set(e, "stochastic diagonal Levenberg-Marquardt is computed on the CPU only: --device cpu");
 	struct trainer *t = calloc(1, sizeof *t);
 	if (!t)
 		return err_set(e, "no memory for a trainer");
-	t->base = (struct engine_trainer){ engine, training->batch };
+	t->base = (struct engine_trainer){ .engine = engine, .batch = training->batch };
 	t->loss = training->loss;
 	t->momentum_rate = training->momentum_rate;
 	t->weight_decay = training->weight_decay;
@@ -79,40 +74,15 @@ int cudnn_trainer_open(struct engine *engine, const struct engine_training *trai
 	return 0;
 }
 
-// At least `count` elements at *pointer, which has room for *room; what was there is gone.
-static int reserve(struct engine *engine, uint32_t count, size_t element_bytes, void **pointer, uint32_t *room, struct err *e)
-{
-	if (count <= *room)
-		return 0;
-	cudaFree(*pointer);
-	*pointer = NULL;
-	*room = 0;
-	if (cuda_alloc(engine, count * element_bytes, pointer, e))
-		return -1;
-	*room = count;
-	return 0;
-}
-
 int cudnn_trainer_data(struct engine_trainer *trainer, const uint8_t *pixels, const uint8_t *labels, uint32_t n, struct err *e)
 {
 	struct trainer *t = (struct trainer *)trainer;
 	struct engine *engine = t->base.engine;
 	cudaStream_t stream = t->place.stream;
-	for (uint32_t i = 0; i < n; i++)
-		if (labels[i] >= LENET5_DIGITS)
-			return err_set(e, "label %u of picture %u: want 0 to 9", labels[i], i);
-	if (cuda_enter(engine, e))
+	if (cuda_enter(engine, e) || cuda_buffer_fill(engine, &t->pixels, pixels, (size_t)n * LENET5_PIXELS, stream, e) ||
+	    cuda_buffer_fill(engine, &t->labels, labels, n, stream, e))
 		return -1;
-	uint32_t pixels_room = t->n_data, labels_room = t->n_data;
-	t->n_data = 0;
-	if (reserve(engine, n, LENET5_PIXELS, (void **)&t->pixels, &pixels_room, e) ||
-	    reserve(engine, n, 1, (void **)&t->labels, &labels_room, e) ||
-	    CUDA(engine, cudaMemcpyAsync(t->pixels, pixels, (size_t)n * LENET5_PIXELS, cudaMemcpyDefault, stream), e) ||
-	    CUDA(engine, cudaMemcpyAsync(t->labels, labels, n, cudaMemcpyDefault, stream), e) ||
-	    CUDA(engine, cudaStreamSynchronize(stream), e))
-		return -1;
-	t->n_data = n;
-	return 0;
+	return CUDA(engine, cudaStreamSynchronize(stream), e);
 }
 
 static int put_loss(const struct trainer *t, int n, struct err *e)
@@ -129,7 +99,7 @@ static int put_loss(const struct trainer *t, int n, struct err *e)
 		.n = n,
 	};
 	if (p->net->output == LENET5_LOGITS)
-		loss.bias = p->model->params + cudnn_offset(p->net, LENET5_OUTPUT_BIAS);
+		loss.bias = p->model->params + lenet5_offset(p->net, LENET5_OUTPUT_BIAS);
 	else if (cudnn_pass_scores(p, n, p->maps[LENET5_OUTPUT], e))
 		return -1;
 	return CUDA(t->base.engine, cudnn_loss_launch(&loss, p->stream), e);
@@ -139,7 +109,7 @@ static int put_update(const struct trainer *t, struct err *e)
 {
 	const struct cudnn_place *p = &t->place;
 	// the centres, which come last, stay where they are
-	size_t count = p->net->output == LENET5_LOGITS ? p->net->n_params : cudnn_offset(p->net, LENET5_OUTPUT_WEIGHT);
+	size_t count = p->net->output == LENET5_LOGITS ? p->net->n_params : lenet5_offset(p->net, LENET5_OUTPUT_WEIGHT);
 	struct cudnn_update update = {
 		.steps = t->steps,
 		.params = p->model->params,
@@ -148,16 +118,17 @@ static int put_update(const struct trainer *t, struct err *e)
 		.momentum_rate = t->momentum_rate,
 		.weight_decay = t->weight_decay,
 		.count = (int)count,
-		.c3_weight = cudnn_offset(p->net, LENET5_C3_WEIGHT),
+		.c3_weight = lenet5_offset(p->net, LENET5_C3_WEIGHT),
 	};
 	memcpy(update.c3_links, p->net->c3_links, sizeof update.c3_links);
 	return CUDA(t->base.engine, cudnn_update_launch(&update, p->stream), e);
 }
 
 // One step, pictures to parameters.
-static int put_step(void *context, struct cudnn_pass *pass, struct err *e)
+static int put_step(void *context, struct err *e)
 {
 	struct trainer *t = context;
+	const struct cudnn_pass *pass = t->pass;
 	const struct cudnn_place *p = &t->place;
 	const struct cudnn_input input = {
 		.network = &p->model->network, .steps = t->steps, .batch = t->base.batch, .n = pass->n, .x = p->maps[LENET5_INPUT]
@@ -172,6 +143,7 @@ static int put_step(void *context, struct cudnn_pass *pass, struct err *e)
 static int step(struct trainer *t, struct cudnn_pass *pass, struct err *e)
 {
 	cudaGraphExec_t graph = pass->graphs[t->place.net->pooling];
+	t->pass = pass;
 	if (!graph)
 		return cudnn_pass_capture(&t->place, pass, put_step, t, e);
 	return CUDA(t->base.engine, cudaGraphLaunch(graph, t->place.stream), e);
@@ -190,17 +162,12 @@ static int upload_steps(struct trainer *t, const uint32_t *order, uint32_t n, co
 {
 	struct engine *engine = t->base.engine;
 	cudaStream_t stream = t->place.stream;
-	uint32_t rates_room = t->steps_room, losses_room = t->steps_room;
-	t->steps_room = 0;
-	if (reserve(engine, n, sizeof *order, (void **)&t->order, &t->order_room, e) ||
-	    reserve(engine, n_steps, sizeof *rates, (void **)&t->rates, &rates_room, e) ||
-	    reserve(engine, n_steps, sizeof *rates, (void **)&t->losses, &losses_room, e))
+	if (cuda_buffer_fill(engine, &t->order, order, n * sizeof *order, stream, e) ||
+	    cuda_buffer_fill(engine, &t->rates, rates, n_steps * sizeof *rates, stream, e) ||
+	    cuda_buffer_fill(engine, &t->losses, NULL, n_steps * sizeof *rates, stream, e))
 		return -1;
-	t->steps_room = rates_room;
-	const struct cudnn_steps steps = { t->pixels, t->labels, t->order, t->rates, t->losses, 0, 0 };
-	if (CUDA(engine, cudaMemcpyAsync(t->order, order, n * sizeof *order, cudaMemcpyDefault, stream), e) ||
-	    CUDA(engine, cudaMemcpyAsync(t->rates, rates, n_steps * sizeof *rates, cudaMemcpyDefault, stream), e) ||
-	    CUDA(engine, cudaMemcpyAsync(t->steps, &steps, sizeof steps, cudaMemcpyDefault, stream), e))
+	const struct cudnn_steps steps = { t->pixels.at, t->labels.at, t->order.at, t->rates.at, t->losses.at, 0, 0 };
+	if (CUDA(engine, cudaMemcpyAsync(t->steps, &steps, sizeof steps, cudaMemcpyDefault, stream), e))
 		return -1;
 	return CUDA(engine, cudaStreamSynchronize(stream), e);
 }
@@ -211,17 +178,12 @@ int cudnn_trainer_steps(struct engine_trainer *trainer, const uint32_t *order, u
 	struct trainer *t = (struct trainer *)trainer;
 	struct engine *engine = t->base.engine;
 	uint32_t batch = (uint32_t)t->base.batch, n_whole = n / batch, n_steps = n_whole + (n % batch > 0);
-	for (uint32_t i = 0; i < n; i++)
-		if (order[i] >= t->n_data)
-			return err_set(e, "picture %u of %u in the order of training", order[i], t->n_data);
-	if (n == 0)
-		return 0;
 	if (cuda_enter(engine, e) || plan_rest(t, (int)(n % batch), e) || upload_steps(t, order, n, rates, n_steps, e))
 		return -1;
 	for (uint32_t i = 0; i < n_steps; i++)
 		if (step(t, i < n_whole ? &t->whole : &t->rest, e))
 			return -1;
-	if (CUDA(engine, cudaMemcpyAsync(losses, t->losses, n_steps * sizeof *losses, cudaMemcpyDefault, t->place.stream), e))
+	if (CUDA(engine, cudaMemcpyAsync(losses, t->losses.at, n_steps * sizeof *losses, cudaMemcpyDefault, t->place.stream), e))
 		return -1;
 	return CUDA(engine, cudaStreamSynchronize(t->place.stream), e);
 }

@@ -4,6 +4,5 @@
 int cudnn_engine_open(int device, bool tf32, struct engine **engine, struct err *e)
 {
 	(void)device, (void)tf32, (void)engine;
-	return err_set(
-		e, "this build is without cuDNN: make builds it in where cudnn.h of cuDNN 9 is beside the CUDA toolkit's headers");
+	return err_set(e, "this build has no cuDNN: install cuDNN 9's cudnn.h beside the CUDA toolkit's headers and build again");
 }

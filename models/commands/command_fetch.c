@@ -2,6 +2,7 @@
 // curl. Every file's SHA-256 is checked before it is written into its place, so no source needs to be trusted. The progress of a
 // download is measured ten times a second as the size of its folder. The program's messages go into a file there, whose last line
 // becomes the error if it fails.
+#include "core/bytes.h"
 #include "core/file.h"
 #include "models/commands/options.h"
 #include "models/progress.h"
@@ -10,7 +11,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
-#include <nettle/sha2.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdbool.h>
@@ -71,14 +71,8 @@ static int read_checked(const char *path, int i, unsigned char **content, struct
 	if (!bytes)
 		return err_set(e, "out of memory");
 
-	struct sha256_ctx sha;
-	unsigned char digest[SHA256_DIGEST_SIZE];
-	char hex[2 * SHA256_DIGEST_SIZE + 1];
-	sha256_init(&sha);
-	sha256_update(&sha, n > 0 ? (size_t)n : 0, bytes);
-	sha256_digest(&sha, sizeof digest, digest);
-	for (size_t k = 0; k < sizeof digest; k++)
-		snprintf(hex + 2 * k, 3, "%02x", digest[k]);
+	char hex[BYTES_SHA256_HEX];
+	bytes_sha256(bytes, n > 0 ? (size_t)n : 0, hex, sizeof hex);
 	if (strcmp(hex, files[i].sha256) != 0) {
 		free(bytes);
 		return err_set(e, "not MNIST's %s: SHA-256 %.16s..., want %.16s...", files[i].name, hex, files[i].sha256);

@@ -1,32 +1,25 @@
 // The assembler includes the files; the Makefile rebuilds this object when one of them changes. An ETag is a hash of the file's bytes, so
 // a browser that has the current file gets 304.
+#include "core/bytes.h"
+#include "core/embed.h"
 #include "server/routes/routes.h"
 
-#include <nettle/sha2.h>
 #include <pthread.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 
-// Hidden: see core/builtin.c.
-#define HIDDEN __attribute__((visibility("hidden")))
-#define EMBED(name, path)                                                                                                          \
-	__asm__(".section .rodata\n"                                                                                               \
-		"page_" #name "_begin: .incbin \"" path "\"\n"                                                                     \
-		"page_" #name "_end:\n"                                                                                            \
-		".previous\n");                                                                                                    \
-	extern const char page_##name##_begin[] HIDDEN, page_##name##_end[] HIDDEN;
-
-EMBED(index, "web/index.html")
-EMBED(script, "web/app.js")
-EMBED(style, "web/style.css")
-EMBED(icon, "web/icon.svg")
-EMBED(openapi, "docs/openapi.json")
+EMBED(page_index, "web/index.html")
+EMBED(page_script, "web/app.js")
+EMBED(page_style, "web/style.css")
+EMBED(page_icon, "web/icon.svg")
+EMBED(page_openapi, "docs/openapi.json")
 
 enum { INDEX, SCRIPT, STYLE, ICON, OPENAPI };
 
 static struct file {
-	const char *type, *begin, *end;
+	const char *type;
+	const unsigned char *begin, *end;
 	char etag[2 + 32 + 1];
 } files[] = {
 	[INDEX] = { .type = "text/html; charset=utf-8", .begin = page_index_begin, .end = page_index_end },
@@ -39,16 +32,10 @@ static struct file {
 static void set_etags(void)
 {
 	for (size_t f = 0; f < sizeof files / sizeof files[0]; f++) {
-		uint8_t digest[16];
-		struct sha256_ctx sha;
-		sha256_init(&sha);
-		sha256_update(&sha, (size_t)(files[f].end - files[f].begin), (const uint8_t *)files[f].begin);
-		sha256_digest(&sha, sizeof digest, digest);
-		char *c = files[f].etag;
-		*c++ = '"';
-		for (size_t i = 0; i < sizeof digest; i++, c += 2)
-			snprintf(c, 3, "%02x", digest[i]);
-		*c = '"';
+		char *tag = files[f].etag;
+		tag[0] = '"';
+		bytes_sha256(files[f].begin, (size_t)(files[f].end - files[f].begin), tag + 1, sizeof files[f].etag - 2);
+		tag[sizeof files[f].etag - 2] = '"';
 	}
 }
 
@@ -73,7 +60,7 @@ static void answer(void *context, const struct route_request *request, struct ro
 	bool known = tags && (strcmp(tags, "*") == 0 || strstr(tags, file->etag));
 	response->status = known ? 304 : 200;
 	response->content_type = file->type;
-	response->body = file->begin;
+	response->body = (const char *)file->begin;
 	response->n_body = (size_t)(file->end - file->begin);
 	route_header_add(response, "ETag", file->etag);
 	route_header_add(response, "Cache-Control", "no-cache"); // revalidate each time

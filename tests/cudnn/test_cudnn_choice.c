@@ -60,7 +60,7 @@ TEST(cudnn_takes_the_first_that_will_do)
 	CHECK(choose(false, &e) == -1 && strstr(e.msg, "a plan that does not work out"));
 	CHECK(fake->n_alive == n_alive);
 	fake->version = 81002;
-	CHECK(choose(false, &e) == -1 && strstr(e.msg, "wants cuDNN 9"));
+	CHECK(choose(false, &e) == -1 && strstr(e.msg, "needs cuDNN 9"));
 	fixture_controls();
 }
 
@@ -168,7 +168,7 @@ TEST(cudnn_with_unsteady_bits_does_not_serve)
 		int failed = engine_context_open(engine, 8, 1, &context, &e);
 		CHECK_MSG(failed == (from <= 8 ? -1 : 0), "unsteady from %d on", from);
 		if (failed)
-			CHECK_MSG(strstr(e.msg, "other bits as number") && strstr(e.msg, "than alone"), "%s", e.msg);
+			CHECK_MSG(strstr(e.msg, "other bits as number") && strstr(e.msg, "than by itself"), "%s", e.msg);
 		else
 			engine_context_close(context);
 		engine_close(engine);
@@ -190,8 +190,8 @@ TEST(cudnn_is_chosen_where_it_serves)
 		const char *says;
 	} cases[] = {
 		{ { .device = "auto" }, true, "cudnn", "(emulated, cuDNN 9." },
-		{ { .device = "auto" }, true, "cudnn", "): a GPU that works, and so does cuDNN" },
-		{ { .device = "cuda", .kernels = "auto" }, true, "cudnn", "asked for, and so does" },
+		{ { .device = "auto" }, true, "cudnn", "): a GPU that works; cuDNN's bits do not depend on the batch" },
+		{ { .device = "cuda", .kernels = "auto" }, true, "cudnn", "asked for; cuDNN's bits" },
 		{ { .device = "auto", .training = true }, true, "own", "cuda (emulated): a GPU that works" },
 		{ { .device = "auto", .kernels = "own" }, true, "own", "cuda (emulated): a GPU that works" },
 		{ { .device = "auto", .kernels = "cudnn", .training = true }, true, "cudnn", "a GPU that works" },

@@ -17,8 +17,8 @@ static int number(const char *variable)
 	return value ? atoi(value) : 0;
 }
 
-static int forward(struct engine_context *context, const struct engine_model *model, const float *ink, int n, float *scores,
-		   struct err *e)
+static int forward(struct engine_context *context, const struct engine_model *model, const uint8_t *pixels, const float *ink, int n,
+		   float *scores, struct err *e)
 {
 	struct engine *engine = context->engine;
 	int pass = __atomic_add_fetch(&n_passes, 1, __ATOMIC_RELAXED);
@@ -30,7 +30,7 @@ static int forward(struct engine_context *context, const struct engine_model *mo
 		return err_set(e, "pass %d: this card has fallen off the bus", pass);
 	if (pass == failed_pass)
 		return err_set(e, "pass %d: this card is out of sorts", pass);
-	return cpu->forward(context, model, ink, n, scores, e);
+	return cpu->forward(context, model, pixels, ink, n, scores, e);
 }
 
 static int open_pretended(const char *name, const char *kernels, struct engine **engine, struct err *e)

@@ -169,7 +169,7 @@ class LostGpu(unittest.TestCase):
 
     def test_the_choice_reaches_the_engine(self):
         with self.daemon(GPU_CUDNN='1') as d:
-            self.assertIn('cuda (pretended, cuDNN): a GPU that works, and so does cuDNN; cpu', d.text())
+            self.assertIn("cuda (pretended, cuDNN): a GPU that works; cuDNN's bits do not depend on the batch; cpu", d.text())
             self.assertIn('engine cuda (pretended, cuDNN)\n', d.text())
             self.check_kernels(d, 'cuda (pretended, cuDNN)', 'cudnn')
         with self.daemon('--kernels', 'own', GPU_CUDNN='1') as d:
@@ -181,10 +181,10 @@ class LostGpu(unittest.TestCase):
         with self.daemon(LENETD_ISA='portable') as d:
             self.assertIn('cpu (portable): asked for\n', d.text())
             self.check_kernels(d, 'cpu (portable)', 'portable')
-        for flags, words in ((('--tf32',), 'with --kernels cudnn only'),
+        for flags, words in ((('--tf32',), '--tf32 needs --kernels cudnn'),
                              (('--kernels', 'cudnn'), '--kernels cudnn: no cuDNN is pretended'),
                              (('--device', 'cpu', '--cudnn'), 'not with --device cpu'),
-                             (('--device', 'cuda', '--isa', 'portable'), "the CPU's: not with --device cuda")):
+                             (('--device', 'cuda', '--isa', 'portable'), "for the CPU: not with --device cuda")):
             r = subprocess.run([LOST_GPU, *flags], stderr=subprocess.PIPE, env=clean_environment(), timeout=PATIENCE)
             self.assertEqual(r.returncode, 1)
             self.assertIn(words, r.stderr.decode())

@@ -58,11 +58,16 @@ static int refuse_lost(struct err *e)
 	return err_set(e, "the fake is lost");
 }
 
-static int forward(struct engine_context *context, const struct engine_model *model, const float *ink, int n, float *scores,
-		   struct err *e)
+static int forward(struct engine_context *context, const struct engine_model *model, const uint8_t *pixels, const float *ink, int n,
+		   float *scores, struct err *e)
 {
 	struct fake_engine *fake = (struct fake_engine *)context->engine;
 	(void)model;
+	if (pixels) {
+		__atomic_fetch_add(&fake->n_pixel_calls, 1, __ATOMIC_RELAXED);
+		engine_ink_from_pixels(pixels, (size_t)n * LENET5_PIXELS, context->ink);
+		ink = context->ink;
+	}
 	pthread_mutex_lock(&lock);
 	if (fake->n_calls < FAKE_MAX_CALLS)
 		fake->batches[fake->n_calls] = n;
@@ -88,18 +93,10 @@ static int forward(struct engine_context *context, const struct engine_model *mo
 	return fail ? err_set(e, "the fake has failed") : 0;
 }
 
-static int forward_pixels(struct engine_context *context, const struct engine_model *model, const uint8_t *pixels, int n,
-			  float *scores, struct err *e)
-{
-	__atomic_fetch_add(&((struct fake_engine *)context->engine)->n_pixel_calls, 1, __ATOMIC_RELAXED);
-	engine_ink_from_pixels(pixels, (size_t)n * LENET5_PIXELS, context->ink);
-	return forward(context, model, context->ink, n, scores, e);
-}
-
 static int trace(struct engine_context *context, const struct engine_model *model, const float *ink, struct engine_trace *out,
 		 struct err *e)
 {
-	return forward(context, model, ink, 1, out->output, e);
+	return forward(context, model, NULL, ink, 1, out->output, e);
 }
 
 static int context_open(struct engine *engine, int max_batch, int n_threads, struct engine_context **context, struct err *e)
@@ -157,7 +154,6 @@ static const struct engine_ops ops = {
 	.context_open = context_open,
 	.context_close = context_close,
 	.forward = forward,
-	.forward_pixels = forward_pixels,
 	.trace = trace,
 };
 

@@ -12,8 +12,8 @@ struct fake_engine {
 	struct engine engine;
 	int lost_at; // the call, from 1, in which it becomes lost (core/engine.h); 0: never. Set before it is used
 	float shift; // added to all scores, to tell two fakes apart. The same
-	int n_calls; // of forward and forward_pixels
-	int n_pixel_calls; // of the latter; counted atomically
+	int n_calls; // of forward
+	int n_pixel_calls; // of them with pixels; counted atomically
 	int batches[FAKE_MAX_CALLS]; // pictures in each of the first calls
 	int n_models, n_contexts; // that are open; contexts are counted atomically
 	bool closed;

@@ -440,6 +440,8 @@ TEST(cpu_refuses_losses_and_curvatures_that_do_not_fit)
 		CHECK(engine_trainer_open(engine, &training, &trainer, &e) == -1 && strstr(e.msg, "no curvature"));
 		training.curvature = NULL;
 		CHECK(engine_trainer_open(engine, &training, &trainer, &e) == 0);
+		const uint8_t pixels[LENET5_PIXELS] = { 0 }, labels[1] = { 3 };
+		CHECK(engine_trainer_data(trainer, pixels, labels, 1, &e) == 0);
 		CHECK(engine_trainer_curvature(trainer, (uint32_t[]){ 0 }, 1, momentum, &e) == -1 && strstr(e.msg, "no curvature"));
 		engine_trainer_close(trainer);
 	}

@@ -40,15 +40,15 @@ TEST(engines_refuse_what_does_not_go_together)
 		struct engine_choice choice;
 		const char *message;
 	} cases[] = {
-		{ { .device = "cuda", .isa = "portable" }, "--isa portable is the CPU's: not with --device cuda" },
+		{ { .device = "cuda", .isa = "portable" }, "--isa portable is for the CPU: not with --device cuda" },
 		{ { .device = "cuda:1", .isa = "avx2" }, "not with --device cuda:1" },
-		{ { .device = "auto", .isa = "portable", .kernels = "cudnn" }, "nor with --isa" },
-		{ { .device = "cpu", .isa = "mmx" }, "is called \"mmx\"; there are: " },
-		{ { .device = "auto", .isa = "" }, "is called \"\"; there are: " },
+		{ { .device = "auto", .isa = "portable", .kernels = "cudnn" }, "not with --device cpu or --isa" },
+		{ { .device = "cpu", .isa = "mmx" }, "unknown instruction set \"mmx\"; there are: " },
+		{ { .device = "auto", .isa = "" }, "unknown instruction set \"\"; there are: " },
 		{ { .device = "abacus" }, "want auto, cpu, cuda or cuda:N" },
 		{ { .device = "cpu", .kernels = "cudnn" }, "not with --device cpu" },
-		{ { .device = "cpu", .tf32 = true }, "with --kernels cudnn only" },
-		{ { .device = "cpu", .kernels = "own", .tf32 = true }, "with --kernels cudnn only" },
+		{ { .device = "cpu", .tf32 = true }, "--tf32 needs --kernels cudnn" },
+		{ { .device = "cpu", .kernels = "own", .tf32 = true }, "--tf32 needs --kernels cudnn" },
 		{ { .device = "cpu", .kernels = "cublas" }, "kernels \"cublas\": want auto, cudnn or own" },
 	};
 	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {

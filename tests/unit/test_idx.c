@@ -54,8 +54,8 @@ TEST(idx_every_truncation_is_refused)
 		CHECK(refused(&p, n, N_LABELS, "pictures"));
 	for (size_t n = 0; n < N_LABELS; n++)
 		CHECK(refused(&p, N_PICTURES, n, "labels"));
-	CHECK(refused(&p, N_PICTURES + 1, N_LABELS, "goes on"));
-	CHECK(refused(&p, N_PICTURES, N_LABELS + 1, "goes on"));
+	CHECK(refused(&p, N_PICTURES + 1, N_LABELS, "more bytes after"));
+	CHECK(refused(&p, N_PICTURES, N_LABELS + 1, "more bytes after"));
 }
 
 TEST(idx_wrong_kinds_and_sizes_are_refused)

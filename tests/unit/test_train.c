@@ -31,7 +31,7 @@ static int fake_trainer_open(struct engine *engine, const struct engine_training
 {
 	(void)e;
 	struct fake_trainer *f = calloc(1, sizeof *f);
-	f->base = (struct engine_trainer){ engine, t->batch };
+	f->base = (struct engine_trainer){ .engine = engine, .batch = t->batch };
 	f->net = t->start.net;
 	f->params = malloc(f->net->n_params * sizeof(float));
 	f->momentum = calloc(f->net->n_params, sizeof(float));
@@ -147,10 +147,10 @@ static void fake_context_close(struct engine_context *context)
 	free(context);
 }
 
-static int fake_forward(struct engine_context *context, const struct engine_model *model, const float *ink, int n, float *scores,
-			struct err *e)
+static int fake_forward(struct engine_context *context, const struct engine_model *model, const uint8_t *pixels, const float *ink,
+			int n, float *scores, struct err *e)
 {
-	(void)context, (void)e;
+	(void)context, (void)pixels, (void)e; // the context takes ink only
 	for (int i = 0; i < n * LENET5_DIGITS; i++)
 		scores[i] = ink[i / LENET5_DIGITS * LENET5_PIXELS + 400 + i % LENET5_DIGITS] +
 			    ((const struct fake_model *)model)->parameter;

@@ -79,7 +79,7 @@ TEST(safetensors_refuses_everything_else)
 		{ "{\"\xe2\x82", 0, "UTF-8" },
 		{ "{\"\xff\":1}", 0, "UTF-8" },
 		{ "{\"a\":\"\\ud800\"}", 0, "not JSON" },
-		{ "{}", 1, "belong to none" },
+		{ "{}", 1, "belong to no tensor" },
 		{ "{\"__metadata__\":[]}", 0, "__metadata__" },
 		{ "{\"__metadata__\":{\"epoch\":3}}", 0, "value of \"epoch\" is not a string" },
 		{ "{\"__metadata__\":{\"k\":\"1\",\"k\":\"2\"}}", 0, "\"k\" twice" },
