@@ -78,15 +78,14 @@ has_library()
 
 want_run()
 {
-	# libjpeg-turbo under the name and the ABI that the distribution builds it with.
-	jpeg_run=libjpeg62-turbo jpeg_library=libjpeg.so.62
-	! is_ubuntu || jpeg_run=libjpeg-turbo8 jpeg_library=libjpeg.so.8
 	want libmicrohttpd12 'HTTP server' has_library libmicrohttpd.so.12
 	want libgnutls30 'TLS' has_library libgnutls.so.30
 	want libcjson1 'JSON' has_library libcjson.so.1
 	want libpng16-16 'PNG pictures' has_library libpng16.so.16
 	want libdeflate0 'plain PNG pictures, quickly' has_library libdeflate.so.0
-	want "$jpeg_run" 'JPEG pictures' has_library "$jpeg_library"
+	# libjpeg-turbo, with the interface of one version or another of libjpeg.
+	is_ubuntu || want libjpeg62-turbo 'JPEG pictures' has_library libjpeg.so.62
+	! is_ubuntu || want libjpeg-turbo8 'JPEG pictures' has_library libjpeg.so.8
 	want libwebp7 'WebP pictures' has_library libwebp.so.7
 	want libnettle8 'SHA-256 and base64' has_library libnettle.so.8
 	want zlib1g 'gzip' has_library libz.so.1
