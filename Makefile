@@ -10,7 +10,7 @@ WITH_CUDA := $(if $(filter release,$(VARIANT)),$(if $(filter auto,$(CUDA)),$(NVC
 B := build/$(VARIANT)$(if $(filter 0,$(CUDA)),$(if $(NVCC),-cpu))
 
 CFLAGS  ?= -O2 -g -ftree-vectorize
-PKGS    := libmicrohttpd gnutls libcjson libpng libdeflate nettle zlib
+PKGS    := libmicrohttpd gnutls libcjson libpng libdeflate libjpeg libwebp nettle zlib
 WARN    := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes $(if $(WERROR),-Werror)
 # The bits do not move: no contraction the code does not ask for, no reordering.
 override CFLAGS += -std=c11 -D_GNU_SOURCE -I. $(CPPFLAGS) $(WARN) -ffp-contract=off -fno-math-errno -pthread \
@@ -52,7 +52,7 @@ NO_CUDNN     := kernels/cudnn/no_cudnn.c
 CUDA_SOURCES := $(filter-out $(NO_CUDA),$(wildcard kernels/cuda/*.c)) \
 	$(if $(CUDNN_H),$(filter-out $(NO_CUDNN),$(wildcard kernels/cudnn/*.c)),$(NO_CUDNN))
 CUDA_KERNELS := $(wildcard kernels/cuda/*.cu) $(if $(CUDNN_H),$(wildcard kernels/cudnn/*.cu))
-SOURCES  := $(filter-out $(ISA_SOURCES),$(wildcard core/*.c kernels/*.c kernels/cpu/*.c models/*.c models/*/*.c server/*.c server/*/*.c)) \
+SOURCES  := $(filter-out $(ISA_SOURCES),$(wildcard core/*.c core/*/*.c kernels/*.c kernels/cpu/*.c models/*.c models/*/*.c server/*.c server/*/*.c)) \
 	$(if $(WITH_CUDA),$(CUDA_SOURCES),$(NO_CUDA))
 MAINS    := models/commands/main.c server/main.c
 LIB_OBJS := $(patsubst %.c,$(B)/%.o,$(filter-out $(MAINS),$(SOURCES))) \
@@ -121,6 +121,9 @@ $(B)/lenetd-lost-card: $(B)/server/main.o $(B)/tests/gpu/lost_card.o $(LIB)
 
 # The ceiling of lenetd in `make bench`.
 $(B)/bench-bare: $(B)/tests/bench/bare.o
+	$(LINK)
+
+$(B)/bench-pictures: $(B)/tests/bench/pictures.o $(B)/tests/unit/pictures.o $(LIB)
 	$(LINK)
 
 $(B)/unit-tests: $(UNIT_OBJS) $(LIB)
@@ -201,7 +204,7 @@ unit: $(B)/unit-tests ## only the C unit tests
 bench: ## install what others need, measure lenet beside them on this CPU; ends in a table
 	@docker/install-deps.sh build bench
 	@tests/bench/install || echo 'npm brings no ONNX Runtime: what needs it will fail.' >&2
-	@$(MAKE) --no-print-directory all $(B)/bench-bare
+	@$(MAKE) --no-print-directory all $(B)/bench-bare $(B)/bench-pictures
 	@python3 tests/bench/bench.py --build $(B) $(BENCH_ARGS)
 
 asan: ## every test under AddressSanitizer and UndefinedBehaviorSanitizer
@@ -220,9 +223,9 @@ test-aarch64: ## the unit tests on an emulated aarch64
 		CC='aarch64-linux-gnu-gcc --sysroot=$(AARCH64_ROOT)'
 	TEST_SHORT=1 qemu-aarch64 -L $(AARCH64_ROOT) build/aarch64/unit-tests
 
-TARGET  ?= image
+TARGET  ?= png
 SECONDS ?= 60
-fuzz: ## clang's libFuzzer on one target: TARGET=image SECONDS=60; what it finds goes to build/fuzz/
+fuzz: ## clang's libFuzzer on one target: TARGET=png SECONDS=60; what it finds goes to build/fuzz/
 	@$(MAKE) --no-print-directory VARIANT=fuzz CC=clang build/fuzz/fuzz-$(TARGET)
 	@mkdir -p build/fuzz/found/$(TARGET)
 	build/fuzz/fuzz-$(TARGET) -max_total_time=$(SECONDS) -timeout=10 -rss_limit_mb=1024 -max_len=262144 \

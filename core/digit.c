@@ -7,6 +7,7 @@
 // set's. Doubling or halving them keeps it there.
 #include "core/digit.h"
 
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 

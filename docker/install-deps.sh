@@ -64,6 +64,8 @@ want_build()
 	want libcjson-dev 'JSON' pkg-config --exists libcjson
 	want libpng-dev 'PNG pictures' pkg-config --exists libpng
 	want libdeflate-dev 'plain PNG pictures, quickly' pkg-config --exists libdeflate
+	want libjpeg-dev 'JPEG pictures' pkg-config --exists libjpeg
+	want libwebp-dev 'WebP pictures' pkg-config --exists libwebp
 	want nettle-dev 'SHA-256 and base64' pkg-config --exists nettle
 	want zlib1g-dev 'gzip' pkg-config --exists zlib
 }
@@ -81,6 +83,10 @@ want_run()
 	want libcjson1 'JSON' has_library libcjson.so.1
 	want libpng16-16 'PNG pictures' has_library libpng16.so.16
 	want libdeflate0 'plain PNG pictures, quickly' has_library libdeflate.so.0
+	# libjpeg-turbo, with the interface of one version or another of libjpeg.
+	is_ubuntu || want libjpeg62-turbo 'JPEG pictures' has_library libjpeg.so.62
+	! is_ubuntu || want libjpeg-turbo8 'JPEG pictures' has_library libjpeg.so.8
+	want libwebp7 'WebP pictures' has_library libwebp.so.7
 	want libnettle8 'SHA-256 and base64' has_library libnettle.so.8
 	want zlib1g 'gzip' has_library libz.so.1
 }

@@ -63,14 +63,18 @@ static const struct flag flags[] = {
 	  .help = "close a connection whose body or answer takes more than MS ms" },
 	{ "idle-timeout", "S", NUMBER, AT(limits.idle_timeout_s), .min = 1, .max = 86400, .fallback = "60",
 	  .help = "close a connection that sends no request for S seconds" },
-	{ "max-body", "BYTES", NUMBER, AT(limits.max_body), .min = 1, .max = 1 << 30, .fallback = "8388608",
+	{ "max-body", "BYTES", NUMBER, AT(limits.max_body), .min = 1, .max = 1 << 30, .fallback = "33554432",
 	  .help = "answer 413 to a body of more than BYTES" },
 	{ "max-buffer", "BYTES", NUMBER, AT(limits.max_buffer), .min = 1, .max = INT32_MAX, .fallback = "268435456",
 	  .help = "answer 503 when all bodies being received take more than BYTES" },
 	{ "max-pictures", "N", NUMBER, AT(limits.max_pictures), .min = 1, .max = 65536, .fallback = "256",
 	  .help = "answer 413 to a request with more than N pictures" },
-	{ "max-pixels", "N", NUMBER, AT(limits.max_pixels), .min = 784, .max = 1 << 28, .fallback = "16777216",
+	{ "max-pixels", "N", NUMBER, AT(limits.max_pixels), .min = 784, .max = 1 << 28, .fallback = "67108864",
 	  .help = "refuse a picture, or all pictures of a request, of more than N pixels" },
+	{ "max-whole-pixels", "N", NUMBER, AT(limits.max_whole_pixels), .min = 784, .max = 1 << 28, .fallback = "16777216",
+	  .help = "refuse a WebP or a progressive JPEG of more than N pixels" },
+	{ "max-scans", "N", NUMBER, AT(limits.max_scans), .min = 1, .max = 1000, .fallback = "32",
+	  .help = "refuse a progressive JPEG of more than N scans" },
 	{ "max-connections", "N", NUMBER, AT(limits.max_connections), .min = 2, .max = 65536, .fallback = "1024",
 	  .help = "accept at most N connections at once, and a few more for probes" },
 	{ "max-connections-per-address", "N", NUMBER, AT(limits.max_connections_per_address), .max = 65536, .fallback = "0",
@@ -424,9 +428,10 @@ void config_limits(const struct config *config, bool batched, char *line, size_t
 		snprintf(gathering, sizeof gathering, "queue %d, batch %d, delay %d us, ", l->queue, config->max_batch,
 			 config->max_delay_us);
 	snprintf(line, n_line,
-		 "limits: body %d bytes (%d in all), %d pictures a request, %d pixels a picture, %d connections%s, %sdeadline %d "
+		 "limits: body %d bytes (%d in all), %d pictures a request, %d pixels a picture (%d of a WebP or progressive JPEG, "
+		 "of at most %d scans), %d connections%s, %sdeadline %d "
 		 "ms, "
 		 "headers %d ms, body %d ms, idle %d s",
-		 l->max_body, l->max_buffer, l->max_pictures, l->max_pixels, l->max_connections, per_address, gathering,
-		 l->deadline_ms, l->header_timeout_ms, l->body_timeout_ms, l->idle_timeout_s);
+		 l->max_body, l->max_buffer, l->max_pictures, l->max_pixels, l->max_whole_pixels, l->max_scans, l->max_connections,
+		 per_address, gathering, l->deadline_ms, l->header_timeout_ms, l->body_timeout_ms, l->idle_timeout_s);
 }

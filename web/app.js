@@ -193,7 +193,7 @@ async function take(file) {
 			put({ strokes: [], picture: { image, png } });
 	} catch {
 		clear();
-		showProblem('This browser cannot read that file as a picture.');
+		showProblem('This browser cannot read that file as a picture. Convert it to PNG or JPEG.');
 	}
 }
 

@@ -1,6 +1,6 @@
 // `lenet eval`: accuracy, loss, confusion matrix, right and wrong answers by confidence, and the most confident mistakes.
 #include "core/file.h"
-#include "core/image.h"
+#include "core/picture/png.h"
 #include "core/text.h"
 #include "models/commands/evaluation.h"
 #include "models/commands/options.h"
@@ -63,7 +63,7 @@ static int write_mistakes(const char *dir, const struct evaluation *v, const str
 		if (snprintf(path, sizeof path, "%s/%05u-is-%d-read-%d.png", dir, i, v->test.labels[i], v->predictions[i].digit) >=
 		    (int)sizeof path)
 			return err_set(e, "%.40s...: the name is too long", dir);
-		if (image_write_png(&image, &bytes, &n, e))
+		if (png_encode(&image, &bytes, &n, e))
 			return err_prefix(e, "%s", path);
 		int status = file_write(path, bytes, n, e);
 		free(bytes);

@@ -1,7 +1,7 @@
 // `lenet grid`: test pictures as one image. Beside each picture stands its label and, below that, the network's answer. Cells with a
 // wrong answer are inverted, dark ink on white, so they show without colour.
 #include "core/file.h"
-#include "core/image.h"
+#include "core/picture/png.h"
 #include "models/commands/evaluation.h"
 #include "models/commands/options.h"
 
@@ -80,7 +80,7 @@ static int draw(const struct idx *data, const struct lenet5_prediction *predicti
 					   predictions[i].digit != data->labels[i] };
 		draw_cell(&cell, data->pixels + (size_t)i * LENET5_PIXELS, data->labels[i], predictions[i].digit);
 	}
-	int status = image_write_png(&sheet, &bytes, &n_bytes, e);
+	int status = png_encode(&sheet, &bytes, &n_bytes, e);
 	image_free(&sheet);
 	if (status)
 		return err_prefix(e, "%s", out);

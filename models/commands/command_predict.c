@@ -1,8 +1,8 @@
-// `lenet predict`: reads the digits in PNG files and prints one line each. A picture that cannot be used gets a line with the reason;
+// `lenet predict`: reads the digits in PNG, JPEG and WebP files and prints one line each. A picture that cannot be used gets a line with the reason;
 // the others are still read.
 #include "core/digit.h"
 #include "core/file.h"
-#include "core/image.h"
+#include "core/picture/decode.h"
 #include "core/text.h"
 #include "models/measure.h"
 #include "models/commands/options.h"
@@ -13,7 +13,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAX_FILE_BYTES = 64 << 20, MAX_PIXELS = 64 << 20 };
+enum { MAX_FILE_BYTES = 64 << 20 };
+
+static const struct picture_limits limits = PICTURE_LIMITS;
 
 struct arguments {
 	const char *model, *network;
@@ -24,17 +26,17 @@ struct arguments {
 static int read_digit(const char *path, uint8_t pixels[LENET5_PIXELS], struct err *e)
 {
 	size_t n;
-	struct image image;
+	struct picture picture;
 	uint8_t *bytes;
 	const char *name = strcmp(path, "-") == 0 ? "standard input" : path;
 	if (file_read(path, MAX_FILE_BYTES, &bytes, &n, e))
 		return -1;
-	int status = image_read_png(bytes, n, MAX_PIXELS, &image, e);
+	enum picture_result decoded = picture_decode(bytes, n, &limits, &picture, e);
 	free(bytes);
-	if (status)
+	if (decoded != PICTURE_OK)
 		return err_prefix(e, "%s", name);
-	enum digit_result result = digit_from_image(&image, pixels, e);
-	image_free(&image);
+	enum digit_result result = digit_from_image(&(struct image){ picture.width, picture.height, picture.luma }, pixels, e);
+	picture_free(&picture);
 	return result == DIGIT_OK ? 0 : err_prefix(e, "%s", name);
 }
 
@@ -134,7 +136,7 @@ int command_predict(const struct program *program, int argc, char **argv)
 		OPTIONS_ENGINE(a.engine),
 	};
 	static const char help[] = "Prints which digit each picture shows, and how likely; \"-\" is standard input.";
-	const struct usage usage = { "predict", "FILE.png...", help, options, sizeof options / sizeof options[0], 1, INT_MAX };
+	const struct usage usage = { "predict", "FILE...", help, options, sizeof options / sizeof options[0], 1, INT_MAX };
 	int n_bad = 0;
 	struct err e;
 	int status = options_parse(&usage, &argc, argv);

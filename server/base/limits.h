@@ -5,7 +5,9 @@ struct limits {
 	int max_body; // bytes of a request's body
 	int max_buffer; // bytes of all bodies being received
 	int max_pictures; // in a request
-	int max_pixels; // of a picture, checked by its PNG header before memory is taken, and of a request's (routes/upload.h)
+	int max_pixels; // of a picture, checked by its header before memory is taken, and of a request's (routes/upload.h)
+	int max_whole_pixels; // the same of a picture that must be held whole to be decoded: WebP, progressive JPEG
+	int max_scans; // of a progressive JPEG
 	int max_connections; // HTTP_RESERVE more are accepted for probes (http/http.h)
 	int max_connections_per_address; // 0: no limit
 	int queue; // pictures that wait for the engine; at least max_pictures

@@ -43,8 +43,10 @@ static bool read(struct inference *x, const struct routes_context *context, cons
 	x->model = inference_model(context, name, response);
 	if (!x->model)
 		return false;
-	int status = upload_read(type, request->body, request->n_body, context->limits, &p->upload, &e);
-	if (status)
+	int status = upload_read(type, request->body, request->n_body, context->limits, x->job.deadline_us * 1000, &p->upload, &e);
+	if (status == 503)
+		route_reject(response, status, ROUTE_LATE, "%s", e.msg);
+	else if (status)
 		route_answer_error(response, status, "%s", e.msg);
 	x->n_pictures = p->upload.n;
 	x->job.n = p->upload.n_usable;

@@ -1,10 +1,10 @@
-// Every format ends in read_png() or read_pixels(), so a picture gives the same digit in all formats. A bad picture has its own error; the
+// Every format ends in read_picture() or read_pixels(), so a picture gives the same digit in all formats. A bad picture has its own error; the
 // request fails only if its body cannot be parsed or exceeds a limit. Functions return 0, or the request's status and e.
 #include "server/routes/upload.h"
 
 #include "core/digit.h"
-#include "core/image.h"
 #include "core/lenet5.h"
+#include "core/picture/decode.h"
 #include "server/routes/json.h"
 #include "server/routes/multipart.h"
 
@@ -61,22 +61,10 @@ static void normalise(struct upload *u, const struct image *image, struct upload
 	}
 }
 
-static const char *name_format(const uint8_t *bytes, size_t n)
-{
-	static const struct {
-		const char *magic, *name;
-	} known[] = { { "\xff\xd8\xff", "a JPEG" }, { "GIF8", "a GIF" }, { "RIFF", "a WebP" }, { "BM", "a BMP" },
-		      { "%PDF", "a PDF" },          { "II*", "a TIFF" }, { "MM", "a TIFF" },   { "<svg", "an SVG" } };
-	for (size_t i = 0; i < sizeof known / sizeof known[0]; i++)
-		if (n >= strlen(known[i].magic) && memcmp(bytes, known[i].magic, strlen(known[i].magic)) == 0)
-			return known[i].name;
-	return NULL;
-}
-
-// Checks the sum of the pixels of all PNGs up to this one. A PNG that is too large by itself is not decoded, so it does not count.
+// Checks the sum of the pixels of all pictures up to this one. One that is too large by itself is not decoded, so it does not count.
 static int count_pixels(struct upload *u, const uint8_t *bytes, size_t n, struct err *e)
 {
-	uint64_t n_pixels = image_n_pixels(bytes, n), max = (uint64_t)u->limits->max_pixels;
+	uint64_t n_pixels = picture_n_pixels(bytes, n), max = (uint64_t)u->limits->max_pixels;
 	if (n_pixels <= LENET5_PIXELS || n_pixels > max)
 		return 0;
 	u->n_decoded += n_pixels;
@@ -88,36 +76,39 @@ static int count_pixels(struct upload *u, const uint8_t *bytes, size_t n, struct
 }
 
 // Fills in the picture p.
-static int read_png(struct upload *u, const uint8_t *bytes, size_t n, struct upload_picture *p, struct err *e)
+static int read_picture(struct upload *u, const uint8_t *bytes, size_t n, struct upload_picture *p, struct err *e)
 {
-	static const int statuses[] = {
-		[IMAGE_OK] = 0, [IMAGE_NOT_PNG] = 415, [IMAGE_TOO_LARGE] = 413, [IMAGE_DAMAGED] = 400, [IMAGE_FAILED] = 500
-	};
+	static const int statuses[] = { [PICTURE_OK] = 0,        [PICTURE_UNKNOWN] = 415, [PICTURE_TOO_LARGE] = 413,
+					[PICTURE_DAMAGED] = 400, [PICTURE_LATE] = 503,    [PICTURE_FAILED] = 500 };
 	if (n == 0) {
-		p->status = err_status(&p->error, 400, "the picture is empty: send a PNG");
+		p->status = err_status(&p->error, 400, "the picture is empty: send a " DECODE_FORMATS);
 		return 0;
 	}
 	int status = count_pixels(u, bytes, n, e);
 	if (status)
 		return status;
-	struct image image;
-	enum image_result result = image_read_png(bytes, n, (size_t)u->limits->max_pixels, &image, &p->error);
+	const struct picture_limits limits = { .max_pixels = (uint64_t)u->limits->max_pixels,
+					       .max_whole_pixels = (uint64_t)u->limits->max_whole_pixels,
+					       .max_scans = u->limits->max_scans,
+					       .looked_at = PICTURE_LOOKED_AT,
+					       .deadline_ns = u->deadline_ns };
+	struct picture picture;
+	enum picture_result result = picture_decode(bytes, n, &limits, &picture, &p->error);
 	p->status = statuses[result];
-	if (result == IMAGE_NOT_PNG) {
-		const char *other = name_format(bytes, n);
-		err_set(&p->error, "the picture is %s, not a PNG: save it as PNG", other ? other : "something else");
-	} else if (result == IMAGE_OK) {
-		normalise(u, &image, p);
-		image_free(&image);
+	if (result == PICTURE_LATE)
+		return err_status(e, p->status, "%s", p->error.msg); // the rest would be late, too
+	if (result == PICTURE_OK) {
+		normalise(u, &(struct image){ picture.width, picture.height, picture.luma }, p);
+		picture_free(&picture);
 	}
 	return 0;
 }
 
-static int add_png(struct upload *u, const void *bytes, size_t n, struct err *e)
+static int add_picture(struct upload *u, const void *bytes, size_t n, struct err *e)
 {
 	struct upload_picture *p;
 	int status = add(u, &p, e);
-	return status ? status : read_png(u, bytes, n, p, e);
+	return status ? status : read_picture(u, bytes, n, p, e);
 }
 
 static int read_multipart(const char *content_type, const char *body, size_t n, struct upload *u, struct err *e)
@@ -129,16 +120,17 @@ static int read_multipart(const char *content_type, const char *body, size_t n, 
 		return 400;
 	while ((more = multipart_next(&m, &part, e)) > 0) {
 		n_parts++;
-		if (!part.is_file && !image_is_png(part.bytes, part.n))
+		if (!part.is_file && !picture_is_known(part.bytes, part.n))
 			continue; // a plain field of the form
-		int status = add_png(u, part.bytes, part.n, e);
+		int status = add_picture(u, part.bytes, part.n, e);
 		if (status)
 			return status;
 	}
 	if (more < 0)
 		return 400;
 	if (u->n == 0)
-		return err_status(e, 400, "none of the %d parts of the multipart body is a PNG; with curl: -F img=@FILE.png",
+		return err_status(e, 400,
+				  "none of the %d parts of the multipart body is a " DECODE_FORMATS "; with curl: -F img=@FILE.png",
 				  n_parts);
 	return 0;
 }
@@ -148,7 +140,7 @@ static int read_base64(struct upload *u, const cJSON *item, struct upload_pictur
 	int status = 0;
 	const char *text = cJSON_GetStringValue(item);
 	if (!text) {
-		p->status = err_status(&p->error, 400, "each of \"images\" must be a string, a PNG in base64");
+		p->status = err_status(&p->error, 400, "each of \"images\" must be a string, a " DECODE_FORMATS " in base64");
 		return 0;
 	}
 	if (strncmp(text, "data:", 5) == 0 && strchr(text, ','))
@@ -161,7 +153,7 @@ static int read_base64(struct upload *u, const cJSON *item, struct upload_pictur
 	struct base64_decode_ctx decoder;
 	base64_decode_init(&decoder);
 	if (base64_decode_update(&decoder, &n, bytes, n_text, text) && base64_decode_final(&decoder)) {
-		status = read_png(u, bytes, n, p, e);
+		status = read_picture(u, bytes, n, p, e);
 	} else {
 		p->status = err_status(&p->error, 400, "the picture is not base64 (RFC 4648 section 4, with its padding)");
 	}
@@ -197,7 +189,7 @@ static int read_json_items(const cJSON *root, struct upload *u, struct err *e)
 	bool flat = pixels && cJSON_IsArray(pixels) && cJSON_IsNumber(pixels->child); // else each number would count as a picture
 	if (!cJSON_IsArray(list) || (images && pixels) || !list->child || flat)
 		return err_status(e, 400,
-				  "the JSON must be {\"images\": [\"<base64 PNG>\", ...]} or {\"pixels\": [[784 numbers 0..255], "
+				  "the JSON must be {\"images\": [\"<base64>\", ...]} or {\"pixels\": [[784 numbers 0..255], "
 				  "...]}, with at least one picture");
 	const cJSON *item;
 	cJSON_ArrayForEach(item, list)
@@ -237,22 +229,27 @@ static int read_form(const char *type, const char *body, size_t n, struct upload
 	bool is_vague = !*type || is_type(type, "application/x-www-form-urlencoded") || is_type(type, "text/plain") ||
 			is_type(type, "application/octet-stream");
 	if (n == 0)
-		return err_status(e, 400, "the body is empty: send a PNG, as with curl -F img=@FILE.png");
-	if (image_is_png(body, n) || is_type(type, "image/"))
-		return add_png(u, body, n, e);
+		return err_status(e, 400, "the body is empty: send a " DECODE_FORMATS ", as with curl -F img=@FILE.png");
+	if (picture_is_known(body, n) || is_type(type, "image/"))
+		return add_picture(u, body, n, e);
 	if (is_type(type, "multipart/"))
 		return read_multipart(type, body, n, u, e);
 	if (is_type(type, "application/json") || (is_vague && body[strspn(body, " \t\r\n")] == '{'))
 		return read_json(body, n, u, e);
-	const char *other = name_format((const uint8_t *)body, n);
-	return err_status(e, 415, "the body is %s%s%.80s; send a PNG as image/png, multipart/form-data, or application/json",
-			  other ? other : "neither a PNG nor JSON", *type ? ", its Content-Type " : "", type);
+	if (picture_is_other(body, n))
+		return add_picture(u, body, n, e);
+	return err_status(
+		e, 415,
+		"the body is neither a " DECODE_FORMATS
+		" nor JSON%s%.80s; send a picture as image/png, image/jpeg, image/webp or multipart/form-data, or JSON as "
+		"application/json",
+		*type ? ", its Content-Type " : "", type);
 }
 
-int upload_read(const char *content_type, const char *body, size_t n, const struct limits *limits, struct upload *upload,
-		struct err *e)
+int upload_read(const char *content_type, const char *body, size_t n, const struct limits *limits, int64_t deadline_ns,
+		struct upload *upload, struct err *e)
 {
-	struct upload u = { .limits = limits };
+	struct upload u = { .limits = limits, .deadline_ns = deadline_ns };
 	int status = read_form(content_type ? content_type : "", body, n, &u, e);
 	if (status)
 		upload_free(&u);

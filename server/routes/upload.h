@@ -23,14 +23,16 @@ struct upload {
 	uint8_t *pixels; // (n_usable, 28, 28): the usable ones, in order
 	const struct limits *limits; // borrowed
 	int capacity;
-	uint64_t n_decoded; // pixels of all PNGs that are larger than a digit
+	int64_t deadline_ns; // by clock_now_ns; 0: none
+	uint64_t n_decoded; // pixels of all pictures that are larger than a digit
 };
 
 void upload_free(struct upload *upload);
 
-// body: n bytes and a 0 behind them: a PNG, multipart (parts that are PNGs or files), or JSON: {"images": ["<base64 PNG>", …]} or
-// {"pixels": [[784 numbers 0..255], …]}. A PNG is recognised whatever content_type says, and so is JSON under the types that curl
-// sends by itself. max_pixels bounds each PNG and all together, since decoding costs the most; those of 28×28 do not count.
-// Returns 0 and at least one picture, usable or not; or 400, 413, 415 or 500 and e for the sender.
-int upload_read(const char *content_type, const char *body, size_t n, const struct limits *limits, struct upload *upload,
-		struct err *e);
+// body: n bytes and a 0 behind them: a PNG, JPEG or WebP, multipart (parts that are one of these, or files), or JSON:
+// {"images": ["<base64>", …]} or {"pixels": [[784 numbers 0..255], …]}. A picture is recognised whatever content_type says, and so is JSON
+// under the types that curl sends by itself. max_pixels bounds each picture and all together, since decoding costs the most; those of
+// 28×28 do not count. Returns 0 and at least one picture, usable or not; or 400, 413, 415, 500, or 503 after deadline_ns, and e for the
+// sender.
+int upload_read(const char *content_type, const char *body, size_t n, const struct limits *limits, int64_t deadline_ns,
+		struct upload *upload, struct err *e);

@@ -22,6 +22,7 @@ import tempfile
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), 'gpu'))
 import rig
 import compute
+import pictures
 import servers
 import serving
 
@@ -133,7 +134,8 @@ class Bench:
 
     def run(self):
         try:
-            for name, part in (('machine', self.describe), ('peers', self.meet_peers), *compute.parts(self), *serving.parts(self)):
+            for name, part in (('machine', self.describe), ('peers', self.meet_peers), *compute.parts(self), *pictures.parts(self),
+                               *serving.parts(self)):
                 with self.report.part(name):
                     part()
                 self.save()  # now, too: whatever ends this run early, what was measured is kept
@@ -145,7 +147,7 @@ class Bench:
 
 def main():
     parser = argparse.ArgumentParser(description='Measures lenet beside its peers on the CPU.')
-    parser.add_argument('--build', default='build/release', help='where lenet, lenetd and bench-bare are (build/release)')
+    parser.add_argument('--build', default='build/release', help='where lenet, lenetd, bench-bare and bench-pictures are (build/release)')
     parser.add_argument('--short', action='store_true', help='less of everything: only to try this script')
     args = parser.parse_args()
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)

@@ -106,7 +106,7 @@ class CommandLine(Folder):
             (["train", RECIPE, "--resume=yes"], "takes no value"),
             (["eval", "--quux"], "the options are: --model, "),
             (["eval", "extra"], 'unexpected argument "extra"; name a weights file with --model'),
-            (["predict"], "an argument is missing; usage: lenet predict FILE.png..."),
+            (["predict"], "an argument is missing; usage: lenet predict FILE..."),
             (["bench", "--network", "none"], "sigmoid, relu, 1998"),
             (["bench", "--batch", "65536", "--network", "none"], "sigmoid, relu, 1998"),
             (["bench", "--batch", "65537"], "a whole number from 1 to 65536"),
@@ -318,6 +318,9 @@ class Measuring(Folder):
         self.assertRegex(lines[0], r"^it's good\.png: \d \(\d+\.\d\d %\)")
         for name in ("text.png", "none.png", "blank.png"):
             self.assertRegex(done.err, rf"(?m)^lenet predict: {name}: ")
+
+        turned = [os.path.join(DATA, name) for name in ("7.jpg", "7.webp")]
+        self.assertRegex(self.run_here("predict", *turned).out, r"7\.jpg: 7 .*\n.*7\.webp: 7 ")
 
         done = self.run_here("predict", "--json", "it's good.png", "text.png", status=1)
         first, second = map(json.loads, done.out.splitlines())

@@ -64,6 +64,33 @@ class Predict(OneDaemon):
             self.assertEqual(prediction['confidence'], max(prediction['probabilities']))
             self.assertEqual(prediction['digit'], prediction['probabilities'].index(prediction['confidence']))
 
+    def test_every_format_is_read_and_turned_upright(self):
+        files = {}
+        for name in ('7.png', '7.jpg', '7.webp'):
+            with open(os.path.join(ROOT, 'tests/data', name), 'rb') as f:
+                files[name] = f.read()
+        for name, content in files.items():
+            encoded = base64.b64encode(content).decode()
+            for content_type, body in (('image/png', content), (None, content),
+                                       ('application/json', json.dumps({'images': [encoded]}).encode()),
+                                       (f'multipart/form-data; boundary={BOUNDARY}', multipart(content))):
+                r = self.daemon.predict(body, content_type)
+                self.assertEqual((r.status, r.json['predictions'][0]['digit']), (200, 7), (name, content_type, r.body))
+        r = self.daemon.predict(multipart(*files.values()), f'multipart/form-data; boundary={BOUNDARY}')
+        self.assertEqual([p['digit'] for p in r.json['predictions']], [7, 7, 7])
+
+    def test_decoding_stops_at_the_deadline(self):
+        rows = zlib.compress(b'\0' * (6000 * 18001), 1)
+
+        def chunk(name, data):
+            return struct.pack('>I', len(data)) + name + data + struct.pack('>I', zlib.crc32(name + data))
+        large = (b'\x89PNG\r\n\x1a\n' + chunk(b'IHDR', struct.pack('>IIBBBBB', 6000, 6000, 8, 2, 0, 0, 0)) + chunk(b'IDAT', rows) +
+                 chunk(b'IEND', b''))
+        r = self.daemon.predict(large, headers={'X-Request-Timeout-Ms': '20'})
+        self.assertEqual(r.status, 503, r.body)
+        self.assertIn('could not be decoded in time', r.json['error'])
+        self.assertEqual(self.daemon.predict(large).status, 422)
+
     def test_the_first_picture_is_a_seven(self):
         r = self.daemon.predict(multipart(self.pngs[0]), f'multipart/form-data; boundary={BOUNDARY}')
         self.assertEqual(r.json['predictions'][0]['digit'], 7)
@@ -79,7 +106,7 @@ class Predict(OneDaemon):
         self.assertEqual(r.status, 200)
         first, text, blank, last = r.json['predictions']
         self.assertIsNone(text['digit'])
-        self.assertIn('not a PNG', text['error'])
+        self.assertIn('not those of a PNG, JPEG or WebP', text['error'])
         self.assertIsNone(blank['digit'])
         self.assertTrue(blank['reason'])
         self.assertEqual([first, last], [self.daemon.predict(p).json['predictions'][0] for p in self.pngs[:2]])
@@ -122,18 +149,20 @@ class BadInput(OneDaemon):
         big[29:33] = struct.pack('>I', zlib.crc32(big[12:29]))
         cases = [
             ('image/png', b'', 400, 'empty'),
-            ('image/png', b'this is text', 415, 'not a PNG'),
+            ('image/png', b'this is text', 415, 'not those of a PNG, JPEG or WebP'),
             ('image/png', self.pngs[0][:100], 400, ''),
             ('image/png', bytes(big), 413, '60000'),
             ('image/png', png([0] * 784), 422, ''),
-            ('image/jpeg', b'\xff\xd8\xff\xe0', 415, 'JPEG'),
+            ('image/jpeg', b'\xff\xd8\xff\xe0', 400, 'damaged JPEG'),
+            ('image/heic', b'....ftypheic....', 415, 'a HEIC: convert it to PNG, JPEG or WebP, as with: heif-convert'),
+            (None, b'GIF89a', 415, 'a GIF: convert it'),
             ('text/html', b'<html>', 415, 'image/png'),
             (form, b'', 400, 'empty'),
             (form, b'garbage', 400, 'boundary'),
             (form, multipart(self.pngs[0])[:-6], 400, 'cut off'),
             ('multipart/form-data', multipart(self.pngs[0]), 400, 'boundary'),
             (form, multipart((b'a field', None)), 400, 'none of the 1 parts'),
-            (form, multipart(b'no picture'), 415, 'not a PNG'),
+            (form, multipart(b'no picture'), 415, 'not those of a PNG'),
             ('application/json', b'{"images": ["', 400, 'malformed'),
             ('application/json', b'[' * 100000, 400, 'malformed'),
             ('application/json', b'{"pixels": [[1,2,3]]}', 400, '784'),
@@ -180,13 +209,13 @@ class BadInput(OneDaemon):
             self.assertEqual(self.daemon.predict(self.pngs[0]).status, 200)
 
     def test_body_over_the_limit(self):
-        big = b'x' * (9 << 20)
-        self.check(self.daemon.predict(big), 413, '8388608 bytes')
+        big = b'x' * (33 << 20)
+        self.check(self.daemon.predict(big), 413, '33554432 bytes')
 
         def chunks():
-            for _ in range(9):
+            for _ in range(33):
                 yield b'x' * (1 << 20)
-        self.check(self.daemon.predict(chunks(), headers={'Transfer-Encoding': 'chunked'}), 413, '8388608 bytes')
+        self.check(self.daemon.predict(chunks(), headers={'Transfer-Encoding': 'chunked'}), 413, '33554432 bytes')
 
     def test_endless_chunked_body_is_cut(self):
         def chunks():
@@ -200,7 +229,7 @@ class BadInput(OneDaemon):
         with self.daemon.raw(b'POST /predict HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999999\r\nExpect: 100-continue\r\n\r\n') as s:
             status, _, body = read_response(s.makefile('rb'))
             self.assertEqual(status, 413)
-            self.assertIn('8388608', json.loads(body)['error'])
+            self.assertIn('33554432', json.loads(body)['error'])
 
 
 class Protocol(OneDaemon):

@@ -270,7 +270,7 @@ class Errors(OneDaemon):
                                     ('0', data[:-4], '3132 bytes'), ('0', data * 5, 'more than 4'), ('0', nan, 'element 0')):
             self.refused(self.client.ask('POST', infer, body, {'Inference-Header-Content-Length': length}), 400, words)
         self.refused(self.client.post({'inputs': [flat]}, **{'Content-Encoding': 'gzip'}), 415, 'gzip')
-        self.refused(self.client.ask('POST', infer, b'x' * (9 << 20)), 413, '8388608 bytes')
+        self.refused(self.client.ask('POST', infer, b'x' * (33 << 20)), 413, '33554432 bytes')
         with self.daemon.raw(f'POST {infer} HTTP/1.1\r\nHost: x\r\n\r\n'.encode()) as s:
             self.assertEqual(read_response(s.makefile('rb'))[0], 411)
         self.assertEqual(self.client.post({'inputs': [flat]}).status, 200)  # and it lives

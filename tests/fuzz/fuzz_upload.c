@@ -8,7 +8,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n);
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
 {
-	static const struct limits limits = { .max_body = 1 << 20, .max_pictures = 8, .max_pixels = 1 << 16 };
+	static const struct limits limits = {
+		.max_body = 1 << 20, .max_pictures = 8, .max_pixels = 1 << 16, .max_whole_pixels = 1 << 14, .max_scans = 8
+	};
 	const uint8_t *line_end = memchr(bytes, '\n', n);
 	if (!line_end)
 		return 0;
@@ -18,7 +20,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
 	struct err e = { .msg = "" };
 	if (type && body) {
 		memcpy(body, line_end + 1, n_body);
-		int status = upload_read(type, body, n_body, &limits, &upload, &e);
+		int status = upload_read(type, body, n_body, &limits, 0, &upload, &e);
 		int n_usable = 0;
 		for (int i = 0; i < upload.n; i++) {
 			n_usable += upload.pictures[i].status == 0;

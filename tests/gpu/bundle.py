@@ -28,11 +28,14 @@ LIBRARIES = {
     'libcjson': ('libcjson-dev', 'cjson'),
     'libpng': ('libpng-dev', 'png16'),
     'libdeflate': ('libdeflate-dev', 'deflate'),
+    'libjpeg': ('libjpeg-dev', 'jpeg'),
+    'libwebp': ('libwebp-dev', 'webp'),
     'nettle': ('nettle-dev', 'nettle'),
     'zlib': ('zlib1g-dev', 'z'),
 }
 TOOLS = ('wrk', 'make')
-HEADERS = ('microhttpd.h', 'gnutls', 'cjson', 'libpng16', 'png.h', 'pngconf.h', 'pnglibconf.h', 'nettle', 'libdeflate.h', 'zlib.h', 'zconf.h')
+HEADERS = ('microhttpd.h', 'gnutls', 'cjson', 'libpng16', 'png.h', 'pngconf.h', 'pnglibconf.h', 'nettle', 'libdeflate.h', 'jpeglib.h', 'jmorecfg.h',
+           'jerror.h', 'jconfig.h', 'webp', 'zlib.h', 'zconf.h')
 # The C library and the compiler's own: every machine has them, and they must fit each other there.
 OF_THE_MACHINE = re.compile(r'(ld-linux.*|lib(c|m|dl|rt|pthread|resolv|gcc_s|stdc\+\+|atomic))\.so\.\d+$')
 NOT_FOLLOWED = re.compile(r'(libc6|libgcc|gcc-|libc-|libcrypt|debconf|dpkg|perl).*|.*-(dev|doc|bin|data)$')

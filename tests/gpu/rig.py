@@ -219,8 +219,8 @@ def make(report, device, env, *targets):
             raise Failed('nvidia-smi names no card, so there is nothing to build for')
         settings = ['CUDA=1', f'CUDA_ARCHS={capability}', *(f'CUDNN_H={d}/cudnn.h' for d in cudnn_folders()[0][:1])]
     # pkg-config decides at once what would else be said by the compiler, file by file
-    if subprocess.run([tool('pkg-config', env) or 'false', '--exists', 'libmicrohttpd', 'gnutls', 'libcjson', 'libpng', 'libdeflate', 'nettle',
-                       'zlib'], env=env).returncode:
+    if subprocess.run([tool('pkg-config', env) or 'false', '--exists', 'libmicrohttpd', 'gnutls', 'libcjson', 'libpng', 'libdeflate', 'libjpeg',
+                       'libwebp', 'nettle', 'zlib'], env=env).returncode:
         raise Failed('the libraries are missing: make gpu-bundle, on a machine with a network, fills build/gpu-bundle')
     run(report, [program, f'-j{os.cpu_count()}', f'B={BUILD}', *settings, *targets], report.limit_s, env)
     return settings

@@ -35,7 +35,8 @@ TEST(config_defaults)
 	      c.on_loss == HEALTH_LOSS_CPU);
 	CHECK(c.max_batch == 64 && c.max_delay_us == 0 && c.http.n_threads == 0 && c.log_level == LOG_INFO &&
 	      c.access_log == ACCESS_LOG_OFF);
-	CHECK(c.limits.max_body == 8 << 20 && c.limits.queue >= c.limits.max_pictures && c.limits.idle_timeout_s == 60);
+	CHECK(c.limits.max_body == 32 << 20 && c.limits.max_pixels == 64 << 20 && c.limits.max_whole_pixels == 16 << 20 &&
+	      c.limits.max_scans == 32 && c.limits.queue >= c.limits.max_pictures && c.limits.idle_timeout_s == 60);
 }
 
 TEST(config_flags_go_before_variables)

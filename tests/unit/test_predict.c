@@ -34,7 +34,12 @@ static void start(int queue)
 	struct err e;
 	fake_engine_init(&fake);
 	fake.engine.quick = true;
-	limits = (struct limits){ .max_body = 1 << 20, .max_pictures = 8, .max_pixels = 10000, .deadline_ms = 600000 };
+	limits = (struct limits){ .max_body = 1 << 20,
+				  .max_pictures = 8,
+				  .max_pixels = 10000,
+				  .max_whole_pixels = 10000,
+				  .max_scans = 32,
+				  .deadline_ms = 600000 };
 	metrics = metrics_new();
 	const struct service_options options = {
 		.models = { &fake.engine, specs, 2, NULL, 0 },

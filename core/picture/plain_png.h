@@ -1,6 +1,6 @@
-// plain_png: reads quickly the PNGs that most programs write: 8 bits, no palette, not interlaced, nothing in the file but IHDR, one
-// IDAT and IEND. libpng inflates row by row, which zlib is slow at where rows are short; here libdeflate does it at once.
-// image.h reads every other PNG with libpng, which also reports what is wrong with a damaged one. Any thread.
+// plain_png: reads quickly the PNGs that most programs write: 8 bits, no palette, not interlaced, nothing in the file but IHDR, IDATs and
+// IEND. libpng inflates row by row, which zlib is slow at where rows are short; here libdeflate inflates all rows at once. png.h reads
+// every other PNG with libpng, which also reports what is wrong with a damaged one. Any thread.
 #pragma once
 
 #include <stdbool.h>

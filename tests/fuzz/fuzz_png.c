@@ -1,8 +1,9 @@
 // A picture, from its bytes to a digit: as it is, and with the chunks' checksums mended, without which hardly any change
 // would come past them.
 #include "core/digit.h"
-#include "core/image.h"
-#include "core/plain_png.h"
+#include "core/picture/header.h"
+#include "core/picture/plain_png.h"
+#include "core/picture/png.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -10,27 +11,42 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n);
 
+static enum picture_result decode(const uint8_t *bytes, size_t n, size_t looked_at, struct picture *p)
+{
+	struct picture_limits limits = PICTURE_LIMITS;
+	limits.max_pixels = 1 << 20;
+	limits.looked_at = looked_at;
+	struct err e = { .msg = "" };
+	*p = (struct picture){ 0 };
+	enum picture_result result = png_decode(bytes, n, &limits, p, &e);
+	if (result == PICTURE_OK) {
+		if (p->width < 1 || p->height < 1 || (size_t)p->width * (size_t)p->height > looked_at || !p->cb != !p->cr)
+			abort();
+	} else if (e.msg[0] == '\0' || p->luma) {
+		abort();
+	}
+	return result;
+}
+
 static void read_picture(const uint8_t *bytes, size_t n)
 {
-	enum { MAX_PIXELS = 1 << 20 };
-	struct image image = { 0 };
-	struct err e = { .msg = "" };
-	if (image_read_png(bytes, n, MAX_PIXELS, &image, &e)) {
-		if (e.msg[0] == '\0' || image.pixels)
-			abort();
+	struct picture p;
+	if (picture_format(bytes, n) != PICTURE_PNG)
 		return;
-	}
-	if (image.width < 1 || image.height < 1 || image.width > MAX_PIXELS / image.height)
-		abort();
+	decode(bytes, n, 1000, &p);
+	picture_free(&p);
+	if (decode(bytes, n, 1 << 20, &p) != PICTURE_OK)
+		return;
 	uint8_t pixels[784];
 	int brightest = 0;
-	if (digit_from_image(&image, pixels, &e) == DIGIT_OK) {
+	struct err e;
+	if (digit_from_image(&(struct image){ p.width, p.height, p.luma }, pixels, &e) == DIGIT_OK) {
 		for (int i = 0; i < 784; i++)
 			brightest = pixels[i] > brightest ? pixels[i] : brightest;
 		if (brightest == 0)
 			abort();
 	}
-	image_free(&image);
+	picture_free(&p);
 }
 
 // What is read as a plain picture is to be what libpng makes of it, if that takes it: with a text in the file, which is not plain.
@@ -46,16 +62,16 @@ static void compare_with_libpng(const uint8_t *bytes, size_t n)
 	memcpy(texted, bytes, AT);
 	memcpy(texted + AT, text, sizeof text - 1);
 	memcpy(texted + AT + sizeof text - 1, bytes + AT, n - AT);
-	struct image quick, slow;
-	struct err e;
-	if (plain_png_read(texted, n + sizeof text - 1, MAX_PIXELS, &plain) || image_read_png(bytes, n, MAX_PIXELS, &quick, &e))
+	struct picture quick, slow;
+	if (plain_png_read(texted, n + sizeof text - 1, MAX_PIXELS, &plain) || decode(bytes, n, MAX_PIXELS, &quick) != PICTURE_OK)
 		abort();
-	if (image_read_png(texted, n + sizeof text - 1, MAX_PIXELS, &slow, &e) == IMAGE_OK) {
-		if (memcmp(quick.pixels, slow.pixels, (size_t)quick.width * (size_t)quick.height) != 0)
+	if (decode(texted, n + sizeof text - 1, MAX_PIXELS, &slow) == PICTURE_OK) {
+		if (!quick.cb != !slow.cb ||
+		    memcmp(quick.luma, slow.luma, (size_t)quick.width * (size_t)quick.height * (quick.cb ? 3 : 1)) != 0)
 			abort();
-		image_free(&slow);
+		picture_free(&slow);
 	}
-	image_free(&quick);
+	picture_free(&quick);
 	free(texted);
 }
 

@@ -1,7 +1,6 @@
-// The file is a signature and three chunks (PNG specification, third edition, sections 5 and 10 to 12), each a length, a type,
-// data and the CRC of the two. The inflated rows are a byte for the filter and the filtered samples; they are undone where they
-// stand and close up, so that one piece of memory does.
-#include "core/plain_png.h"
+// The file is a signature, IHDR, IDATs and IEND (PNG specification, third edition, sections 5 and 10 to 12). A chunk is a length, a type,
+// data and the CRC of type and data. Inflated, a row is a byte for the filter and the filtered samples.
+#include "core/picture/plain_png.h"
 
 #include "core/bytes.h"
 
@@ -71,43 +70,94 @@ static uint8_t paeth(int left, int up, int corner)
 	return (uint8_t)(by_left <= by_up && by_left <= by_corner ? left : by_up <= by_corner ? up : corner);
 }
 
-// Undoes a row's filter: n bytes from `in` to `out`, which lies before it. up: the row above, or NULL. Section 9.2.
-static bool unfilter(int filter, const uint8_t *in, uint8_t *out, const uint8_t *up, size_t n, size_t pixel)
+// Undoes a row's filter in place: n bytes, `pixel` a pixel. up: the row above, zeros above the first. Section 9.2. Inlined, so that
+// `pixel` is a constant.
+__attribute__((always_inline)) static inline bool unfilter(int filter, uint8_t *restrict row, const uint8_t *restrict up, size_t n,
+							   size_t pixel)
 {
 	switch (filter) {
 	case 0:
-		memmove(out, in, n);
 		return true;
 	case 1:
-		for (size_t i = 0; i < n; i++)
-			out[i] = (uint8_t)(in[i] + (i < pixel ? 0 : out[i - pixel]));
+		for (size_t i = pixel; i < n; i++)
+			row[i] = (uint8_t)(row[i] + row[i - pixel]);
 		return true;
 	case 2:
 		for (size_t i = 0; i < n; i++)
-			out[i] = (uint8_t)(in[i] + (up ? up[i] : 0));
+			row[i] = (uint8_t)(row[i] + up[i]);
 		return true;
 	case 3:
-		for (size_t i = 0; i < n; i++)
-			out[i] = (uint8_t)(in[i] + ((i < pixel ? 0 : out[i - pixel]) + (up ? up[i] : 0)) / 2);
+		for (size_t i = 0; i < pixel; i++)
+			row[i] = (uint8_t)(row[i] + up[i] / 2);
+		for (size_t i = pixel; i < n; i++)
+			row[i] = (uint8_t)(row[i] + (row[i - pixel] + up[i]) / 2);
 		return true;
 	case 4:
-		for (size_t i = 0; i < n; i++)
-			out[i] = (uint8_t)(in[i] + paeth(i < pixel ? 0 : out[i - pixel], up ? up[i] : 0,
-							 i < pixel || !up ? 0 : up[i - pixel]));
+		for (size_t i = 0; i < pixel; i++)
+			row[i] = (uint8_t)(row[i] + up[i]);
+		for (size_t i = pixel; i < n; i++)
+			row[i] = (uint8_t)(row[i] + paeth(row[i - pixel], up[i], up[i - pixel]));
 		return true;
 	}
 	return false;
 }
 
-static bool unfilter_all(uint8_t *samples, size_t height, size_t row, size_t pixel)
+static bool unfilter_row(int filter, uint8_t *row, const uint8_t *up, size_t n, size_t pixel)
+{
+	switch (pixel) {
+	case 1:
+		return unfilter(filter, row, up, n, 1);
+	case 2:
+		return unfilter(filter, row, up, n, 2);
+	case 3:
+		return unfilter(filter, row, up, n, 3);
+	}
+	return unfilter(filter, row, up, n, 4);
+}
+
+// samples: (height, 1 + row) becomes (height, row). The rows move up once their filter is undone: the one above then lies before them.
+static bool unfilter_all(uint8_t *samples, const uint8_t *zeros, size_t height, size_t row, size_t pixel)
 {
 	for (size_t y = 0; y < height; y++) {
-		const uint8_t *in = samples + y * (row + 1);
-		uint8_t *out = samples + y * row;
-		if (!unfilter(in[0], in + 1, out, y ? out - row : NULL, row, pixel))
+		uint8_t *in = samples + y * (row + 1), *out = samples + y * row;
+		if (!unfilter_row(in[0], in + 1, y ? out - row : zeros, row, pixel))
 			return false;
+		memmove(out, in + 1, row);
 	}
 	return true;
+}
+
+// The data of the IDATs, of which many programs write one for every few thousand bytes: those of the only one, or a copy of all, which
+// *copy then owns.
+static const uint8_t *join_data(const uint8_t **at, const uint8_t *end, size_t *n, uint8_t **copy)
+{
+	size_t n_more;
+	const uint8_t *first = read_chunk(at, end, "IDAT", n), *more;
+	while (first && (more = read_chunk(at, end, "IDAT", &n_more))) {
+		if (!*copy) {
+			*copy = malloc((size_t)(end - first));
+			if (!*copy)
+				return NULL;
+			memcpy(*copy, first, *n);
+		}
+		memcpy(*copy + *n, more, n_more);
+		*n += n_more;
+	}
+	return *copy ? *copy : first;
+}
+
+// (height, 1 + row) inflated, (height, row) and `row` zeros in the end.
+static uint8_t *read_samples(const uint8_t *data, size_t n, size_t height, size_t row, size_t pixel)
+{
+	size_t inflated = height * (row + 1);
+	uint8_t *samples = malloc(inflated + row);
+	if (!samples)
+		return NULL;
+	memset(samples + inflated, 0, row);
+	if (inflate_all(data, n, samples, inflated) && unfilter_all(samples, samples + inflated, height, row, pixel))
+		return samples;
+	free(samples);
+	return NULL;
 }
 
 bool plain_png_read(const uint8_t *bytes, size_t n, size_t max_pixels, struct plain_png *png)
@@ -125,18 +175,13 @@ bool plain_png_read(const uint8_t *bytes, size_t n, size_t max_pixels, struct pl
 	bool plain = header[8] == 8 && channels && header[10] == 0 && header[11] == 0 && header[12] == 0;
 	if (!plain || width == 0 || width > INT32_MAX || height == 0 || height > INT32_MAX || (uint64_t)width * height > max_pixels)
 		return false;
-	const uint8_t *data = read_chunk(&at, end, "IDAT", &n_data);
-	if (!data || !read_chunk(&at, end, "IEND", &n_end) || n_end != 0)
-		return false;
-
-	size_t pixel = (size_t)channels, row = width * pixel, inflated = height * (row + 1);
-	uint8_t *samples = malloc(inflated);
+	uint8_t *copy = NULL, *samples = NULL;
+	const uint8_t *data = join_data(&at, end, &n_data, &copy);
+	if (data && read_chunk(&at, end, "IEND", &n_end) && n_end == 0)
+		samples = read_samples(data, n_data, height, width * (size_t)channels, (size_t)channels);
+	free(copy);
 	if (!samples)
 		return false;
-	if (!inflate_all(data, n_data, samples, inflated) || !unfilter_all(samples, height, row, pixel)) {
-		free(samples);
-		return false;
-	}
 	*png = (struct plain_png){ width, height, channels, samples };
 	return true;
 }
