@@ -95,7 +95,10 @@ int engine_trainer_open(struct engine *engine, const struct engine_training *tra
 					 : "cross-entropy, for its scores are logits");
 	if (training->curvature && !engine->ops->trainer_curvature)
 		return no_curvature(engine, e);
-	return engine->ops->trainer_open(engine, training, trainer, e);
+	if (engine->ops->trainer_open(engine, training, trainer, e))
+		return -1;
+	(*trainer)->loss = training->loss;
+	return 0;
 }
 
 void engine_trainer_close(struct engine_trainer *trainer)
@@ -106,9 +109,10 @@ void engine_trainer_close(struct engine_trainer *trainer)
 
 int engine_trainer_data(struct engine_trainer *trainer, const uint8_t *pixels, const uint8_t *labels, uint32_t n, struct err *e)
 {
+	int highest = trainer->loss == ENGINE_CROSS_ENTROPY ? LENET5_NO_DIGIT : LENET5_DIGITS - 1;
 	for (uint32_t i = 0; i < n; i++)
-		if (labels[i] >= LENET5_DIGITS)
-			return err_set(e, "label %u of picture %u: want 0 to 9", labels[i], i);
+		if (labels[i] > highest)
+			return err_set(e, "label %u of picture %u: want 0 to %d", labels[i], i, highest);
 	trainer->n_data = 0;
 	if (trainer->engine->ops->trainer_data(trainer, pixels, labels, n, e))
 		return -1;

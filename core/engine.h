@@ -68,7 +68,8 @@ struct engine_training {
 	int n_threads; // at most; an engine may use fewer
 	float momentum_rate; // v ← momentum_rate·v + g
 	float weight_decay; // g includes weight_decay·p
-	float label_smoothing; // of ENGINE_CROSS_ENTROPY: the target is (1−s)·one-hot + s/10
+	// Of ENGINE_CROSS_ENTROPY: the target is (1−s)·one-hot + s/10; of LENET5_NO_DIGIT it is 1/10 for every digit.
+	float label_smoothing;
 	const float *curvature; // (net->n_params) as engine_trainer_curvature gave it, or NULL: one rate for all
 	float mu; // with a curvature h: parameter k's rate is rate/(mu + h_k); above 0
 };
@@ -118,6 +119,7 @@ struct engine_context {
 struct engine_trainer {
 	struct engine *engine;
 	int batch;
+	enum engine_loss loss; // kept by engine.c
 	uint32_t n_data; // pictures that the last engine_trainer_data gave; kept by engine.c
 };
 
@@ -160,7 +162,8 @@ int engine_trace(struct engine_context *, const struct engine_model *, const flo
 int engine_trainer_open(struct engine *, const struct engine_training *, struct engine_trainer **trainer, struct err *);
 void engine_trainer_close(struct engine_trainer *);
 
-// pixels: (n, 28, 28) bytes; labels: (n), 0..9. Borrowed until the next call or the close. Bytes that
+// pixels: (n, 28, 28) bytes; labels: (n), 0..9, and with ENGINE_CROSS_ENTROPY
+// LENET5_NO_DIGIT. Borrowed until the next call or the close. Bytes that
 // change must be handed in again before the next steps.
 int engine_trainer_data(struct engine_trainer *, const uint8_t *pixels, const uint8_t *labels, uint32_t n, struct err *);
 

@@ -21,6 +21,7 @@ enum {
 	LENET5_PIXELS = LENET5_SIDE * LENET5_SIDE,
 	LENET5_PADDED = 32, // of the input layer: the picture in a frame of two background pixels
 	LENET5_DIGITS = 10,
+	LENET5_NO_DIGIT = 10, // the label of a training picture that shows no digit
 	LENET5_MAPS1 = 6, // of C1 and S2
 	LENET5_MAPS3 = 16, // of C3 and S4
 	LENET5_TAPS = 25, // of a filter

@@ -261,10 +261,11 @@ static double log_sum_exp(int n, const double *v, double *p)
 }
 
 // §II.C, for penalties y and a picture of the digit D: y_D (eq. 8), or y_D + log(e^−j + Σ_i e^−y_i) (eq. 9). For logits z,
-// the cross-entropy log Σ_i e^z_i − Σ_i t_i·z_i, whose target t is 1 for D and 0 for others; smoothed by s, (1−s)·t + s/10.
+// the cross-entropy log Σ_i e^z_i − Σ_i t_i·z_i, whose target t is 1 for D and 0 for others; smoothed by s, (1−s)·t + s/10; s = 1 for a picture
+// that shows no digit.
 double lenet5_reference_loss(const struct engine_training *training, const double *scores, int digit, double *dscores)
 {
-	double v[11], p[11], loss = scores[digit];
+	double v[11], p[11], loss = digit < LENET5_DIGITS ? scores[digit] : 0;
 	for (int i = 0; i < 10; i++)
 		dscores[i] = i == digit;
 	if (training->loss == ENGINE_MAP) {
@@ -275,7 +276,7 @@ double lenet5_reference_loss(const struct engine_training *training, const doubl
 		for (int i = 0; i < 10; i++)
 			dscores[i] -= p[i];
 	} else if (training->loss == ENGINE_CROSS_ENTROPY) {
-		const double s = training->label_smoothing;
+		const double s = digit == LENET5_NO_DIGIT ? 1 : training->label_smoothing;
 		loss = log_sum_exp(10, scores, p);
 		for (int i = 0; i < 10; i++) {
 			double t = s / 10 + (i == digit ? 1 - s : 0);

@@ -20,7 +20,7 @@ struct trainer {
 	float mu;
 	enum engine_loss loss;
 	float j;
-	float targets[LENET5_DIGITS][16]; // by label
+	float targets[LENET5_DIGITS + 1][16]; // by label, LENET5_NO_DIGIT the last
 
 	const uint8_t *pixels, *labels; // borrowed
 
@@ -91,6 +91,8 @@ int cpu_trainer_open(struct engine *engine, const struct engine_training *traini
 	for (int label = 0; label < LENET5_DIGITS; label++)
 		for (int i = 0; i < LENET5_DIGITS; i++)
 			t->targets[label][i] = smoothing / LENET5_DIGITS + (i == label ? 1 - smoothing : 0);
+	for (int i = 0; i < LENET5_DIGITS; i++)
+		t->targets[LENET5_NO_DIGIT][i] = 1.0f / LENET5_DIGITS;
 	*out = &t->base;
 	return 0;
 }

@@ -38,11 +38,13 @@ static __device__ __forceinline__ float derive(enum lenet5_activation activation
 	return d;
 }
 
-// Cross-entropy of the softmax of scores (10). dscores (10) becomes the gradient of the mean over n pictures.
+// Cross-entropy of the softmax of scores (10), with the targets of struct engine_training. dscores (10) becomes the gradient of the mean over n pictures.
 static __device__ __forceinline__ double softmax_loss(const float *scores, int label, float smoothing, int n, float *dscores)
 {
 	float top = scores[0], exps[LENET5_DIGITS], sum = 0.0f;
 	double towards = 0.0;
+	if (label == LENET5_NO_DIGIT)
+		smoothing = 1.0f;
 	for (int i = 1; i < LENET5_DIGITS; i++)
 		top = fmaxf(top, scores[i]);
 	for (int i = 0; i < LENET5_DIGITS; i++) {

@@ -413,8 +413,8 @@ TEST(engine_refuses)
 		struct engine_trainer *trainer;
 		struct engine_training training = { .start = network(lenet5_at(0), params), .batch = 4, .n_threads = 1 };
 		CHECK(engine_trainer_open(engine, &training, &trainer, &e) == 0);
-		uint8_t pixels[2 * LENET5_PIXELS] = { 0 }, labels[2] = { 3, 10 };
-		CHECK(engine_trainer_data(trainer, pixels, labels, 2, &e) == -1 && strstr(e.msg, "label 10"));
+		uint8_t pixels[2 * LENET5_PIXELS] = { 0 }, labels[2] = { 3, 11 };
+		CHECK(engine_trainer_data(trainer, pixels, labels, 2, &e) == -1 && strstr(e.msg, "label 11"));
 		CHECK(engine_trainer_data(trainer, pixels, labels, 1, &e) == 0);
 		uint32_t order[1] = { 1 };
 		float rate = 0, loss;

@@ -60,6 +60,8 @@ static void make(const struct lenet5 *net, uint64_t seed)
 		pixels[i] = (uint8_t)(rng_below(&rng, 3) ? rng_below(&rng, 256) : 0);
 	for (int i = 0; i < N_PICTURES; i++)
 		labels[i] = (uint8_t)rng_below(&rng, 10);
+	if (net->output == LENET5_LOGITS)
+		labels[1] = LENET5_NO_DIGIT;
 	lenet5_init(net, &rng, params);
 	const float gain = rng_uniform(&rng, 1, 3);
 	for (int t = 0; t < net->n_tensors; t++) {
