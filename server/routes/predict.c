@@ -49,7 +49,7 @@ static bool read(struct inference *x, const struct routes_context *context, cons
 	else if (status)
 		route_answer_error(response, status, "%s", e.msg);
 	x->n_pictures = p->upload.n;
-	x->job.n = p->upload.n_usable;
+	x->job.n = p->upload.n_candidates;
 	x->job.pixels = p->upload.pixels;
 	return status == 0;
 }
@@ -86,7 +86,7 @@ static void answer(struct inference *x, struct route_response *response)
 	const struct predict *p = (const struct predict *)x;
 	const struct upload *upload = &p->upload;
 	struct text t = { 0 };
-	int usable = 0, status = x->job.n ? 200 : upload->pictures[0].status;
+	int first = 0, status = x->job.n ? 200 : upload->pictures[0].status;
 	text_append(&t, "{");
 	if (status != 200) {
 		text_append(&t, "\"error\": ");
@@ -99,13 +99,15 @@ static void answer(struct inference *x, struct route_response *response)
 		if (i)
 			text_append(&t, ", ");
 		if (!picture->status) {
-			struct lenet5_prediction prediction =
-				lenet5_predict(x->job.model->net, x->job.scores + usable * LENET5_DIGITS);
-			write_prediction(&t, &prediction);
-			response->account.seen[prediction.digit]++;
+			struct lenet5_prediction predictions[CANDIDATES_MAX];
+			for (int k = 0; k < picture->n_candidates; k++)
+				predictions[k] = lenet5_predict(x->job.model->net, x->job.scores + (first + k) * LENET5_DIGITS);
+			int best = candidates_best(upload->candidates + first, picture->n_candidates, predictions);
+			write_prediction(&t, &predictions[best]);
+			response->account.seen[predictions[best].digit]++;
 			if (p->explain)
-				write_input(&t, upload->pixels + usable * LENET5_PIXELS);
-			usable++;
+				write_input(&t, upload->pixels + (first + best) * LENET5_PIXELS);
+			first += picture->n_candidates;
 		} else {
 			text_printf(&t, "{\"digit\": null, \"%s\": ", picture->refused ? "reason" : "error");
 			text_quote(&t, picture->error.msg);

@@ -2,7 +2,6 @@
 // request fails only if its body cannot be parsed or exceeds a limit. Functions return 0, or the request's status and e.
 #include "server/routes/upload.h"
 
-#include "core/digit.h"
 #include "core/lenet5.h"
 #include "core/picture/decode.h"
 #include "server/routes/json.h"
@@ -17,6 +16,7 @@ void upload_free(struct upload *upload)
 {
 	free(upload->pictures);
 	free(upload->pixels);
+	free(upload->candidates);
 	*upload = (struct upload){ 0 };
 }
 
@@ -37,10 +37,6 @@ static int add(struct upload *u, struct upload_picture **picture, struct err *e)
 		if (!pictures)
 			return no_memory(e);
 		u->pictures = pictures;
-		void *pixels = realloc(u->pixels, (size_t)capacity * LENET5_PIXELS);
-		if (!pixels)
-			return no_memory(e);
-		u->pixels = pixels;
 		u->capacity = capacity;
 	}
 	*picture = &u->pictures[u->n++];
@@ -48,17 +44,39 @@ static int add(struct upload *u, struct upload_picture **picture, struct err *e)
 	return 0;
 }
 
-static void normalise(struct upload *u, const struct image *image, struct upload_picture *p)
+static int append_candidates(struct upload *u, const struct candidates *c, struct err *e)
 {
-	switch (digit_from_image(image, u->pixels + (size_t)u->n_usable * LENET5_PIXELS, &p->error)) {
-	case DIGIT_OK:
-		u->n_usable++;
-		return;
-	case DIGIT_BLANK:
-		p->status = 422;
-		p->refused = true;
-		return;
+	int n = u->n_candidates + c->n;
+	if (n > u->candidates_capacity) {
+		int capacity = 2 * u->candidates_capacity > n ? 2 * u->candidates_capacity : n;
+		void *pixels = realloc(u->pixels, (size_t)capacity * LENET5_PIXELS);
+		if (!pixels)
+			return no_memory(e);
+		u->pixels = pixels;
+		void *candidates = realloc(u->candidates, (size_t)capacity * sizeof *u->candidates);
+		if (!candidates)
+			return no_memory(e);
+		u->candidates = candidates;
+		u->candidates_capacity = capacity;
 	}
+	memcpy(u->pixels + (size_t)u->n_candidates * LENET5_PIXELS, c->pixels, (size_t)c->n * LENET5_PIXELS);
+	memcpy(u->candidates + u->n_candidates, c->at, (size_t)c->n * sizeof *c->at);
+	u->n_candidates = n;
+	return 0;
+}
+
+static int find_digit(struct upload *u, const struct image *image, struct upload_picture *p, struct err *e)
+{
+	struct candidates c;
+	if (candidates_find(image, &c, e))
+		return 500;
+	p->n_candidates = c.n;
+	if (c.n)
+		return append_candidates(u, &c, e);
+	p->status = 422;
+	p->error = *e;
+	p->refused = true;
+	return 0;
 }
 
 // Checks the sum of the pixels of all pictures up to this one. One that is too large by itself is not decoded, so it does not count.
@@ -98,10 +116,10 @@ static int read_picture(struct upload *u, const uint8_t *bytes, size_t n, struct
 	if (result == PICTURE_LATE)
 		return err_status(e, p->status, "%s", p->error.msg); // the rest would be late, too
 	if (result == PICTURE_OK) {
-		normalise(u, &(struct image){ picture.width, picture.height, picture.luma }, p);
+		status = find_digit(u, &(struct image){ picture.width, picture.height, picture.luma }, p, e);
 		picture_free(&picture);
 	}
-	return 0;
+	return status;
 }
 
 static int add_picture(struct upload *u, const void *bytes, size_t n, struct err *e)
@@ -161,7 +179,7 @@ static int read_base64(struct upload *u, const cJSON *item, struct upload_pictur
 	return status;
 }
 
-static void read_pixels(struct upload *u, const cJSON *item, struct upload_picture *p)
+static int read_pixels(struct upload *u, const cJSON *item, struct upload_picture *p, struct err *e)
 {
 	uint8_t pixels[LENET5_PIXELS];
 	int n = 0;
@@ -176,9 +194,9 @@ static void read_pixels(struct upload *u, const cJSON *item, struct upload_pictu
 	if (number || n != LENET5_PIXELS) {
 		p->status =
 			err_status(&p->error, 400, "each of \"pixels\" must be an array of 784 numbers from 0 to 255, row by row");
-		return;
+		return 0;
 	}
-	normalise(u, &(struct image){ LENET5_SIDE, LENET5_SIDE, pixels }, p);
+	return find_digit(u, &(struct image){ LENET5_SIDE, LENET5_SIDE, pixels }, p, e);
 }
 
 static int read_json_items(const cJSON *root, struct upload *u, struct err *e)
@@ -199,7 +217,7 @@ static int read_json_items(const cJSON *root, struct upload *u, struct err *e)
 		if (!status && images)
 			status = read_base64(u, item, p, e);
 		else if (!status)
-			read_pixels(u, item, p);
+			status = read_pixels(u, item, p, e);
 		if (status)
 			return status;
 	}

@@ -1,7 +1,8 @@
-// upload: decodes the body of a request into 28×28 digits. Knows no sockets and no engine.
+// upload: decodes the body of a request into pictures, and finds the candidates of each for its digit. Knows no sockets and no engine.
 #pragma once
 
 #include "core/err.h"
+#include "core/picture/candidates.h"
 #include "server/base/limits.h"
 
 #include <stdbool.h>
@@ -13,16 +14,18 @@ struct upload_picture {
 	int status; // 0: usable; else the status of a request with this picture alone: 400, 413, 415, 422, 500
 	bool refused; // it was read but has no digit; false: it could not be read
 	struct err error; // for the sender, if status is not 0
+	int n_candidates; // if status is 0
 };
 
 // Zero-initialise; upload_free frees what it holds.
 struct upload {
 	int n; // pictures in the request, in order
 	struct upload_picture *pictures; // [n]
-	int n_usable;
-	uint8_t *pixels; // (n_usable, 28, 28): the usable ones, in order
+	int n_candidates; // of all usable pictures, in order
+	uint8_t *pixels; // (n_candidates, 28, 28)
+	struct candidate *candidates; // [n_candidates]
 	const struct limits *limits; // borrowed
-	int capacity;
+	int capacity, candidates_capacity;
 	int64_t deadline_ns; // by clock_now_ns; 0: none
 	uint64_t n_decoded; // pixels of all pictures that are larger than a digit
 };

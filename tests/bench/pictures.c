@@ -62,7 +62,7 @@ static double time_canvas_us(const struct file *png)
 	for (int i = 0; i < CANVAS_CALLS; i++) {
 		struct upload upload = { 0 };
 		struct err e;
-		if (upload_read("image/png", body, png->n, &limits, 0, &upload, &e) || upload.n_usable != 1)
+		if (upload_read("image/png", body, png->n, &limits, 0, &upload, &e) || upload.n_candidates != 1)
 			abort();
 		upload_free(&upload);
 	}

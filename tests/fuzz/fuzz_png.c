@@ -1,8 +1,8 @@
 // A picture, from its bytes to a digit: as it is, and with the chunks' checksums mended, without which hardly any change
 // would come past them.
-#include "core/digit.h"
 #include "core/picture/header.h"
 #include "core/picture/plain_png.h"
+#include "core/picture/candidates.h"
 #include "core/picture/png.h"
 
 #include <stdlib.h>
@@ -37,13 +37,14 @@ static void read_picture(const uint8_t *bytes, size_t n)
 	picture_free(&p);
 	if (decode(bytes, n, 1 << 20, &p) != PICTURE_OK)
 		return;
-	uint8_t pixels[784];
-	int brightest = 0;
+	struct candidates c;
 	struct err e;
-	if (digit_from_image(&(struct image){ p.width, p.height, p.luma }, pixels, &e) == DIGIT_OK) {
-		for (int i = 0; i < 784; i++)
-			brightest = pixels[i] > brightest ? pixels[i] : brightest;
-		if (brightest == 0)
+	if (candidates_find(&(struct image){ p.width, p.height, p.luma }, &c, &e) || c.n < 0 || c.n > CANDIDATES_MAX)
+		abort();
+	for (int i = 0; i < c.n; i++) {
+		const struct candidate *a = &c.at[i];
+		if (a->left < 0 || a->top < 0 || a->right > p.width || a->bottom > p.height || a->left >= a->right ||
+		    a->top >= a->bottom)
 			abort();
 	}
 	picture_free(&p);

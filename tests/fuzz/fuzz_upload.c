@@ -21,13 +21,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
 	if (type && body) {
 		memcpy(body, line_end + 1, n_body);
 		int status = upload_read(type, body, n_body, &limits, 0, &upload, &e);
-		int n_usable = 0;
+		int n_candidates = 0;
 		for (int i = 0; i < upload.n; i++) {
-			n_usable += upload.pictures[i].status == 0;
-			if (upload.pictures[i].status != 0 && !upload.pictures[i].error.msg[0])
+			const struct upload_picture *p = &upload.pictures[i];
+			n_candidates += p->n_candidates;
+			if ((p->status == 0) != (p->n_candidates > 0) || (p->status != 0 && !p->error.msg[0]))
 				abort();
 		}
-		if (n_usable != upload.n_usable || (status == 0) != (upload.n > 0) || (status != 0 && !e.msg[0]))
+		if (n_candidates != upload.n_candidates || (status == 0) != (upload.n > 0) || (status != 0 && !e.msg[0]))
 			abort();
 	}
 	upload_free(&upload);

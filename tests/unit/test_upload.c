@@ -64,9 +64,9 @@ static void add_base64(char *text)
 
 static void check_digits(int n)
 {
-	CHECK_MSG(upload.n == n && upload.n_usable == n, "%d of %d are usable: %s", upload.n_usable, upload.n,
+	CHECK_MSG(upload.n == n && upload.n_candidates == n, "%d of %d are usable: %s", upload.n_candidates, upload.n,
 		  upload.n ? upload.pictures[0].error.msg : error.msg);
-	for (int i = 0; i < upload.n_usable; i++)
+	for (int i = 0; i < upload.n_candidates; i++)
 		CHECK(memcmp(upload.pixels + i * N_PIXELS, digit, N_PIXELS) == 0);
 }
 
@@ -129,10 +129,10 @@ TEST(upload_takes_multipart)
 	n = add_part(body, n, "; name=\"c\"", png, n_png); // without a filename, but a PNG
 	n += (size_t)sprintf(body + n, "--X--\r\n");
 	CHECK(read_body("multipart/form-data; boundary=X", body, n) == 0);
-	CHECK(upload.n == 3 && upload.n_usable == 2);
+	CHECK(upload.n == 3 && upload.n_candidates == 2);
 	if (upload.n == 3)
 		CHECK(upload.pictures[0].status == 0 && upload.pictures[1].status == 415 && upload.pictures[2].status == 0);
-	for (int i = 0; i < upload.n_usable; i++)
+	for (int i = 0; i < upload.n_candidates; i++)
 		CHECK(memcmp(upload.pixels + i * N_PIXELS, digit, N_PIXELS) == 0);
 
 	n = add_part(body, 0, "; name=\"note\"", "a plain field", 13);
@@ -174,14 +174,14 @@ TEST(upload_takes_several_formats_in_one_request)
 	for (int json = 0; json < 2; json++) {
 		int status = json ? upload_read("application/json", text, strlen(text), &large, 0, &upload, &error)
 				  : upload_read("multipart/form-data; boundary=X", body, n, &large, 0, &upload, &error);
-		CHECK_MSG(status == 0 && upload.n_usable == 3, "%d %s", status, error.msg);
-		for (int i = 1; i < upload.n_usable; i++)
+		CHECK_MSG(status == 0 && upload.n_candidates == 3, "%d %s", status, error.msg);
+		for (int i = 1; i < upload.n_candidates; i++)
 			for (int k = 0; k < N_PIXELS; k++)
 				CHECK(abs(upload.pixels[i * N_PIXELS + k] - upload.pixels[k]) <= 3);
 		upload_free(&upload);
 	}
 	for (int i = 0; i < 3; i++) {
-		CHECK(read_body(i ? "image/jpeg" : NULL, files[i].bytes, files[i].n) == 0 && upload.n_usable == 1);
+		CHECK(read_body(i ? "image/jpeg" : NULL, files[i].bytes, files[i].n) == 0 && upload.n_candidates == 1);
 		free(files[i].bytes);
 	}
 	free(body);
@@ -207,7 +207,7 @@ static void check_fault(const char *type, const void *body, size_t n, int status
 	int got = read_body(type, body, n);
 	const char *said = error.msg;
 	if (got == 0) { // it is the picture that is wrong
-		CHECK(upload.n == 1 && upload.n_usable == 0);
+		CHECK(upload.n == 1 && upload.n_candidates == 0);
 		got = upload.pictures[0].status;
 		said = upload.pictures[0].error.msg;
 	}

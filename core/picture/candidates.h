@@ -1,0 +1,36 @@
+// candidates: the parts of a picture that may be its digit, each drawn in MNIST's form for a network, which is the judge. No state; any
+// thread.
+//
+// A picture goes through these steps: regions (regions.h) of both polarities, dark on light and light on dark; long straight lines taken
+// out of them (lines.c); strokes that lie near each other joined to groups, since a digit may be drawn in several strokes; and each of
+// these drawn as 28×28 pixels (draw.c).
+#pragma once
+
+#include "core/err.h"
+#include "core/image.h"
+#include "core/lenet5.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum { CANDIDATES_MAX = 24 };
+
+struct candidate {
+	int left, top, right, bottom; // [left, right) × [top, bottom), in pixels of the picture
+	bool is_light; // its strokes are lighter than the ground
+	float edge; // the mean step of grey value along its outline
+};
+
+struct candidates {
+	int n;
+	struct candidate at[CANDIDATES_MAX]; // the most conspicuous first
+	uint8_t pixels[CANDIDATES_MAX][LENET5_PIXELS]; // (n, 28, 28)
+};
+
+// Finds the candidates of a picture of any size; n is 0 if nothing stands out from the ground; then e says so for the sender. A
+// picture in MNIST's form is its only candidate, bit for bit. The same picture gives the same bits on every machine. After −1, for want of memory, e is set.
+int candidates_find(const struct image *image, struct candidates *candidates, struct err *e);
+
+// The candidate that is the picture's digit. predictions: (n), a network's of each. A part of a digit loses to the whole, and the
+// inconspicuous to the conspicuous. n is at least 1.
+int candidates_best(const struct candidate *at, int n, const struct lenet5_prediction *predictions);

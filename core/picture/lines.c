@@ -1,0 +1,114 @@
+// Straight lines in a mask: what is ruled or printed, not written. Level lines are found in the mask, upright ones in its transpose.
+//
+// A line votes by columns: where the mask's vertical run is thin, its middle supports every line y = a + s·x through it. The line with
+// the most columns is taken if they are enough, its thin runs are erased, and the rest votes again. Where a stroke crosses, the run is
+// thick: it neither votes nor is erased.
+#include "core/picture/mark.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { N_SLOPES = 57, MAX_LINES = 12 };
+
+static double slope(int i)
+{
+	return (i - N_SLOPES / 2) * 0.005; // ±0.14
+}
+
+// A mask as seen by one direction: (i, j) is column i, row j.
+struct view {
+	uint8_t *mask, *erased;
+	int n_columns, n_rows;
+	size_t column_step, row_step, erased_column_step, erased_row_step;
+};
+
+static uint8_t *at(const struct view *v, int i, int j)
+{
+	return v->mask + (size_t)i * v->column_step + (size_t)j * v->row_step;
+}
+
+// Calls for the vertical runs of column i, from j on: finds the next, [*top, *bottom). False: there is none.
+static int next_run(const struct view *v, int i, int *top, int *bottom)
+{
+	int j = *bottom;
+	while (j < v->n_rows && !*at(v, i, j))
+		j++;
+	*top = j;
+	while (j < v->n_rows && *at(v, i, j))
+		j++;
+	*bottom = j;
+	return *top < v->n_rows;
+}
+
+static void vote(const struct view *v, int max_width, uint16_t *votes, int n_offsets, int base)
+{
+	for (int i = 0; i < v->n_columns; i++)
+		for (int top, bottom = 0; next_run(v, i, &top, &bottom);) {
+			if (bottom - top > max_width)
+				continue;
+			double middle = 0.5 * (top + bottom - 1);
+			for (int k = 0; k < N_SLOPES; k++) {
+				int offset = (int)(middle - slope(k) * i + 0.5 + base);
+				votes[k * n_offsets + offset]++;
+			}
+		}
+}
+
+static int erase(struct view *v, int max_width, double offset, double by)
+{
+	int erased = 0;
+	for (int i = 0; i < v->n_columns; i++)
+		for (int top, bottom = 0; next_run(v, i, &top, &bottom);) {
+			double middle = 0.5 * (top + bottom - 1), away = middle - (offset + by * i);
+			if (bottom - top > max_width || fabs(away) > 0.5 * max_width + 1)
+				continue;
+			for (int j = top; j < bottom; j++) {
+				*at(v, i, j) = 0;
+				if (v->erased)
+					v->erased[(size_t)i * v->erased_column_step + (size_t)j * v->erased_row_step] = 1;
+			}
+			erased += bottom - top;
+		}
+	return erased;
+}
+
+// Returns the number of lines.
+static int strip(struct view *v, int min_length, int max_width, int *area)
+{
+	if (v->n_columns < min_length)
+		return 0;
+	int base = (int)(0.15 * v->n_columns) + 2, n_offsets = v->n_rows + 2 * base + 2, n = 0;
+	uint16_t *votes = malloc((size_t)N_SLOPES * (size_t)n_offsets * sizeof *votes);
+	if (!votes)
+		return 0;
+	for (; n < MAX_LINES; n++) {
+		memset(votes, 0, (size_t)N_SLOPES * (size_t)n_offsets * sizeof *votes);
+		vote(v, max_width, votes, n_offsets, base);
+		int best = 0, best_k = 0, best_offset = 0;
+		for (int k = 0; k < N_SLOPES; k++)
+			for (int o = 1; o + 1 < n_offsets; o++) {
+				const uint16_t *p = votes + k * n_offsets + o;
+				int sum = p[-1] + p[0] + p[1];
+				if (sum > best)
+					best = sum, best_k = k, best_offset = o;
+			}
+		if (best < min_length)
+			break;
+		*area -= erase(v, max_width, best_offset - base, slope(best_k));
+	}
+	free(votes);
+	return n;
+}
+
+struct mark_lines mark_strip_lines(struct mark *mark, int min_width, int min_height, int thickness, uint8_t *erased,
+				   const struct image *plane)
+{
+	int width = mark->right - mark->left, height = mark->bottom - mark->top;
+	uint8_t *from = erased ? erased + (size_t)mark->top * (size_t)plane->width + (size_t)mark->left : NULL;
+	struct view level = { mark->mask, from, width, height, 1, (size_t)width, 1, (size_t)plane->width };
+	struct view upright = { mark->mask, from, height, width, (size_t)width, 1, (size_t)plane->width, 1 };
+	struct mark_lines lines = { .n_level = strip(&level, min_width, thickness, &mark->area) };
+	lines.n_upright = strip(&upright, min_height, thickness, &mark->area);
+	return lines;
+}

@@ -1,0 +1,42 @@
+// mark: some strokes of a picture, cut out: what a digit is read from.
+#pragma once
+
+#include "core/err.h"
+#include "core/image.h"
+#include "core/lenet5.h"
+#include "core/picture/regions.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct mark {
+	int left, top, right, bottom; // [left, right) × [top, bottom) of the plane
+	uint8_t *mask; // (bottom − top, right − left): 1 where a stroke is; owned
+	int area; // how many are
+	float edge; // the mean step of grey value along its outline
+	float ground; // mark_draw: the share of its surroundings that is ground
+};
+
+void mark_free(struct mark *mark);
+
+// The pixels of a region. scratch: (height, width) of the plane, all 0, and so again afterwards; stack: as many.
+int mark_from_region(const struct image *plane, const struct region *region, uint8_t *scratch, uint32_t *stack, struct mark *mark,
+		     struct err *e);
+
+// The strokes of both, which may be the same mark.
+int mark_join(const struct mark *a, const struct mark *b, struct mark *mark, struct err *e);
+
+// Takes straight lines out that are level, at least min_width long, or upright, at least min_height long, but for 8 degrees, and at most
+// thickness wide; what crosses them stays. erased: (height, width) of the plane, set to 1 where a line was; or NULL.
+struct mark_lines {
+	int n_level, n_upright;
+};
+struct mark_lines mark_strip_lines(struct mark *mark, int min_width, int min_height, int thickness, uint8_t *erased,
+				   const struct image *plane);
+
+// Cuts a mark into its connected pieces whose longer side is at least min_side, the largest first; at most max. Returns how many, or −1.
+int mark_pieces(const struct mark *mark, int min_side, struct mark *pieces, int max, struct err *e);
+
+// Draws the mark as MNIST's digits are: 20×20 with its aspect kept, centred by mass, grey at the edges. plane: the picture it was found in,
+// in which its strokes are dark. Returns 1; 0 if it holds no ink; −1 and e for want of memory.
+int mark_draw(const struct image *plane, struct mark *mark, uint8_t pixels[LENET5_PIXELS], struct err *e);
