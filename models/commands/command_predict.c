@@ -1,7 +1,7 @@
 // `lenet predict`: reads the digits in PNG, JPEG and WebP files and prints one line each. A picture that cannot be used gets a line with the reason;
 // the others are still read.
-#include "core/digit.h"
 #include "core/file.h"
+#include "core/picture/candidates.h"
 #include "core/picture/decode.h"
 #include "core/text.h"
 #include "models/measure.h"
@@ -23,7 +23,7 @@ struct arguments {
 	bool json;
 };
 
-static int read_digit(const char *path, uint8_t pixels[LENET5_PIXELS], struct err *e)
+static int read_picture(const char *path, struct candidates *candidates, struct err *e)
 {
 	size_t n;
 	struct picture picture;
@@ -35,9 +35,9 @@ static int read_digit(const char *path, uint8_t pixels[LENET5_PIXELS], struct er
 	free(bytes);
 	if (decoded != PICTURE_OK)
 		return err_prefix(e, "%s", name);
-	enum digit_result result = digit_from_image(&(struct image){ picture.width, picture.height, picture.luma }, pixels, e);
+	int status = candidates_find(&(struct image){ picture.width, picture.height, picture.luma }, candidates, e);
 	picture_free(&picture);
-	return result == DIGIT_OK ? 0 : err_prefix(e, "%s", name);
+	return status || candidates->n == 0 ? err_prefix(e, "%s", name) : 0;
 }
 
 // The most likely of the other digits.
@@ -83,15 +83,17 @@ static int predict_all(struct engine_context *context, const struct engine_model
 		       char **paths, int n, int *n_bad, struct err *e)
 {
 	for (int i = 0; i < n; i++) {
-		uint8_t pixels[LENET5_PIXELS];
-		float scores[LENET5_DIGITS];
-		struct lenet5_prediction p;
+		struct candidates c;
+		float scores[CANDIDATES_MAX * LENET5_DIGITS];
+		struct lenet5_prediction predictions[CANDIDATES_MAX], p;
 		struct err wrong;
-		bool bad = read_digit(paths[i], pixels, &wrong);
-		if (!bad && engine_forward_pixels(context, model, pixels, 1, scores, e))
+		bool bad = read_picture(paths[i], &c, &wrong);
+		if (!bad && engine_forward_pixels(context, model, c.pixels[0], c.n, scores, e))
 			return -1;
+		for (int k = 0; k < c.n && !bad; k++)
+			predictions[k] = lenet5_predict(model->net, scores + k * LENET5_DIGITS);
 		if (!bad)
-			p = lenet5_predict(model->net, scores);
+			p = predictions[candidates_best(c.at, c.n, predictions)];
 		*n_bad += bad;
 		if (json && print_json(paths[i], bad ? NULL : &p, &wrong, e))
 			return -1;
@@ -115,7 +117,7 @@ static int run(const struct program *program, const struct usage *usage, const s
 	if (measure_model(a->model, a->network, &w, &name, e) || options_open_engine(program, &a->engine, &engine, e))
 		goto out;
 	const struct engine_network network = { w.net, w.mean, w.std, w.params };
-	if (engine_model_new(engine, &network, &model, e) || engine_context_open(engine, 1, 1, &context, e))
+	if (engine_model_new(engine, &network, &model, e) || engine_context_open(engine, CANDIDATES_MAX, 1, &context, e))
 		goto out;
 	status = predict_all(context, model, usage, a->json, paths, n, n_bad, e);
 out:

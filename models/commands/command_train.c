@@ -3,6 +3,7 @@
 #include "models/measure.h"
 #include "models/commands/options.h"
 #include "models/recipe.h"
+#include "models/scenes.h"
 #include "models/stop.h"
 #include "models/train.h"
 
@@ -47,12 +48,17 @@ static void print_resume(const struct program *program, int argc, char **argv, b
 	fprintf(stderr, "%s\n", resumed ? "" : " --resume");
 }
 
-// all, test: owned by the caller; the job has views of them.
-static int read_data(const struct arguments *a, struct train_job *job, struct idx *all, struct idx *test, const char **dir,
-		     struct err *e)
+// all, scenes, test: owned by the caller; the job has views of them.
+static int read_data(const struct arguments *a, struct train_job *job, struct idx *all, struct idx *scenes, struct idx *test,
+		     const char **dir, struct err *e)
 {
 	if (measure_data(a->data, IDX_TRAIN, all, dir, e) || train_split(job->recipe, all, &job->train, &job->measured, e))
 		return -1;
+	if (job->recipe->scenes) {
+		if (scenes_add(&job->train, job->recipe->scenes, job->recipe->seed, a->threads, scenes, e))
+			return -1;
+		job->train = *scenes;
+	}
 	if (job->recipe->validation) {
 		job->measured_as = "validation";
 		snprintf(job->measured_on, sizeof job->measured_on, "the last %u training pictures", job->measured.n);
@@ -69,7 +75,7 @@ static int read_data(const struct arguments *a, struct train_job *job, struct id
 static enum train_result run(const struct program *program, const struct arguments *a, struct err *e)
 {
 	enum train_result result = TRAIN_FAILED;
-	struct idx all = { 0 }, test = { 0 };
+	struct idx all = { 0 }, scenes = { 0 }, test = { 0 };
 	struct recipe recipe;
 	const char *dir;
 	struct train_job job = {
@@ -80,7 +86,7 @@ static enum train_result run(const struct program *program, const struct argumen
 		.stopped = stop_signal,
 		.lines = stdout,
 	};
-	if (recipe_read(a->recipe, a->fields, &recipe, e) || read_data(a, &job, &all, &test, &dir, e) ||
+	if (recipe_read(a->recipe, a->fields, &recipe, e) || read_data(a, &job, &all, &scenes, &test, &dir, e) ||
 	    options_open_engine(program, &a->engine, &job.engine, e))
 		goto out;
 	printf("%s: network %s, %u pictures of %s, measured on %s; %s, %d thread%s\n", a->recipe, lenet5_at(recipe.network)->name,
@@ -91,6 +97,7 @@ static enum train_result run(const struct program *program, const struct argumen
 out:
 	engine_close(job.engine);
 	idx_free(&test);
+	idx_free(&scenes);
 	idx_free(&all);
 	return result;
 }
