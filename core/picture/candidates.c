@@ -46,15 +46,28 @@ static int longer_of(const struct mark *m)
 static struct image reduce(const struct image *in, int k)
 {
 	struct image out = { in->width / k, in->height / k, NULL };
+	uint32_t *sums = malloc((size_t)in->width * sizeof *sums); // of k pixels of a column
 	out.pixels = malloc((size_t)out.width * (size_t)out.height);
-	for (int y = 0; out.pixels && y < out.height; y++)
+	for (int y = 0; sums && out.pixels && y < out.height; y++) {
+		const uint8_t *row = in->pixels + (size_t)y * (size_t)k * (size_t)in->width;
+		for (int x = 0; x < in->width; x++)
+			sums[x] = row[x];
+		for (int v = 1; v < k; v++)
+			for (int x = 0; x < in->width; x++)
+				sums[x] += row[(size_t)v * (size_t)in->width + (size_t)x];
+		uint32_t n = (uint32_t)(k * k);
 		for (int x = 0; x < out.width; x++) {
-			int s = 0;
-			for (int v = 0; v < k; v++)
-				for (int u = 0; u < k; u++)
-					s += in->pixels[(y * k + v) * in->width + x * k + u];
-			out.pixels[y * out.width + x] = (uint8_t)((s + k * k / 2) / (k * k));
+			uint32_t sum = n / 2;
+			for (int u = 0; u < k; u++)
+				sum += sums[x * k + u];
+			out.pixels[y * out.width + x] = (uint8_t)(sum / n);
 		}
+	}
+	if (!sums) {
+		free(out.pixels);
+		out.pixels = NULL;
+	}
+	free(sums);
 	return out;
 }
 
@@ -62,8 +75,10 @@ static struct image reduce(const struct image *in, int k)
 // one may be edges.
 static float noise_of(const struct image *p)
 {
+	enum { ENOUGH = 8192 }; // pixels
 	uint32_t counts[1021] = { 0 }, n = 0, below = 0;
-	for (int y = 1; y + 1 < p->height; y++)
+	int step = 1 + p->width * p->height / ENOUGH;
+	for (int y = 1; y + 1 < p->height; y += step)
 		for (int x = 1; x + 1 < p->width; x++) {
 			const uint8_t *at = p->pixels + y * p->width + x;
 			counts[abs(at[-1] + at[1] + at[-p->width] + at[p->width] - 4 * at[0])]++;
@@ -171,9 +186,26 @@ static int add_region(struct search *s, const struct region *region, bool is_lig
 	return status;
 }
 
+// False if most of the plane has one grey value, and hardly a pixel is darker: a canvas has strokes of one polarity only.
+static bool has_dark(const struct image *plane)
+{
+	size_t n = (size_t)plane->width * (size_t)plane->height, n_darker = 0;
+	uint32_t counts[256] = { 0 };
+	int ground = 0;
+	for (size_t i = 0; i < n; i++)
+		counts[plane->pixels[i]]++;
+	while (ground < 255 && 2 * counts[ground] <= n)
+		ground++;
+	for (int i = 0; i < ground - 8; i++)
+		n_darker += counts[i];
+	return 2 * counts[ground] <= n || n_darker > n / 1024;
+}
+
 static int look(struct search *s, bool is_light, float noise, struct err *e)
 {
 	const struct image *plane = &s->planes[is_light];
+	if (!has_dark(plane))
+		return 0;
 	struct regions_limits limits = { 5 + max(plane->width, plane->height) / 40, fmaxf(3.5f * noise, 3),
 					 1 + (int)(noise + 0.5f) };
 	struct region regions[MAX_REGIONS];
@@ -298,10 +330,10 @@ out:
 	return status;
 }
 
-// Whether what was found is too small to be drawn well: nothing, or one of the first few.
+// Whether what was found is too small to be drawn well: nothing, or one of the first two.
 static bool is_small(const struct candidates *c, int k)
 {
-	for (int i = 0; i < c->n && i < 4; i++) {
+	for (int i = 0; i < c->n && i < 2; i++) {
 		const struct candidate *a = &c->at[i];
 		if (max(a->right - a->left, a->bottom - a->top) < SMALL_SIDE * k)
 			return true;

@@ -9,11 +9,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { N_SLOPES = 57, MAX_LINES = 12 };
+enum { N_SLOPES = 29, MAX_LINES = 12 };
 
 static double slope(int i)
 {
-	return (i - N_SLOPES / 2) * 0.005; // ±0.14
+	return (i - N_SLOPES / 2) * 0.01; // ±0.14
 }
 
 // A mask as seen by one direction: (i, j) is column i, row j.
