@@ -119,56 +119,104 @@ static void draw(struct canvas *c, const uint8_t *pixels, const struct placing *
 		}
 }
 
-// Letters that look like no digit, as strokes on a grid of 0 to 4 by 0 to 6: pairs of points, a space between strokes.
+// What looks like no digit, as strokes on a grid of 0 to 4 by 0 to 6: points of two digits, a space between strokes. Latin letters, Greek
+// ones and signs.
 static const char *const letters[] = {
-	"06 20 20 46 13 33",
-	"00 06 03 23 23 45 45 06 00 20",
-	"40 00 00 06 06 46",
-	"00 06 06 26 26 44 44 42 42 20 20 00",
-	"40 00 00 06 06 46 03 33",
-	"40 00 00 06 03 33",
-	"00 06 40 46 03 43",
-	"00 06 40 03 03 46",
-	"00 06 06 46",
-	"06 00 00 23 23 40 40 46",
-	"06 00 00 46 46 40",
-	"00 06 00 30 30 42 42 33 33 03",
-	"00 06 00 30 30 42 42 33 33 03 23 46",
-	"00 40 20 26",
-	"00 05 05 16 16 36 36 45 45 40",
-	"00 26 26 40",
-	"00 16 16 22 22 36 36 40",
-	"00 46 40 06",
-	"00 23 40 23 23 26",
-	"03 43 21 25",
-	"03 43 01 41 05 45",
-	"00 06 03 22 22 42 42 46",
-	"03 22 22 33 33 36 03 06",
-	"20 25 25 36 02 42",
-	"00 40 40 46 46 06 06 00",
-	"20 46 46 06 06 20",
-	"23 20 23 26 23 43 23 03",
-	"00 42 42 06 06 00",
-	"02 06 02 13 13 23 23 32 32 36",
-	"10 16 10 30 30 31 31 23 23 13 23 34 34 35 35 26 26 16",
-	"40 22 22 46 02 22",
-	"46 20 20 06",
-	"02 42 04 44 11 15 31 35",
+	"062046 1333",
+	"00060323454506 002044412303",
+	"41200204264645",
+	"00062644422000",
+	"40000646 0333",
+	"40000603 33",
+	"4020020426454323",
+	"0006 4046 0343",
+	"0006 0340 0346",
+	"000646",
+	"0600234046",
+	"06004640",
+	"0006 003041320203",
+	"0006 00304132030346",
+	"0040 2026",
+	"000516364540",
+	"002640",
+	"0016223640",
+	"0046 4006",
+	"00234023 2326",
+	"0343 2125",
+	"0343 0141 0545",
+	"0006 03224246",
+	"0322333603",
+	"2026 0242",
+	"0040464606 0600",
+	"2046 0620",
+	"2026 0343",
+	"00420600",
+	"020602132332",
+	"10303123 3435",
+	"4022460242",
+	"46200600",
+	"0242 0444 1115 3135",
+	"4320110204152642",
+	"0006 001031322303 23344516",
+	"0022 4026 2226",
+	"03122336 40231606",
+	"0002 0212233346",
+	"0333 1306 3346",
+	"1302050616 41",
+	"0646 0610 1000",
+	"0016 2646 1020",
+	"0343 2006 2046",
+	"4000 0023 2306 0646",
+	"00204133 2006 46",
+	"2026 0232 4230",
+	"0040 0022 2240 2226",
+	"20100204163644423020",
+	"0006 0646",
+	"0545 1501 3501",
+	"301011333426",
+	"0002132322 2046",
+	"02204206 0446",
 };
+
+// The point t of the way from p[1] to p[2] (E. Catmull, R. Rom, A Class of Local Interpolating Splines, 1974).
+static float spline(float p0, float p1, float p2, float p3, float t)
+{
+	return p1 + 0.5f * t * (p2 - p0 + t * (2 * p0 - 5 * p1 + 4 * p2 - p3 + t * (3 * (p1 - p2) + p3 - p0)));
+}
 
 static void draw_letter(struct canvas *c, float x, float y, float size, float width, float level)
 {
+	enum { MAX_POINTS = 16, STEPS = 6 };
 	const char *p = letters[pick(c, sizeof letters / sizeof letters[0])];
-	float angle = uniform(c, -0.25f, 0.25f), s = sinf(angle), k = cosf(angle), wide = uniform(c, 0.6f, 1.2f), points[2][2];
-	for (int i = 0; *p; i++) {
-		float u = ((float)(p[0] - '0') - 2) / 6 * size * wide + uniform(c, -0.04f, 0.04f) * size;
-		float v = ((float)(p[1] - '0') - 3) / 6 * size + uniform(c, -0.04f, 0.04f) * size;
-		points[i % 2][0] = x + k * u - s * v;
-		points[i % 2][1] = y + s * u + k * v;
-		if (i % 2)
-			stroke(c, points[0][0], points[0][1], points[1][0], points[1][1], width, level);
-		p += 2;
-		p += *p == ' ';
+	float angle = uniform(c, -0.25f, 0.25f), s = sinf(angle), k = cosf(angle), wide = uniform(c, 0.6f, 1.2f);
+	bool smooth = chance(c, 0.6f);
+	while (*p) {
+		float points[MAX_POINTS + 2][2];
+		int n = 0;
+		for (; p[0] && p[0] != ' ' && p[1] && p[1] != ' ' && n < MAX_POINTS; p += 2) {
+			float u = ((float)(p[0] - '0') - 2) / 6 * size * wide + uniform(c, -0.04f, 0.04f) * size;
+			float v = ((float)(p[1] - '0') - 3) / 6 * size + uniform(c, -0.04f, 0.04f) * size;
+			n++;
+			points[n][0] = x + k * u - s * v;
+			points[n][1] = y + s * u + k * v;
+		}
+		while (*p && *p++ != ' ')
+			;
+		if (n == 0)
+			continue;
+		memcpy(points[0], points[1], sizeof points[0]);
+		memcpy(points[n + 1], points[n], sizeof points[0]);
+		for (int i = 1; i < n; i++)
+			for (int j = 0; j < (smooth ? STEPS : 1); j++) {
+				float at[2][2];
+				for (int end = 0; end < 2; end++)
+					for (int axis = 0; axis < 2; axis++)
+						at[end][axis] =
+							smooth ? spline(points[i - 1][axis], points[i][axis], points[i + 1][axis],
+									points[i + 2][axis], (float)(j + end) / STEPS)
+							       : points[i + end][axis];
+				stroke(c, at[0][0], at[0][1], at[1][0], at[1][1], width, level);
+			}
 	}
 }
 
@@ -327,12 +375,12 @@ static void draw_content(struct canvas *c, const struct idx *data, uint32_t i, f
 		return;
 	}
 	if (kind < 15) { // a digit turned or mirrored, of which none is left
-		static const int odd[] = { 2, 3, 4, 5, 7 };
+		static const int odd[] = { 3, 4, 7 };
 		uint32_t which = i;
 		while (true) {
 			int label = data->labels[which % data->n];
 			bool is = false;
-			for (int k = 0; k < 5; k++)
+			for (int k = 0; k < 3; k++)
 				is |= label == odd[k];
 			if (is)
 				break;
