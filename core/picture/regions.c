@@ -21,10 +21,12 @@ struct run {
 };
 
 struct node {
-	uint32_t parent, root; // root: for finding, compressed
+	uint32_t parent;
+	uint32_t root, size,
+		top; // sets of runs, joined by size (Tarjan): their size, and the node of all of them, are kept in the root
 	uint32_t best; // the node whose outline is the steepest among those with nearly the same box, itself and below
 	int32_t area, outline, on_border, steps;
-	uint16_t left, top, right, bottom;
+	uint16_t left, top_row, right, bottom;
 };
 
 struct tree {
@@ -109,19 +111,23 @@ static uint32_t find_root(struct tree *t, uint32_t i)
 // Joins the component of run j, which is active, to that of run i.
 static void join(struct tree *t, uint32_t i, uint32_t j)
 {
-	uint32_t r = find_root(t, j);
-	if (r == i)
+	uint32_t a = find_root(t, i), b = find_root(t, j);
+	if (a == b)
 		return;
-	struct node *to = &t->nodes[i], *from = &t->nodes[r];
-	from->parent = from->root = i;
+	struct node *to = &t->nodes[i], *from = &t->nodes[t->nodes[b].top];
+	from->parent = i;
 	to->area += from->area;
 	to->outline += from->outline;
 	to->on_border += from->on_border;
 	to->steps += from->steps;
 	to->left = from->left < to->left ? from->left : to->left;
-	to->top = from->top < to->top ? from->top : to->top;
+	to->top_row = from->top_row < to->top_row ? from->top_row : to->top_row;
 	to->right = from->right > to->right ? from->right : to->right;
 	to->bottom = from->bottom > to->bottom ? from->bottom : to->bottom;
+	uint32_t large = t->nodes[a].size < t->nodes[b].size ? b : a, small = large == a ? b : a;
+	t->nodes[small].root = large;
+	t->nodes[large].size += t->nodes[small].size;
+	t->nodes[large].top = i;
 }
 
 static void join_row(struct tree *t, uint32_t i, uint32_t j, int row)
@@ -163,13 +169,15 @@ static void add_run(struct tree *t, uint32_t i)
 	t->nodes[i] = (struct node){
 		.parent = i,
 		.root = i,
+		.size = 1,
+		.top = i,
 		.best = i,
 		.area = length,
 		.outline = 2 + 2 * length - on_border,
 		.on_border = on_border,
 		.steps = sum_steps(t->plane, run),
 		.left = run->left,
-		.top = run->y,
+		.top_row = run->y,
 		.right = run->right,
 		.bottom = (uint16_t)(run->y + 1),
 	};
@@ -190,7 +198,7 @@ static void add_run(struct tree *t, uint32_t i)
 
 static int longer_side(const struct node *n)
 {
-	int width = n->right - n->left, height = n->bottom - n->top;
+	int width = n->right - n->left, height = n->bottom - n->top_row;
 	return width > height ? width : height;
 }
 
@@ -203,7 +211,7 @@ static float edge_of(const struct node *n)
 // 2·area/outline; noise makes an outline longer than it is, so surfaces are told by how much of their box they fill, too.
 static bool is_mark(const struct tree *t, const struct node *n, const struct regions_limits *limits)
 {
-	int width = n->right - n->left, height = n->bottom - n->top, longer = longer_side(n), shorter = width + height - longer;
+	int width = n->right - n->left, height = n->bottom - n->top_row, longer = longer_side(n), shorter = width + height - longer;
 	int sides = n->outline + n->on_border, border = 2 * (t->plane->width + t->plane->height);
 	if (longer < limits->min_side || edge_of(n) < limits->min_edge)
 		return false;
@@ -230,7 +238,7 @@ static struct region region_of(const struct tree *t, uint32_t i)
 	const struct node *n = &t->nodes[i];
 	const struct run *run = &t->runs[i];
 	int threshold = (run->level + 1) * t->step - 1;
-	return (struct region){ n->left, n->top,     n->right,     n->bottom, run->left, run->y, threshold > 255 ? 255 : threshold,
+	return (struct region){ n->left, n->top_row, n->right,     n->bottom, run->left, run->y, threshold > 255 ? 255 : threshold,
 				n->area, n->outline, n->on_border, edge_of(n) };
 }
 
