@@ -13,7 +13,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { CANDIDATES_MAX = 24 };
+enum { CANDIDATES_MAX = 16 };
 
 struct candidate {
 	int left, top, right, bottom; // [left, right) × [top, bottom), in pixels of the picture
