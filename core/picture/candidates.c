@@ -330,15 +330,15 @@ out:
 	return status;
 }
 
-// Whether what was found is too small to be drawn well: nothing, or one of the first two.
-static bool is_small(const struct candidates *c, int k)
+// The reduction at which the smaller of the first two candidates has SMALL_SIDE pixels; half of k if nothing was found.
+static int look_closer(const struct candidates *c, int k)
 {
+	int least = SMALL_SIDE * k;
 	for (int i = 0; i < c->n && i < 2; i++) {
-		const struct candidate *a = &c->at[i];
-		if (max(a->right - a->left, a->bottom - a->top) < SMALL_SIDE * k)
-			return true;
+		int side = max(c->at[i].right - c->at[i].left, c->at[i].bottom - c->at[i].top);
+		least = side < least ? side : least;
 	}
-	return c->n == 0;
+	return c->n ? least / SMALL_SIDE : k / 2;
 }
 
 // At least 1, and no more than the shorter side has pixels.
@@ -358,10 +358,12 @@ int candidates_find(const struct image *image, struct candidates *c, struct err 
 		return 0;
 	}
 	int least = reduction_to(image, FINE_SIDE);
-	for (int k = reduction_to(image, COARSE_SIDE);; k = max(k / 2, least)) {
+	int k = reduction_to(image, COARSE_SIDE), closer;
+	for (;; k = closer) {
 		if (find_at(image, k, c, e))
 			return -1;
-		if (k == least || !is_small(c, k))
+		closer = max(look_closer(c, k), least);
+		if (closer >= k)
 			break;
 	}
 	if (c->n == 0)
