@@ -19,13 +19,14 @@ struct part {
 	struct mark mark;
 	bool is_light;
 	bool is_piece; // left over from a region whose lines were stripped
+	bool is_frame; // straight lines only
 	float rank;
 };
 
 struct search {
 	int reduction; // pixels of the picture to one of the planes
 	struct image planes[2]; // [is_light]: the picture, and its negative, in which light strokes are dark
-	uint8_t *lines[2]; // (height, width), [is_light]: 1 where a line was stripped that runs out of the picture
+	uint8_t *lines[2]; // (height, width), [is_light]: 1 where a frame is, or a line that runs out of the picture
 	uint8_t *scratch; // (height, width), 0
 	uint32_t *stack; // (height, width)
 	struct part parts[MAX_PARTS]; // the most conspicuous first
@@ -91,17 +92,45 @@ static float noise_of(const struct image *p)
 	return (float)quantile / (is_small ? 1.4f : 3.0f);
 }
 
+// A frame or a part of one: nearly all of it is straight lines as long as its sides, level and upright, or one level line.
+static bool is_frame(const struct mark *m, const struct image *plane, struct err *e)
+{
+	enum { LEAST_SIDE = 8 };
+	struct mark rest;
+	int w = m->right - m->left, h = m->bottom - m->top;
+	if (10 * h < w)
+		return true;
+	if (5 * w < h || w < LEAST_SIDE || h < LEAST_SIDE || mark_join(m, m, &rest, e))
+		return false;
+	struct mark_lines lines = mark_strip_lines(&rest, 3 * w / 4, 3 * h / 4, 2 + (w < h ? w : h) / 12, NULL, plane);
+	bool is = lines.n_level > 0 && lines.n_upright > 0 && 3 * rest.area < m->area;
+	mark_free(&rest);
+	return is;
+}
+
 static bool is_nearly(const struct mark *a, const struct mark *b)
 {
 	int apart = abs(a->left - b->left) + abs(a->right - b->right) + abs(a->top - b->top) + abs(a->bottom - b->bottom);
 	return apart <= longer_of(a) / 5 && a->area < 2 * b->area && b->area < 2 * a->area;
 }
 
+// Its pieces are frames as well.
+static void remember_frame(struct search *s, const struct mark *m, bool is_light)
+{
+	int width = s->planes[0].width, w = m->right - m->left;
+	for (int y = m->top; y < m->bottom; y++)
+		for (int x = m->left; x < m->right; x++)
+			s->lines[is_light][y * width + x] |= m->mask[(y - m->top) * w + x - m->left];
+}
+
 // Takes ownership of the mark. Keeps the most conspicuous ones, and of two that are nearly the same the first, but a piece beside the
 // region that it comes from.
-static void add_part(struct search *s, struct mark *mark, bool is_light, bool is_piece)
+static void add_part(struct search *s, struct mark *mark, bool is_light, bool is_piece, struct err *e)
 {
-	struct part part = { *mark, is_light, is_piece, mark->edge * sqrtf((float)longer_of(mark)) };
+	struct part part = { *mark, is_light, is_piece, is_frame(mark, &s->planes[is_light], e),
+			     mark->edge * sqrtf((float)longer_of(mark)) };
+	if (part.is_frame)
+		remember_frame(s, mark, is_light);
 	for (int i = 0; i < s->n_parts; i++) {
 		const struct part *other = &s->parts[i];
 		if (other->is_light == is_light && (!is_piece || other->is_piece) && is_nearly(&other->mark, mark)) {
@@ -121,19 +150,6 @@ static void add_part(struct search *s, struct mark *mark, bool is_light, bool is
 	memmove(s->parts + at + 1, s->parts + at, (size_t)(s->n_parts - at) * sizeof part);
 	s->parts[at] = part;
 	s->n_parts++;
-}
-
-// A frame: its sides are straight lines, and hardly anything else is there.
-static bool is_frame(const struct mark *m, const struct image *plane, struct err *e)
-{
-	struct mark copy;
-	int w = m->right - m->left, h = m->bottom - m->top;
-	if (5 * w < h || 5 * h < w || mark_join(m, m, &copy, e))
-		return false;
-	struct mark_lines lines = mark_strip_lines(&copy, 3 * w / 4, 3 * h / 4, 2 + (w < h ? w : h) / 12, NULL, plane);
-	bool is = lines.n_level >= 2 && lines.n_upright >= 2 && 3 * copy.area < m->area;
-	mark_free(&copy);
-	return is;
 }
 
 // A region that a larger one with as steep an edge holds is a piece of it.
@@ -166,7 +182,7 @@ static int add_pieces(struct search *s, const struct region *region, const struc
 	*is_lines = region->on_border && 2 * rest.area < mark->area;
 	mark_free(&rest);
 	for (int i = 0; i < n; i++)
-		add_part(s, &pieces[i], is_light, true);
+		add_part(s, &pieces[i], is_light, true, e);
 	return n < 0 ? -1 : 0;
 }
 
@@ -179,10 +195,10 @@ static int add_region(struct search *s, const struct region *region, bool is_lig
 		return -1;
 	bool spans = 4 * (mark.right - mark.left) > 3 * plane->width || 4 * (mark.bottom - mark.top) > 3 * plane->height;
 	int status = spans || region->on_border ? add_pieces(s, region, &mark, is_light, min_side, &is_lines, e) : 0;
-	if (status || is_lines || is_frame(&mark, plane, e))
+	if (status || is_lines)
 		mark_free(&mark);
 	else
-		add_part(s, &mark, is_light, false);
+		add_part(s, &mark, is_light, false, e);
 	return status;
 }
 
@@ -284,6 +300,23 @@ static bool is_line(const struct search *s, const struct part *p)
 	return 2 * n > m->area;
 }
 
+// Drops pieces of lines and frames, and frames themselves if there is anything else.
+static void drop_lines(struct search *s)
+{
+	bool keep[MAX_PARTS], others = false;
+	int n = 0;
+	for (int i = 0; i < s->n_parts; i++) {
+		keep[i] = !s->parts[i].is_frame && !is_line(s, &s->parts[i]);
+		others |= keep[i];
+	}
+	for (int i = 0; i < s->n_parts; i++)
+		if (keep[i] || (s->parts[i].is_frame && !others))
+			s->parts[n++] = s->parts[i];
+		else
+			mark_free(&s->parts[i].mark);
+	s->n_parts = n;
+}
+
 // Finds candidates in the picture reduced by k.
 static int find_at(const struct image *image, int k, struct candidates *c, struct err *e)
 {
@@ -306,14 +339,7 @@ static int find_at(const struct image *image, int k, struct candidates *c, struc
 	float noise = noise_of(&s.planes[0]);
 	if (look(&s, false, noise, e) || look(&s, true, noise, e))
 		goto out;
-	for (int i = 0; i < s.n_parts;)
-		if (is_line(&s, &s.parts[i])) {
-			mark_free(&s.parts[i].mark);
-			s.n_parts--;
-			memmove(&s.parts[i], &s.parts[i + 1], (size_t)(s.n_parts - i) * sizeof s.parts[i]);
-		} else {
-			i++;
-		}
+	drop_lines(&s);
 	for (int i = 0; i < s.n_parts && c->n < CANDIDATES_MAX; i++)
 		if (add_candidate(c, &s, &s.parts[i].mark, s.parts[i].is_light, e) || add_group(c, &s, i, e))
 			goto out;

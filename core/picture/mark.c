@@ -68,7 +68,7 @@ int mark_join(const struct mark *a, const struct mark *b, struct mark *mark, str
 			  max(a->right, b->right),
 			  max(a->bottom, b->bottom),
 			  NULL,
-			  a->area + b->area,
+			  b == a ? a->area : a->area + b->area,
 			  a->edge < b->edge ? a->edge : b->edge,
 			  0 };
 	if (alloc_mask(&m, e))

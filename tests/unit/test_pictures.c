@@ -83,7 +83,7 @@ static int count_right(const struct reader *r, const char *folder, int *n)
 	return right;
 }
 
-// Measured with models/relu.bin: 44 of 49 and 46 of 53.
+// Measured with models/relu.bin: 44 of 49 and 48 of 53.
 TEST(pictures_of_one_digit_are_read)
 {
 	struct reader r = { 0 };
@@ -92,6 +92,6 @@ TEST(pictures_of_one_digit_are_read)
 	int right = count_right(&r, "tests/data/pictures/real", &n);
 	CHECK_MSG(n == 49 && right >= 43, "real: %d of %d", right, n);
 	right = count_right(&r, "tests/data/pictures/made", &n);
-	CHECK_MSG(n == 53 && right >= 45, "made: %d of %d", right, n);
+	CHECK_MSG(n == 53 && right >= 47, "made: %d of %d", right, n);
 	close_reader(&r);
 }
