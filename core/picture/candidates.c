@@ -24,6 +24,7 @@ struct part {
 };
 
 struct search {
+	bool any; // the last resort: whatever stands out
 	int reduction; // pixels of the picture to one of the planes
 	struct image planes[2]; // [is_light]: the picture, and its negative, in which light strokes are dark
 	uint8_t *lines[2]; // (height, width), [is_light]: 1 where a frame is, or a line that runs out of the picture
@@ -222,7 +223,8 @@ static int look(struct search *s, bool is_light, float noise, struct err *e)
 	const struct image *plane = &s->planes[is_light];
 	if (!has_dark(plane))
 		return 0;
-	struct regions_limits limits = { 5 + max(plane->width, plane->height) / 40, fmaxf(3.5f * noise, 3),
+	float min_edge = s->any ? fmaxf(6 * noise, 12) : fmaxf(3.5f * noise, 3);
+	struct regions_limits limits = { s->any ? 3 : 5 + max(plane->width, plane->height) / 40, min_edge, s->any,
 					 1 + (int)(noise + 0.5f) };
 	struct region regions[MAX_REGIONS];
 	int n = regions_find(plane, &limits, regions, MAX_REGIONS, e);
@@ -238,7 +240,7 @@ static int add_candidate(struct candidates *c, const struct search *s, struct ma
 	if (c->n == CANDIDATES_MAX)
 		return 0;
 	int k = s->reduction, drawn = mark_draw(&s->planes[is_light], mark, c->pixels[c->n], e);
-	if (drawn > 0 && mark->ground > 0.6f)
+	if (drawn > 0 && (mark->ground > 0.6f || s->any))
 		c->at[c->n++] = (struct candidate){ mark->left * k,   mark->top * k, mark->right * k,
 						    mark->bottom * k, is_light,      mark->edge };
 	return drawn < 0 ? -1 : 0;
@@ -318,9 +320,9 @@ static void drop_lines(struct search *s)
 }
 
 // Finds candidates in the picture reduced by k.
-static int find_at(const struct image *image, int k, struct candidates *c, struct err *e)
+static int find_at(const struct image *image, int k, bool any, struct candidates *c, struct err *e)
 {
-	struct search s = { .reduction = k };
+	struct search s = { .any = any, .reduction = k };
 	int status = -1;
 	s.planes[0] = reduce(image, s.reduction);
 	size_t n = (size_t)s.planes[0].width * (size_t)s.planes[0].height;
@@ -386,12 +388,15 @@ int candidates_find(const struct image *image, struct candidates *c, struct err 
 	int least = reduction_to(image, FINE_SIDE);
 	int k = reduction_to(image, COARSE_SIDE), closer;
 	for (;; k = closer) {
-		if (find_at(image, k, c, e))
+		if (find_at(image, k, false, c, e))
 			return -1;
 		closer = max(look_closer(c, k), least);
 		if (closer >= k)
 			break;
 	}
+	// Nothing that looks like strokes; a dot, or a drawing that has just begun, is still something.
+	if (c->n == 0 && find_at(image, reduction_to(image, COARSE_SIDE), true, c, e))
+		return -1;
 	if (c->n == 0)
 		err_set(e, "no digit found: nothing in the picture stands out from its background");
 	return 0;

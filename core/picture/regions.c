@@ -215,6 +215,8 @@ static bool is_mark(const struct tree *t, const struct node *n, const struct reg
 	int sides = n->outline + n->on_border, border = 2 * (t->plane->width + t->plane->height);
 	if (longer < limits->min_side || edge_of(n) < limits->min_edge)
 		return false;
+	if (limits->any)
+		return true;
 	bool is_blob = 2.0f * (float)n->area > 0.42f * (float)(longer * sides) ||
 		       (2 * shorter > longer && 10.0f * (float)n->area > 7.0f * (float)width * (float)height);
 	bool is_surround = 20 * n->on_border > 7 * border || 10 * n->on_border > 6 * n->outline;

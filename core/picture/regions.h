@@ -10,6 +10,7 @@
 #include "core/err.h"
 #include "core/image.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct region {
@@ -25,6 +26,7 @@ struct region {
 struct regions_limits {
 	int min_side; // of the longer side of a region's box, in pixels
 	float min_edge;
+	bool any; // blobs and what lies along the border, too
 	int step; // grey values that count as one, at least 1: as many as the noise has
 };
 

@@ -227,6 +227,17 @@ TEST(candidates_specks_are_nothing)
 	CHECK(!take(&image, pixels));
 }
 
+// A drawing that has just begun is a dot: something, if no digit.
+TEST(candidates_a_dot_is_something)
+{
+	uint8_t pixels[784];
+	for (int side = 12; side < 40; side += 9) {
+		struct image image = make_image(280, 280, 255);
+		fill(&image, 100, 120, side, side, 0);
+		CHECK_MSG(take(&image, pixels), "%d pixels", side);
+	}
+}
+
 // Puts a digit in the middle of a canvas, dark, its 28×28 pixels enlarged.
 static void put_digit(struct image *image, const uint8_t *digit, int times, int left, int top)
 {
