@@ -43,7 +43,7 @@ enum look_layer {
 };
 
 struct look {
-	int width, height; // of the picture
+	int width, height; // of the sheet, which is the picture unless it lies on a desk
 	unsigned layers;
 	float paper, ink; // grey levels
 	float strength; // of the ink, 0 to 1
