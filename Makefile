@@ -126,6 +126,12 @@ $(B)/bench-bare: $(B)/tests/bench/bare.o
 $(B)/bench-pictures: $(B)/tests/bench/pictures.o $(B)/tests/unit/pictures.o $(LIB)
 	$(LINK)
 
+# docs/pictures.md. Its letters come from FreeType, which nothing else uses.
+$(B)/tests/pictures/glyphs.o: override CFLAGS += $(shell pkg-config --cflags freetype2 2>/dev/null)
+$(B)/hard-pictures: LIBS += $(shell pkg-config --libs freetype2 2>/dev/null)
+$(B)/hard-pictures: $(patsubst %.c,$(B)/%.o,$(wildcard tests/pictures/*.c)) $(LIB)
+	$(LINK)
+
 $(B)/unit-tests: $(UNIT_OBJS) $(LIB)
 	$(LINK)
 
