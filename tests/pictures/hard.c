@@ -7,8 +7,8 @@
 #include <math.h>
 #include <stdlib.h>
 
-// What a condition changes, so that a mixed picture has no two that contradict each other.
-enum group { ALONE, LIGHT, CAMERA, SHEET, PEN, PLACE, N_GROUPS };
+// What a condition changes, in the order in which a mixed picture takes them, at most one of each.
+enum group { ALONE, PEN, SHEET, PLACE, LIGHT, CAMERA, N_GROUPS };
 
 static float uniform(struct rng *rng, float low, float high)
 {
@@ -29,6 +29,14 @@ static void set_size(struct look *l, int width, int height, float size, struct r
 	l->width = width, l->height = height;
 	l->pen.size = size;
 	place(l, 0.1f, rng);
+}
+
+// The same picture with `times` as many pixels to a side.
+static void scale(struct look *l, float times)
+{
+	l->width = (int)((float)l->width * times), l->height = (int)((float)l->height * times);
+	l->pen.x *= times, l->pen.y *= times;
+	l->pen.size *= times, l->pen.width *= times, l->pen.bolder *= times;
 }
 
 static void plain(struct look *l, struct rng *rng)
@@ -94,8 +102,9 @@ static void noisy(struct look *l, struct rng *rng)
 
 static void jpeg(struct look *l, struct rng *rng)
 {
+	scale(l, uniform(rng, 22, 80) / l->pen.size);
 	l->layers |= LOOK_JPEG;
-	l->jpeg = 4 + (int)rng_below(rng, 12);
+	l->jpeg = 5 + (int)rng_below(rng, 14);
 }
 
 static void small(struct look *l, struct rng *rng)
@@ -183,7 +192,7 @@ static void pale(struct look *l, struct rng *rng)
 
 static void marker(struct look *l, struct rng *rng)
 {
-	l->pen.bolder = uniform(rng, 0.028f, 0.05f) * l->pen.size;
+	l->pen.bolder = uniform(rng, 0.035f, 0.065f) * l->pen.size;
 	l->ink = uniform(rng, 0, 50);
 }
 
@@ -283,11 +292,10 @@ static void textured(struct look *l, struct rng *rng)
 
 static void screen(struct look *l, struct rng *rng)
 {
+	(void)rng;
 	l->layers |= LOOK_SCREEN;
-	l->pen.size = fmaxf(l->pen.size, 90);
-	l->width = l->width < 140 ? 140 : l->width;
-	l->height = l->height < 140 ? 140 : l->height;
-	place(l, 0.05f, rng);
+	if (l->pen.size < 90)
+		scale(l, 90 / l->pen.size);
 }
 
 static void faded(struct look *l, struct rng *rng)
@@ -312,7 +320,8 @@ static const struct condition {
 	[HARD_BLURRED] = { "blurred", "out of focus by about half a stroke", blurred, CAMERA },
 	[HARD_MOTION] = { "motion", "the camera moved by a tenth to a fifth of the digit", motion, CAMERA },
 	[HARD_NOISY] = { "noisy", "noise with a standard deviation of 18 to 45 grey levels", noisy, CAMERA },
-	[HARD_JPEG] = { "jpeg", "compressed as JPEG does it at a quality of 4 to 15", jpeg, CAMERA },
+	[HARD_JPEG] = { "jpeg", "compressed as JPEG does it at a quality of 5 to 18, where the digit is 22 to 80 pixels high", jpeg,
+			CAMERA },
 	[HARD_SMALL] = { "small", "the digit is a twentieth to a tenth of the picture's height", small, ALONE },
 	[HARD_TINY] = { "tiny", "a picture of 14 to 20 pixels", tiny, ALONE },
 	[HARD_TILTED] = { "tilted", "the sheet is turned by 7° to 15° and seen from one side", tilted, PLACE },
@@ -353,27 +362,30 @@ const char *hard_about(int condition)
 // What is barely readable alone would not be readable together with something else.
 static void soften(struct look *l)
 {
-	l->noise *= 0.5f, l->blur *= 0.5f, l->motion *= 0.6f;
+	if (fabsf(l->paper - l->ink) < 75)
+		l->ink = l->paper - 75;
+	l->noise = fminf(l->noise, 0.15f * fabsf(l->paper - l->ink));
+	l->blur *= 0.5f, l->motion *= 0.6f;
 	l->jpeg += 10;
 	l->gradient *= 0.75f, l->shadow *= 0.75f, l->glare *= 0.8f;
 	if (l->pen.width > 0)
 		l->pen.width = fmaxf(l->pen.width, 0.05f * l->pen.size);
-	if (fabsf(l->paper - l->ink) < 75)
-		l->ink = l->paper - 75;
 }
 
 static void mix(struct look *l, struct rng *rng)
 {
-	unsigned taken = 1u << ALONE;
+	void (*set[N_GROUPS])(struct look *, struct rng *) = { NULL };
 	int n = 2 + (int)rng_below(rng, 3);
 	while (n > 0) {
 		const struct condition *c = &conditions[rng_below(rng, HARD_CONDITIONS)];
-		if (taken >> c->group & 1)
+		if (c->group == ALONE || set[c->group])
 			continue;
-		taken |= 1u << c->group;
-		c->set(l, rng);
+		set[c->group] = c->set;
 		n--;
 	}
+	for (int group = 0; group < N_GROUPS; group++)
+		if (set[group])
+			set[group](l, rng);
 	soften(l);
 }
 

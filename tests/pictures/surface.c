@@ -43,15 +43,24 @@ static void draw_cloth(struct canvas *c, struct rng *rng)
 		}
 }
 
-// One line of what looks like writing.
-static void write_line(struct canvas *c, float x, float y, float height, float width, struct rng *rng)
+// One line of what looks like joined writing, mirrored: loops of many heights.
+static void write_line(struct canvas *c, float y, float height, float width, struct rng *rng)
 {
-	float u = x, v = y, high = 0;
-	while (u < (float)c->width) {
-		float next = high > 0 ? uniform(rng, -0.1f, 0) : uniform(rng, 0.3f, 1), step = uniform(rng, 0.05f, 0.35f) * height;
-		if (!canvas_chance(rng, 0.12f))
-			canvas_stroke(c, u, v, u + step, y - next * height, width);
-		u += step, v = y - next * height, high = next;
+	enum { BENDS = 14 };
+	float x = -uniform(rng, 0, 1) * height, u = x, v = y;
+	while (x < (float)c->width) {
+		float wide = uniform(rng, 0.25f, 0.6f) * height, high = uniform(rng, 0.35f, 1) * height,
+		      lean = uniform(rng, -0.4f, -0.1f);
+		float loop = uniform(rng, 0, 0.5f) * wide;
+		bool is_gap = canvas_chance(rng, 0.15f);
+		for (int i = 1; i <= BENDS; i++) {
+			float t = 6.2831853f * (float)i / BENDS, up = high * (1 - cosf(t)) / 2;
+			float next_u = x + wide * (float)i / BENDS + loop * sinf(t) + lean * up, next_v = y - up;
+			if (!is_gap)
+				canvas_stroke(c, u, v, next_u, next_v, width);
+			u = next_u, v = next_v;
+		}
+		x += wide;
 	}
 }
 
@@ -59,8 +68,8 @@ static void draw_behind(struct canvas *c, const struct look *l, struct rng *rng)
 {
 	float height = uniform(rng, 0.35f, 0.8f) * l->pen.size, width = fmaxf(1, 0.07f * height);
 	for (float y = uniform(rng, 0.5f, 1) * height; y < (float)c->height + height; y += 1.6f * height)
-		write_line(c, -uniform(rng, 0, 1) * height, y, height, width, rng);
-	canvas_ink(c, towards_ink(l, uniform(rng, 0.2f, 0.34f)), 1, 0.3f, 0.15f * l->pen.size, rng_next(rng));
+		write_line(c, y, height, width, rng);
+	canvas_ink(c, towards_ink(l, uniform(rng, 0.2f, 0.36f)), 1, 0.3f, 0.15f * l->pen.size, rng_next(rng));
 }
 
 // Straight lines across the sheet, `gap` apart; is_upright: from top to bottom.
