@@ -387,6 +387,8 @@ static void mix(struct look *l, struct rng *rng)
 		if (set[group])
 			set[group](l, rng);
 	soften(l);
+	if (l->layers & LOOK_SCREEN && l->paper - l->ink < 130)
+		l->ink = l->paper - 130;
 }
 
 int hard_make_shape(int condition, struct rng *rng, const struct shape *shape, struct image *out, struct err *e)

@@ -21,7 +21,7 @@ static float digit_between(const uint8_t *digit, float x, float y)
 	float sum = 0;
 	for (int v = y0 - 1; v <= y0 + 2; v++)
 		for (int u = x0 - 1; u <= x0 + 2; u++)
-			if (u >= 0 && v >= 0 && u < 28 && v < 28)
+			if (u >= 0 && v >= 0 && u < 28 && v < 28 && digit[v * 28 + u])
 				sum += (float)digit[v * 28 + u] * spline(x - (float)u) * spline(y - (float)v);
 	return sum;
 }
@@ -205,17 +205,32 @@ out:
 	return s;
 }
 
+// Marks the cells of a digit that is reduced `times` and whose middle lies at (x, y). Its ink reaches no further than its pixels.
+static void mark_digit(uint8_t *mask, const uint8_t *digit, float x, float y, float times)
+{
+	for (int i = 0; i < N; i++) {
+		float u = ((float)(i % SIDE) + 0.5f) / SHAPE_CELLS - 0.5f, v = ((float)(i / SIDE) + 0.5f) / SHAPE_CELLS - 0.5f;
+		mask[i] |= digit_between(digit, 13.5f + (u - x) * times, 13.5f + (v - y) * times) > 110;
+	}
+}
+
 struct shape *shape_of_digit(const uint8_t digit[784], struct err *e)
 {
-	static const int half = SHAPE_CELLS / 2;
-	uint8_t *mask = malloc(N);
+	return shape_of_digits(digit, NULL, e);
+}
+
+struct shape *shape_of_digits(const uint8_t *left, const uint8_t *right, struct err *e)
+{
+	uint8_t *mask = calloc(N, 1);
 	if (!mask) {
 		err_set(e, "no memory for a shape");
 		return NULL;
 	}
-	for (int i = 0; i < N; i++) {
-		float x = ((float)(i % SIDE - half) + 0.5f) / SHAPE_CELLS, y = ((float)(i / SIDE - half) + 0.5f) / SHAPE_CELLS;
-		mask[i] = digit_between(digit, x, y) > 110;
+	if (right) {
+		mark_digit(mask, left, 7.5f, 13.5f, 1.9f);
+		mark_digit(mask, right, 19.5f, 13.5f, 1.9f);
+	} else {
+		mark_digit(mask, left, 13.5f, 13.5f, 1);
 	}
 	struct shape *s = shape_of_mask(mask, e);
 	free(mask);
@@ -249,11 +264,12 @@ void shape_draw(const struct shape *s, const struct pen *pen, struct canvas *c)
 	float middle_x = (s->left + s->right) / 2, middle_y = (s->top + s->bottom) / 2;
 	placing(pen, scale, m);
 	if (pen->width > 0 || !s->has_outline) {
+		float width = pen->width > 0 ? pen->width : fmaxf(pen->size / 12 + 2 * pen->bolder, 1);
 		for (int i = 0; i < s->n_lines; i++) {
 			const float *l = s->lines[i];
 			float x0 = l[0] - middle_x, y0 = l[1] - middle_y, x1 = l[2] - middle_x, y1 = l[3] - middle_y;
 			canvas_stroke(c, pen->x + m[0] * x0 + m[1] * y0, pen->y + m[2] * x0 + m[3] * y0,
-				      pen->x + m[0] * x1 + m[1] * y1, pen->y + m[2] * x1 + m[3] * y1, pen->width);
+				      pen->x + m[0] * x1 + m[1] * y1, pen->y + m[2] * x1 + m[3] * y1, width);
 		}
 		return;
 	}

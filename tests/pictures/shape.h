@@ -25,12 +25,15 @@ struct pen {
 	float x, y; // the middle of the shape, in the canvas's pixels
 	float size; // its longer side, in pixels
 	float angle, slant, wide; // turned by radians, sheared, and stretched to the side; 0, 0, 1: as it is
-	float width; // of the strokes, in pixels; 0: by the outline
+	float width; // of the strokes, in pixels; 0: by the outline, or where there is none a twelfth of the size
 	float bolder; // pixels that the outline moves outward
 };
 
 // A new shape of a digit's 28×28 pixels, smoothed; NULL without memory. free frees it.
 struct shape *shape_of_digit(const uint8_t digit[784], struct err *e);
+
+// Two digits side by side; one alone if right is NULL.
+struct shape *shape_of_digits(const uint8_t *left, const uint8_t *right, struct err *e);
 
 // The same of a mask (SHAPE_SIDE, SHAPE_SIDE), 1 inside.
 struct shape *shape_of_mask(const uint8_t *mask, struct err *e);
@@ -39,5 +42,5 @@ struct shape *shape_of_mask(const uint8_t *mask, struct err *e);
 struct shape *shape_new(struct err *e);
 void shape_add_line(struct shape *s, float x0, float y0, float x1, float y1);
 
-// Covers the canvas with the shape. A shape without an outline needs a width.
+// Covers the canvas with the shape.
 void shape_draw(const struct shape *s, const struct pen *pen, struct canvas *c);
