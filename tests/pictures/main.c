@@ -3,24 +3,28 @@
 #include "core/idx.h"
 #include "core/picture/png.h"
 #include "tests/pictures/hard.h"
+#include "tests/pictures/nondigits.h"
 #include "tests/pictures/sheet.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-static const char usage[] = "usage: hard-pictures --table | --sheet FILE.png | --write DIR [OPTION]...\n"
-			    "\n"
-			    "  --table        print how many pictures of each condition are read right\n"
-			    "  --sheet FILE   write a contact sheet, a row of 12 for each condition\n"
-			    "  --write DIR    write pictures named DIGIT-condition-i.png into an existing folder\n"
-			    "  --n N          pictures of each condition (table: 1000, write: 3)\n"
-			    "  --data DIR     MNIST's files (data)\n"
-			    "  --set SET      train or test (train)\n"
-			    "  --from N       the first digit of the set to use (0)\n"
-			    "  --seed N       another seed makes other pictures (1)\n"
-			    "  --model FILE   a weights file (the built-in model)\n"
-			    "  --fonts DIR    the folder of DejaVu's fonts\n";
+static const char usage[] =
+	"usage: hard-pictures --table | --sheet FILE.png | --write DIR [OPTION]...\n"
+	"\n"
+	"  --table        print how many pictures of each condition are read right\n"
+	"  --sheet FILE   write a contact sheet, a row of 12 for each condition and kind\n"
+	"  --write DIR    write pictures named DIGIT-condition-i.png and none-kind-i.png into an existing folder\n"
+	"  --n N          pictures of each condition (table: 1000, write: 3)\n"
+	"  --data DIR     MNIST's files (data)\n"
+	"  --set SET      train or test (train)\n"
+	"  --from N       the first digit of the set to use (0)\n"
+	"  --seed N       another seed makes other pictures (1)\n"
+	"  --model FILE   a weights file (the built-in model)\n"
+	"  --fonts DIR    the folder of DejaVu's fonts (" GLYPHS_FOLDER ")\n";
+
+enum { N_ROWS = HARD_CONDITIONS + NONDIGIT_KINDS };
 
 struct options {
 	bool table;
@@ -45,37 +49,56 @@ static const uint8_t *digit(const struct idx *data, const struct options *o, uin
 	return data->pixels + (size_t)((o->from + i) % data->n) * 784;
 }
 
-static int make_sheet(const struct options *o, const struct idx *data, struct err *e)
+// Row after row: the conditions, then the kinds without a digit.
+static int make_picture(int row, uint32_t i, const struct options *o, const struct idx *data, struct glyphs *glyphs,
+			struct image *image, struct err *e)
+{
+	uint64_t seed = o->seed + (uint64_t)i;
+	if (row < HARD_CONDITIONS)
+		return hard_make(row, seed, digit(data, o, i), image, e);
+	return nondigit_make(row - HARD_CONDITIONS, seed, glyphs, digit(data, o, i), digit(data, o, i + 1), image, e);
+}
+
+static const char *row_name(int row)
+{
+	return row < HARD_CONDITIONS ? hard_name(row) : nondigit_name(row - HARD_CONDITIONS);
+}
+
+static int make_sheet(const struct options *o, const struct idx *data, struct glyphs *glyphs, struct err *e)
 {
 	struct sheet sheet;
-	int status = sheet_open(&sheet, HARD_CONDITIONS, e);
+	int status = sheet_open(&sheet, N_ROWS, e);
 	if (status)
 		return -1;
-	for (int row = 0; row < HARD_CONDITIONS && !status; row++)
+	for (int row = 0; row < N_ROWS && !status; row++) {
+		status = sheet_name(&sheet, row, row_name(row), glyphs, e);
 		for (uint32_t i = 0; i < SHEET_COLUMNS && !status; i++) {
 			struct image image = { 0 };
-			status = hard_make(row, o->seed + i, digit(data, o, i + (uint32_t)row * SHEET_COLUMNS), &image, e);
+			status = make_picture(row, i + (uint32_t)row * SHEET_COLUMNS, o, data, glyphs, &image, e);
 			if (!status)
 				sheet_put(&sheet, row, (int)i, &image);
 			image_free(&image);
 		}
+	}
 	if (!status)
 		status = write_png(o->sheet, &sheet.image, e);
 	image_free(&sheet.image);
 	return status;
 }
 
-static int write_pictures(const struct options *o, const struct idx *data, struct err *e)
+static int write_pictures(const struct options *o, const struct idx *data, struct glyphs *glyphs, struct err *e)
 {
 	int status = 0;
-	for (int condition = 0; condition < HARD_CONDITIONS; condition++)
+	for (int row = 0; row < N_ROWS; row++)
 		for (uint32_t i = 0; i < o->n && !status; i++) {
 			char path[4096];
 			struct image image = { 0 };
-			uint32_t which = i + (uint32_t)condition * o->n;
-			snprintf(path, sizeof path, "%s/%d-%s-%u.png", o->write, data->labels[(o->from + which) % data->n],
-				 hard_name(condition), i);
-			status = hard_make(condition, o->seed + i, digit(data, o, which), &image, e) || write_png(path, &image, e);
+			uint32_t which = i + (uint32_t)row * o->n;
+			char label[8] = "none";
+			if (row < HARD_CONDITIONS)
+				snprintf(label, sizeof label, "%d", data->labels[(o->from + which) % data->n]);
+			snprintf(path, sizeof path, "%s/%s-%s-%u.png", o->write, label, row_name(row), i);
+			status = make_picture(row, which, o, data, glyphs, &image, e) || write_png(path, &image, e);
 			image_free(&image);
 		}
 	return status ? -1 : 0;
@@ -137,20 +160,24 @@ static bool take_options(struct options *o, int argc, char **argv)
 
 int main(int argc, char **argv)
 {
-	struct options o = { .data = "data", .seed = 1 };
+	struct options o = { .data = "data", .fonts = GLYPHS_FOLDER, .seed = 1 };
 	struct idx data = { 0 };
 	struct err e;
 	if (!take_options(&o, argc, argv)) {
 		fputs(usage, stderr);
 		return 2;
 	}
+	struct glyphs *glyphs = NULL;
 	int status = idx_read(o.data, o.set, &data, &e);
+	if (!status)
+		status = glyphs_open(o.fonts, &glyphs, &e);
 	if (!status && o.sheet)
-		status = make_sheet(&o, &data, &e);
+		status = make_sheet(&o, &data, glyphs, &e);
 	if (!status && o.write)
-		status = write_pictures(&o, &data, &e);
+		status = write_pictures(&o, &data, glyphs, &e);
 	if (status)
 		fprintf(stderr, "hard-pictures: %s\n", e.msg);
+	glyphs_close(glyphs);
 	idx_free(&data);
 	return status ? 1 : 0;
 }

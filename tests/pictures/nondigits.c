@@ -95,41 +95,44 @@ static void add_dots(struct shape *s, struct rng *rng)
 	}
 }
 
-// On a grid of 0 to 8: points, a space where the pen is lifted.
+// On a grid of 0 to 8: points, and a space where the pen is lifted.
 static const char *const figures[] = {
-	"4088084 ", // triangle
+	"40880840", // triangle
 	"0080880800", // square
 	"4084480440", // diamond
-	"0484 6284 6684", // arrow
+	"0484 628466", // arrow
 	"0088 8008", // cross
-	"1848 5008 4080 ", // odd strokes
-	"0838 0480 8848 40", // shards
-	"08048440848808", // house
-	"280068081802280", // star
-	"0020224244646688", // stairs
-	"0808 0020406080", // line and dots
-	"008818802040", // hourglass
-	"0084 0084 084484", // fan
-	"40480484", // plus and more
-	"0440844804 2462 4226", // diamond with a cross
-	"0080 0383 0585 0888", // bars
+	"080440848808", // house
+	"407803831840", // star
+	"002022424464668688", // stairs
+	"0080088800", // hourglass
+	"4800 4820 4840 4860 4880", // fan
+	"4048 0484", // plus
+	"4048 0286 8206", // asterisk
+	"0181 0484 0787", // bars
+	"0282860602 0286", // rectangle with its diagonal
+	"0080880800 4048 0484", // window
+	"1018 4048 7078 0383", // fence
+	"2282660622", // parallelogram
 };
 
 static void add_figure(struct shape *s, struct rng *rng)
 {
 	const char *p = figures[rng_below(rng, sizeof figures / sizeof figures[0])];
-	float x = -1, y = -1;
-	for (; *p; p++) {
-		if (*p == ' ' || !p[1] || p[1] == ' ') {
-			x = -1;
+	float x = 0, y = 0;
+	bool is_down = false;
+	while (*p) {
+		if (*p == ' ') {
+			is_down = false;
+			p++;
 			continue;
 		}
-		float u = 4 + 2.5f * (float)(p[0] - '0') + uniform(rng, -0.8f, 0.8f), v = 4 + 2.5f * (float)(p[1] - '0');
-		v += uniform(rng, -0.8f, 0.8f);
-		if (x >= 0)
+		float u = 4 + 2.5f * (float)(p[0] - '0') + uniform(rng, -0.8f, 0.8f);
+		float v = 4 + 2.5f * (float)(p[1] - '0') + uniform(rng, -0.8f, 0.8f);
+		if (is_down)
 			shape_add_line(s, x, y, u, v);
-		x = u, y = v;
-		p++;
+		x = u, y = v, is_down = true;
+		p += 2;
 	}
 }
 
