@@ -5,10 +5,12 @@
 #include "tests/pictures/hard.h"
 #include "tests/pictures/nondigits.h"
 #include "tests/pictures/sheet.h"
+#include "tests/pictures/table.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static const char usage[] =
 	"usage: hard-pictures --table | --sheet FILE.png | --write DIR [OPTION]...\n"
@@ -171,6 +173,10 @@ int main(int argc, char **argv)
 	int status = idx_read(o.data, o.set, &data, &e);
 	if (!status)
 		status = glyphs_open(o.fonts, &glyphs, &e);
+	if (!status && o.table) {
+		struct table_options table = { o.model, o.fonts, o.n, o.from, o.seed, (int)sysconf(_SC_NPROCESSORS_ONLN) };
+		status = table_print(&table, &data, stdout, &e);
+	}
 	if (!status && o.sheet)
 		status = make_sheet(&o, &data, glyphs, &e);
 	if (!status && o.write)

@@ -12,9 +12,9 @@
 enum { SIDE = SHAPE_SIDE, N = SIDE * SIDE };
 
 static const char32_t letters[] = U"ACEFHKMNPRUVWXYacdehkmnprtuvwxy";
-static const char32_t lookalikes[] = U"OoQDlI|iSsZzBbgqGTJLj!?";
-static const char32_t greek[] = U"αβγδεζηθλμξπρστφχψωΓΔΛΞΠΣΦΨΩ";
-static const char32_t signs[] = U"@#&%+=*/$€£§<>{}[]()^~";
+static const char32_t lookalikes[] = U"OoQDlI|iSsZzBbgqGTJLj!?/()δθφ";
+static const char32_t greek[] = U"αβγεζηλμξπρστχψωΓΔΛΞΠΣΦΨΩ";
+static const char32_t signs[] = U"@#&%+=*$€£§<>{}[]^~";
 static const char32_t *const words[] = { U"hello", U"the",   U"Paris",  U"paper",    U"NAME",    U"street", U"Total",  U"sum",
 					 U"yes",   U"maybe", U"window", U"ZIP",      U"Invoice", U"and",    U"Monday", U"No.",
 					 U"water", U"kg",    U"Anna",   U"tomorrow", U"EUR",     U"train",  U"house",  U"page" };
@@ -48,12 +48,13 @@ static struct shape *make_text(const char32_t *text, struct glyphs *glyphs, stru
 	uint8_t *mask = malloc(N);
 	bool is_bent = canvas_chance(rng, 0.5f);
 	int font = (int)rng_below(rng, (uint32_t)glyphs_n_fonts(glyphs));
-	float most = uniform(rng, 8, 22);
+	bool is_word = text[1];
+	float most = is_word ? uniform(rng, 3, 8) : uniform(rng, 6, 18);
 	if (!mask)
 		err_set(e, "no memory for a letter");
 	else if (!glyphs_mask(glyphs, font, text, mask, e) && (!is_bent || !bend(mask, most, rng, e)))
 		s = shape_of_mask(mask, e);
-	if (s && is_bent)
+	if (s && is_bent && !is_word)
 		s->has_outline = canvas_chance(rng, 0.5f);
 	free(mask);
 	return s;
@@ -93,6 +94,7 @@ static void add_dots(struct shape *s, struct rng *rng)
 		float x = uniform(rng, 4, 24), y = uniform(rng, 4, 24);
 		shape_add_line(s, x, y, x + uniform(rng, 0, 0.6f), y + uniform(rng, 0, 0.6f));
 	}
+	s->left = s->top = 4, s->right = s->bottom = 24; // a dot is not enlarged to a digit's size
 }
 
 // On a grid of 0 to 8: points, and a space where the pen is lifted.

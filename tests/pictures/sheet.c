@@ -45,7 +45,7 @@ void sheet_put(struct sheet *s, int row, int column, const struct image *picture
 
 int sheet_name(struct sheet *s, int row, const char *name, struct glyphs *glyphs, struct err *e)
 {
-	enum { LEFT = SHAPE_SIDE / 7, WIDTH = SHAPE_SIDE - 2 * LEFT, HEIGHT = 60, TOP = (SHAPE_SIDE - HEIGHT) / 2 };
+	enum { LEFT = SHAPE_SIDE / 7, WIDTH = SHAPE_SIDE - 2 * LEFT, HEIGHT = SHAPE_SIDE / 2, TOP = (SHAPE_SIDE - HEIGHT) / 2 };
 	uint8_t mask[SHAPE_SIDE * SHAPE_SIDE], pixels[WIDTH * HEIGHT];
 	char32_t text[32] = { 0 };
 	for (int i = 0; i < 31 && name[i]; i++)
