@@ -57,7 +57,8 @@ SOURCES  := $(filter-out $(ISA_SOURCES),$(wildcard core/*.c core/*/*.c kernels/*
 MAINS    := models/commands/main.c server/main.c
 LIB_OBJS := $(patsubst %.c,$(B)/%.o,$(filter-out $(MAINS),$(SOURCES))) \
 	$(foreach isa,$(ISAS),$(ISA_SOURCES:%.c=$(B)/%.$(isa).o)) $(if $(WITH_CUDA),$(CUDA_KERNELS:%.cu=$(B)/%.o))
-UNIT_OBJS := $(patsubst %.c,$(B)/%.o,$(wildcard tests/unit/*.c))
+HARD_PICTURES := $(patsubst %,$(B)/tests/pictures/%.o,camera canvas hard look shape surface surroundings)
+UNIT_OBJS := $(patsubst %.c,$(B)/%.o,$(wildcard tests/unit/*.c)) $(HARD_PICTURES)
 # What the end-to-end tests run beside the programs.
 E2E_HELPERS := $(B)/lenetd-lost-gpu
 # Every tests/fuzz/fuzz_NAME.c is a target: its corpus is replayed by `make test`, and `make fuzz TARGET=NAME` adds to it.

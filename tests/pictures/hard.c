@@ -71,7 +71,7 @@ static void vignette(struct look *l, struct rng *rng)
 static void shadow(struct look *l, struct rng *rng)
 {
 	l->layers |= LOOK_SHADOW;
-	l->shadow = uniform(rng, 0.4f, 0.65f);
+	l->shadow = uniform(rng, 0.45f, 0.75f);
 	l->ink = uniform(rng, 10, 45);
 }
 
@@ -121,6 +121,8 @@ static void tiny(struct look *l, struct rng *rng)
 	int side = 14 + (int)rng_below(rng, 7);
 	set_size(l, side, side, uniform(rng, 0.72f, 0.9f) * (float)side, rng);
 	l->pen.bolder = uniform(rng, 0, 0.3f);
+	l->layers |= canvas_chance(rng, 0.5f) ? LOOK_BLUR : 0;
+	l->blur = uniform(rng, 0.4f, 0.75f);
 }
 
 static void tilted(struct look *l, struct rng *rng)
@@ -180,14 +182,16 @@ static void margin(struct look *l, struct rng *rng)
 
 static void pale(struct look *l, struct rng *rng)
 {
-	if (canvas_chance(rng, 0.4f)) // as a scanner's thumbnail
+	bool is_thumbnail = canvas_chance(rng, 0.4f); // as a scanner's
+	if (is_thumbnail)
 		set_size(l, 28 + (int)rng_below(rng, 30), 28, uniform(rng, 17, 23), rng);
 	l->paper = uniform(rng, 165, 252);
 	l->ink = l->paper - uniform(rng, 45, 90);
 	l->grain = uniform(rng, 0.1f, 0.35f);
 	l->pen.width = fmaxf(1.2f, uniform(rng, 0.03f, 0.07f) * l->pen.size);
-	l->layers |= canvas_chance(rng, 0.5f) ? LOOK_PAPER : 0;
-	l->layers &= ~(unsigned)(l->width < 60 ? LOOK_PAPER : 0);
+	if (canvas_chance(rng, 0.5f))
+		l->layers |= is_thumbnail ? LOOK_BLUR : LOOK_PAPER;
+	l->blur = uniform(rng, 0.4f, 0.6f);
 }
 
 static void marker(struct look *l, struct rng *rng)
@@ -263,8 +267,8 @@ static void fill_picture(struct look *l, const struct shape *shape, struct rng *
 {
 	float w = shape->right - shape->left, h = shape->bottom - shape->top, longer = fmaxf(w, h);
 	float width = l->pen.size * w / longer * l->pen.wide, height = l->pen.size * h / longer;
-	l->width = (int)(fmaxf(width, 0.4f * height) * uniform(rng, 0.93f, 1));
-	l->height = (int)(fmaxf(height, 0.4f * width) * uniform(rng, 0.93f, 1));
+	l->width = (int)(fmaxf(width, 0.4f * height) * uniform(rng, 0.9f, 1));
+	l->height = (int)(fmaxf(height, 0.4f * width) * uniform(rng, 0.9f, 1));
 	l->pen.x = (float)l->width / 2 + uniform(rng, -0.02f, 0.02f) * width;
 	l->pen.y = (float)l->height / 2 + uniform(rng, -0.02f, 0.02f) * height;
 }

@@ -144,7 +144,7 @@ static void draw_window(struct canvas *c, struct rng *rng)
 
 void surroundings_border(struct canvas *c, const struct look *l, struct rng *rng)
 {
-	float w = (float)c->width, h = (float)c->height, part = uniform(rng, 0.08f, 0.2f), other = part * uniform(rng, 0.7f, 1.3f);
+	float w = (float)c->width, h = (float)c->height, part = uniform(rng, 0.1f, 0.24f), other = part * uniform(rng, 0.8f, 1.1f);
 	bool is_wide = w > h, is_odd = canvas_chance(rng, 0.25f); // odd: at the other two sides
 	float level = canvas_chance(rng, 0.7f) ? 0 : uniform(rng, 5, 30);
 	for (int i = 0; l->layers & LOOK_INVERTED && i < c->width * c->height; i++)

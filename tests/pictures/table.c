@@ -82,6 +82,12 @@ static void *work(void *arg)
 	return NULL;
 }
 
+static void add(struct counts *to, const struct counts *from)
+{
+	to->n += from->n, to->right += from->right, to->blank += from->blank;
+	to->sure_and_wrong += from->sure_and_wrong, to->above_90 += from->above_90, to->above_50 += from->above_50;
+}
+
 static int count_row(struct worker *workers, int n_threads, int row, struct counts *counts, struct err *e)
 {
 	pthread_t threads[MAX_THREADS];
@@ -96,10 +102,7 @@ static int count_row(struct worker *workers, int n_threads, int row, struct coun
 	for (int t = 0; t < n_threads; t++) {
 		if (started[t])
 			pthread_join(threads[t], NULL);
-		const uint32_t *from = (const uint32_t *)&workers[t].counts;
-		uint32_t *to = (uint32_t *)counts;
-		for (size_t k = 0; k < sizeof *counts / sizeof *to; k++)
-			to[k] += from[k];
+		add(counts, &workers[t].counts);
 		if (workers[t].status) {
 			*e = workers[t].err;
 			return -1;
@@ -129,7 +132,7 @@ static int print_rows(struct worker *workers, int n_threads, FILE *to, struct er
 		if (count_row(workers, n_threads, row, &c, e))
 			return -1;
 		print_condition(to, hard_name(row), hard_about(row), &c);
-		all.n += c.n, all.right += c.right, all.sure_and_wrong += c.sure_and_wrong, all.blank += c.blank;
+		add(&all, &c);
 	}
 	print_condition(to, "all", "", &all);
 	fprintf(to, "\n| no digit | what it is | above 0.9, %% | above 0.5, %% |\n| --- | --- | --: | --: |\n");
