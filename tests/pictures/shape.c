@@ -15,17 +15,6 @@ static float spline(float t)
 	return t < 1 ? 2.0f / 3 - t * t + t * t * t / 2 : t < 2 ? (2 - t) * (2 - t) * (2 - t) / 6 : 0;
 }
 
-static float digit_between(const uint8_t *digit, float x, float y)
-{
-	int x0 = (int)floorf(x), y0 = (int)floorf(y);
-	float sum = 0;
-	for (int v = y0 - 1; v <= y0 + 2; v++)
-		for (int u = x0 - 1; u <= x0 + 2; u++)
-			if (u >= 0 && v >= 0 && u < 28 && v < 28 && digit[v * 28 + u])
-				sum += (float)digit[v * 28 + u] * spline(x - (float)u) * spline(y - (float)v);
-	return sum;
-}
-
 // Squared distances along one line of cells: the lower envelope of the parabolas at f.
 static void transform_line(const float *f, float *out)
 {
@@ -205,13 +194,39 @@ out:
 	return s;
 }
 
-// Marks the cells of a digit that is reduced `times` and whose middle lies at (x, y). Its ink reaches no further than its pixels.
+// The weights of the four pixels around every cell of a line, for pixels `times` cells' worth apart with their middle at `middle`.
+static void weigh(float middle, float times, int first[SIDE], float weights[SIDE][4])
+{
+	for (int i = 0; i < SIDE; i++) {
+		float x = 13.5f + (((float)i + 0.5f) / SHAPE_CELLS - 0.5f - middle) * times;
+		first[i] = (int)floorf(x) - 1;
+		for (int k = 0; k < 4; k++)
+			weights[i][k] = first[i] + k < 0 || first[i] + k > 27 ? 0 : spline(x - (float)(first[i] + k));
+	}
+}
+
+// Marks the cells of a digit that is reduced `times` and whose middle lies at (x, y): rows first, then columns.
 static void mark_digit(uint8_t *mask, const uint8_t *digit, float x, float y, float times)
 {
-	for (int i = 0; i < N; i++) {
-		float u = ((float)(i % SIDE) + 0.5f) / SHAPE_CELLS - 0.5f, v = ((float)(i / SIDE) + 0.5f) / SHAPE_CELLS - 0.5f;
-		mask[i] |= digit_between(digit, 13.5f + (u - x) * times, 13.5f + (v - y) * times) > 110;
-	}
+	int first[SIDE];
+	float weights[SIDE][4], rows[28][SIDE];
+	weigh(x, times, first, weights);
+	for (int v = 0; v < 28; v++)
+		for (int i = 0; i < SIDE; i++) {
+			rows[v][i] = 0;
+			for (int k = 0; k < 4; k++)
+				if (weights[i][k] > 0)
+					rows[v][i] += weights[i][k] * (float)digit[v * 28 + first[i] + k];
+		}
+	weigh(y, times, first, weights);
+	for (int j = 0; j < SIDE; j++)
+		for (int i = 0; i < SIDE; i++) {
+			float sum = 0;
+			for (int k = 0; k < 4; k++)
+				if (weights[j][k] > 0)
+					sum += weights[j][k] * rows[first[j] + k][i];
+			mask[j * SIDE + i] |= sum > 110;
+		}
 }
 
 struct shape *shape_of_digit(const uint8_t digit[784], struct err *e)

@@ -46,12 +46,12 @@ TEST(hard_pictures_depend_on_the_seed)
 TEST(hard_pictures_have_size_and_contrast)
 {
 	const uint8_t *digits = builtin_digits();
-	int n = test_is_short() ? 2 : 10;
+	int n = test_is_short() ? 1 : 5;
 	for (int condition = 0; condition < HARD_CONDITIONS; condition++)
 		for (int i = 0; i < n; i++) {
 			struct image image = { 0 };
 			struct err e;
-			int status = hard_make(condition, (uint64_t)i, digits + i * 784, &image, &e);
+			int status = hard_make(condition, (uint64_t)i, digits + (condition + i) % 10 * 784, &image, &e);
 			CHECK_MSG(status == 0, "%s: %s", hard_name(condition), e.msg);
 			if (status)
 				continue;
