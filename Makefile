@@ -68,7 +68,7 @@ LIB      := $(B)/liblenet.a
 
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all run test unit test-aarch64 bench lab lab-1998 asan tsan fuzz deps check-layers check-format gpu-bundle test-gpu bench-gpu \
+.PHONY: all run test unit test-aarch64 bench lab lab-1998 asan tsan fuzz deps check-layers check-format pictures-table gpu-bundle test-gpu bench-gpu \
 	man install uninstall deb clean help
 
 all: $(B)/lenet $(B)/lenetd ## build lenet and lenetd (build/release/)
@@ -246,6 +246,15 @@ lab: deps ## the lab from nothing: data, 50 trainings, figures; writes docs/lab.
 lab-1998: deps ## the networks of 1998, three seeds each; their table in docs/lab.md
 	@$(MAKE) --no-print-directory all
 	@docs/lab/run $(B) 1998
+
+# PICTURES_ARGS="--model FILE" for another model; more in hard-pictures' usage.
+pictures-table: ## how many hard pictures of test digits are read, by condition; its tables in docs/pictures.md
+	@docker/install-deps.sh build pictures
+	@$(MAKE) --no-print-directory $(B)/hard-pictures
+	@$(B)/hard-pictures --table --data tests/data --set test $(PICTURES_ARGS) >$(B)/pictures-table.md
+	@awk -v block=$(B)/pictures-table.md '$$0 == "<!-- end -->" { inside = 0 } !inside { print } \
+		/^<!-- made: / { inside = 1; while ((getline line < block) > 0) print line }' docs/pictures.md >$(B)/pictures.md
+	@cp $(B)/pictures.md docs/pictures.md && cat $(B)/pictures-table.md
 
 # docs/gpu.md. GPU_ARGS="--device cpu --short" tries both commands where there is no GPU.
 # What fetches the data is a lenet without CUDA: no kernel is built for it.

@@ -196,7 +196,7 @@ static void pale(struct look *l, struct rng *rng)
 
 static void marker(struct look *l, struct rng *rng)
 {
-	l->pen.bolder = uniform(rng, 0.035f, 0.065f) * l->pen.size;
+	l->pen.width = uniform(rng, 0.15f, 0.21f) * l->pen.size;
 	l->ink = uniform(rng, 0, 50);
 }
 
@@ -337,7 +337,8 @@ static const struct condition {
 	[HARD_SQUARED] = { "squared", "squared paper", squared, SHEET },
 	[HARD_MARGIN] = { "margin", "a margin's line beside or through the digit", margin, SHEET },
 	[HARD_PALE] = { "pale", "pencil, 45 to 90 grey levels darker than the paper", pale, PEN },
-	[HARD_MARKER] = { "marker", "strokes so thick that loops nearly close", marker, PEN },
+	[HARD_MARKER] = { "marker", "strokes of a seventh to a fifth of the digit's size, so that loops nearly close", marker,
+			  PEN },
 	[HARD_THIN] = { "thin", "strokes of one pixel", thin_pen, PEN },
 	[HARD_BLACKBOARD] = { "blackboard", "chalk on a wiped board", blackboard, ALONE },
 	[HARD_WHITEBOARD] = { "whiteboard", "a whiteboard that mirrors a lamp", whiteboard, ALONE },

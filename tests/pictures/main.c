@@ -106,6 +106,14 @@ static int write_pictures(const struct options *o, const struct idx *data, struc
 	return status ? -1 : 0;
 }
 
+static int print_table(const struct options *o, const struct idx *data, struct err *e)
+{
+	struct table_options table = { o->model, o->fonts, o->n, o->from, o->seed, (int)sysconf(_SC_NPROCESSORS_ONLN) };
+	printf("%u pictures of each row, of MNIST's %s digits from %u on, made with seed %u and read by %s.\n\n", o->n,
+	       o->set == IDX_TRAIN ? "training" : "test", o->from, o->seed, o->model ? o->model : "the built-in model");
+	return table_print(&table, data, stdout, e);
+}
+
 // Reads one number; exits with the usage if it is none.
 static uint32_t number(const char *text)
 {
@@ -173,10 +181,8 @@ int main(int argc, char **argv)
 	int status = idx_read(o.data, o.set, &data, &e);
 	if (!status)
 		status = glyphs_open(o.fonts, &glyphs, &e);
-	if (!status && o.table) {
-		struct table_options table = { o.model, o.fonts, o.n, o.from, o.seed, (int)sysconf(_SC_NPROCESSORS_ONLN) };
-		status = table_print(&table, &data, stdout, &e);
-	}
+	if (!status && o.table)
+		status = print_table(&o, &data, &e);
 	if (!status && o.sheet)
 		status = make_sheet(&o, &data, glyphs, &e);
 	if (!status && o.write)
