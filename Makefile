@@ -57,7 +57,8 @@ SOURCES  := $(filter-out $(ISA_SOURCES),$(wildcard core/*.c core/*/*.c kernels/*
 MAINS    := models/commands/main.c server/main.c
 LIB_OBJS := $(patsubst %.c,$(B)/%.o,$(filter-out $(MAINS),$(SOURCES))) \
 	$(foreach isa,$(ISAS),$(ISA_SOURCES:%.c=$(B)/%.$(isa).o)) $(if $(WITH_CUDA),$(CUDA_KERNELS:%.cu=$(B)/%.o))
-UNIT_OBJS := $(patsubst %.c,$(B)/%.o,$(wildcard tests/unit/*.c))
+HARD_PICTURES := $(patsubst %,$(B)/tests/pictures/%.o,camera canvas hard look shape surface surroundings)
+UNIT_OBJS := $(patsubst %.c,$(B)/%.o,$(wildcard tests/unit/*.c)) $(HARD_PICTURES)
 # What the end-to-end tests run beside the programs.
 E2E_HELPERS := $(B)/lenetd-lost-gpu
 # Every tests/fuzz/fuzz_NAME.c is a target: its corpus is replayed by `make test`, and `make fuzz TARGET=NAME` adds to it.
@@ -67,7 +68,7 @@ LIB      := $(B)/liblenet.a
 
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all run test unit test-aarch64 bench lab lab-1998 asan tsan fuzz deps check-layers check-format gpu-bundle test-gpu bench-gpu \
+.PHONY: all run test unit test-aarch64 bench lab lab-1998 asan tsan fuzz deps check-layers check-format pictures-table gpu-bundle test-gpu bench-gpu \
 	man install uninstall deb clean help
 
 all: $(B)/lenet $(B)/lenetd ## build lenet and lenetd (build/release/)
@@ -124,6 +125,12 @@ $(B)/bench-bare: $(B)/tests/bench/bare.o
 	$(LINK)
 
 $(B)/bench-pictures: $(B)/tests/bench/pictures.o $(B)/tests/unit/pictures.o $(LIB)
+	$(LINK)
+
+# docs/pictures.md. Its letters come from FreeType, which nothing else uses.
+$(B)/tests/pictures/glyphs.o: override CFLAGS += $(shell pkg-config --cflags freetype2 2>/dev/null)
+$(B)/hard-pictures: LIBS += $(shell pkg-config --libs freetype2 2>/dev/null)
+$(B)/hard-pictures: $(patsubst %.c,$(B)/%.o,$(wildcard tests/pictures/*.c)) $(LIB)
 	$(LINK)
 
 $(B)/unit-tests: $(UNIT_OBJS) $(LIB)
@@ -239,6 +246,15 @@ lab: deps ## the lab from nothing: data, 50 trainings, figures; writes docs/lab.
 lab-1998: deps ## the networks of 1998, three seeds each; their table in docs/lab.md
 	@$(MAKE) --no-print-directory all
 	@docs/lab/run $(B) 1998
+
+# PICTURES_ARGS="--model FILE" for another model; more in hard-pictures' usage.
+pictures-table: ## how many hard pictures of test digits are read, by condition; its tables in docs/pictures.md
+	@docker/install-deps.sh build pictures
+	@$(MAKE) --no-print-directory $(B)/hard-pictures
+	@$(B)/hard-pictures --table --data tests/data --set test $(PICTURES_ARGS) >$(B)/pictures-table.md
+	@awk -v block=$(B)/pictures-table.md '$$0 == "<!-- end -->" { inside = 0 } !inside { print } \
+		/^<!-- made: / { inside = 1; while ((getline line < block) > 0) print line }' docs/pictures.md >$(B)/pictures.md
+	@cp $(B)/pictures.md docs/pictures.md && cat $(B)/pictures-table.md
 
 # docs/gpu.md. GPU_ARGS="--device cpu --short" tries both commands where there is no GPU.
 # What fetches the data is a lenet without CUDA: no kernel is built for it.

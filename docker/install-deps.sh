@@ -4,13 +4,14 @@
 # thing works (the command runs, pkg-config knows the library), not which package it came from.
 set -u
 
-usage="usage: docker/install-deps.sh [build] [run] [test] [lab] [bench] [aarch64] [deb]
+usage="usage: docker/install-deps.sh [build] [run] [test] [lab] [bench] [pictures] [aarch64] [deb]
 
   build   what compiles and runs lenet and lenetd
   run     what lenet and lenetd run with, where they were built elsewhere
   test    what the tests need on top: Python, curl, Node.js and a browser
   lab     what the lab needs on top: gnuplot, and npm for the data
   bench   what lenet is measured beside: PyTorch, FastAPI, Node.js, and wrk for the load
+  pictures what draws the letters among the hard pictures
   aarch64 a cross compiler and an emulator of that processor
   deb     what builds the Debian package, and looks it over
 
@@ -135,6 +136,12 @@ want_bench()
 	want wrk 'load' command -v wrk
 }
 
+want_pictures()
+{
+	want libfreetype-dev 'draws letters' pkg-config --exists freetype2
+	want fonts-dejavu-core 'letters' test -s /usr/share/fonts/truetype/dejavu/DejaVuSerif.ttf
+}
+
 want_aarch64()
 {
 	want gcc-aarch64-linux-gnu 'C compiler for aarch64' command -v aarch64-linux-gnu-gcc
@@ -172,7 +179,7 @@ install_missing()
 [ $# -gt 0 ] || set -- build
 for group; do
 	case $group in
-	build | run | test | lab | bench | aarch64 | deb) ;;
+	build | run | test | lab | bench | pictures | aarch64 | deb) ;;
 	-h | --help)
 		echo "$usage"
 		exit 0

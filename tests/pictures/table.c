@@ -1,0 +1,179 @@
+// A picture goes the way of one that is handed in: its candidates, the CPU engine, and the best of them. The pictures of a row are dealt
+// out to threads, each with its own context and fonts, and their counts are added.
+#include "tests/pictures/table.h"
+
+#include "core/builtin.h"
+#include "core/picture/candidates.h"
+#include "kernels/cpu/cpu.h"
+#include "tests/pictures/hard.h"
+#include "tests/pictures/nondigits.h"
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <string.h>
+
+enum { MAX_THREADS = 64 };
+
+struct counts {
+	uint32_t n, right, sure_and_wrong, blank, above_90, above_50;
+};
+
+struct worker {
+	const struct table_options *o;
+	const struct idx *data;
+	const struct lenet5 *net;
+	const struct engine_model *model;
+	struct engine_context *context;
+	struct glyphs *glyphs;
+	int row, index;
+	struct counts counts;
+	int status;
+	struct err err;
+};
+
+static const uint8_t *digit(const struct worker *w, uint32_t i)
+{
+	return w->data->pixels + (size_t)((w->o->from + i) % w->data->n) * LENET5_PIXELS;
+}
+
+// A picture in which nothing stands out is blank: an err of candidates_find with n of 0 is no failure.
+static int read_picture(struct worker *w, const struct image *image, int label)
+{
+	struct candidates c = { 0 };
+	float scores[CANDIDATES_MAX * LENET5_DIGITS];
+	struct lenet5_prediction predictions[CANDIDATES_MAX];
+	w->counts.n++;
+	if (candidates_find(image, &c, &w->err))
+		return -1;
+	if (c.n == 0) {
+		w->counts.blank++;
+		return 0;
+	}
+	if (engine_forward_pixels(w->context, w->model, c.pixels[0], c.n, scores, &w->err))
+		return -1;
+	for (int i = 0; i < c.n; i++)
+		predictions[i] = lenet5_predict(w->net, scores + i * LENET5_DIGITS);
+	const struct lenet5_prediction *best = &predictions[candidates_best(c.at, c.n, predictions)];
+	w->counts.right += best->digit == label;
+	w->counts.sure_and_wrong += best->digit != label && best->confidence > 0.9f;
+	w->counts.above_90 += best->confidence > 0.9f;
+	w->counts.above_50 += best->confidence > 0.5f;
+	return 0;
+}
+
+static void *work(void *arg)
+{
+	struct worker *w = arg;
+	uint32_t n = w->o->n, threads = (uint32_t)w->o->n_threads;
+	w->counts = (struct counts){ 0 };
+	for (uint32_t i = (uint32_t)w->index; i < n && !w->status; i += threads) {
+		struct image image = { 0 };
+		uint64_t seed = w->o->seed + (uint64_t)i;
+		int label = w->data->labels[(w->o->from + i) % w->data->n];
+		if (w->row < HARD_CONDITIONS)
+			w->status = hard_make(w->row, seed, digit(w, i), &image, &w->err);
+		else
+			w->status = nondigit_make(w->row - HARD_CONDITIONS, seed, w->glyphs, digit(w, i), digit(w, i + 1), &image,
+						  &w->err);
+		if (!w->status)
+			w->status = read_picture(w, &image, label);
+		image_free(&image);
+	}
+	return NULL;
+}
+
+static void add(struct counts *to, const struct counts *from)
+{
+	to->n += from->n, to->right += from->right, to->blank += from->blank;
+	to->sure_and_wrong += from->sure_and_wrong, to->above_90 += from->above_90, to->above_50 += from->above_50;
+}
+
+static int count_row(struct worker *workers, int n_threads, int row, struct counts *counts, struct err *e)
+{
+	pthread_t threads[MAX_THREADS];
+	bool started[MAX_THREADS];
+	*counts = (struct counts){ 0 };
+	for (int t = n_threads - 1; t >= 0; t--) {
+		workers[t].row = row;
+		started[t] = t > 0 && pthread_create(&threads[t], NULL, work, &workers[t]) == 0;
+		if (!started[t])
+			work(&workers[t]);
+	}
+	for (int t = 0; t < n_threads; t++) {
+		if (started[t])
+			pthread_join(threads[t], NULL);
+		add(counts, &workers[t].counts);
+		if (workers[t].status) {
+			*e = workers[t].err;
+			return -1;
+		}
+	}
+	return 0;
+}
+
+static double percent(uint32_t part, uint32_t n)
+{
+	return n ? 100.0 * part / n : 0;
+}
+
+static void print_condition(FILE *to, const char *name, const char *about, const struct counts *c)
+{
+	fprintf(to, "| %s | %s | %.1f | %.1f | %.1f |\n", name, about, percent(c->right, c->n), percent(c->sure_and_wrong, c->n),
+		percent(c->blank, c->n));
+	fflush(to);
+}
+
+static int print_rows(struct worker *workers, int n_threads, FILE *to, struct err *e)
+{
+	struct counts c, all = { 0 };
+	fprintf(to, "| condition | what it is | right, %% | wrong and above 0.9, %% | nothing found, %% |\n| --- | --- | --: | --: "
+		    "| --: |\n");
+	for (int row = 0; row < HARD_CONDITIONS; row++) {
+		if (count_row(workers, n_threads, row, &c, e))
+			return -1;
+		print_condition(to, hard_name(row), hard_about(row), &c);
+		add(&all, &c);
+	}
+	print_condition(to, "all", "", &all);
+	fprintf(to, "\n| no digit | what it is | above 0.9, %% | above 0.5, %% |\n| --- | --- | --: | --: |\n");
+	for (int kind = 0; kind < NONDIGIT_KINDS; kind++) {
+		if (count_row(workers, n_threads, HARD_CONDITIONS + kind, &c, e))
+			return -1;
+		fprintf(to, "| %s | %s | %.1f | %.1f |\n", nondigit_name(kind), nondigit_about(kind), percent(c.above_90, c.n),
+			percent(c.above_50, c.n));
+		fflush(to);
+	}
+	return 0;
+}
+
+int table_print(const struct table_options *options, const struct idx *data, FILE *to, struct err *e)
+{
+	struct worker workers[MAX_THREADS] = { 0 };
+	struct table_options o = *options;
+	struct weights w = { 0 };
+	struct engine *engine = NULL;
+	struct engine_model *model = NULL;
+	int status = -1;
+	o.n_threads = o.n_threads < 1 ? 1 : o.n_threads > MAX_THREADS ? MAX_THREADS : o.n_threads;
+	if (o.model ? weights_read(o.model, NULL, &w, e) : builtin_read(&w, e))
+		goto out;
+	struct engine_network network = { w.net, w.mean, w.std, w.params };
+	if (cpu_engine_open(NULL, &engine, e) || engine_model_new(engine, &network, &model, e))
+		goto out;
+	for (int t = 0; t < o.n_threads; t++) {
+		struct worker *at = &workers[t];
+		*at = (struct worker){ .o = &o, .data = data, .net = w.net, .model = model, .index = t };
+		if (engine_context_open(engine, CANDIDATES_MAX, 1, &at->context, e) || glyphs_open(o.fonts, &at->glyphs, e))
+			goto out;
+	}
+	status = print_rows(workers, o.n_threads, to, e);
+out:
+	for (int t = 0; t < MAX_THREADS; t++) {
+		engine_context_close(workers[t].context);
+		glyphs_close(workers[t].glyphs);
+	}
+	engine_model_unref(model);
+	engine_close(engine);
+	weights_free(&w);
+	return status;
+}
