@@ -203,7 +203,7 @@ static int add_region(struct search *s, const struct region *region, bool is_lig
 	return status;
 }
 
-// False if most of the plane has one grey value, and hardly a pixel is darker: a canvas has strokes of one polarity only.
+// False if three quarters of the plane have one grey value, and hardly a pixel is darker: a canvas has strokes of one polarity only.
 static bool has_dark(const struct image *plane)
 {
 	size_t n = (size_t)plane->width * (size_t)plane->height, n_darker = 0;
@@ -211,11 +211,11 @@ static bool has_dark(const struct image *plane)
 	int ground = 0;
 	for (size_t i = 0; i < n; i++)
 		counts[plane->pixels[i]]++;
-	while (ground < 255 && 2 * counts[ground] <= n)
+	while (ground < 255 && 4 * (size_t)counts[ground] <= 3 * n)
 		ground++;
 	for (int i = 0; i < ground - 8; i++)
 		n_darker += counts[i];
-	return 2 * counts[ground] <= n || n_darker > n / 1024;
+	return 4 * (size_t)counts[ground] <= 3 * n || n_darker > n / 1024;
 }
 
 static int look(struct search *s, bool is_light, float noise, struct err *e)
