@@ -7,15 +7,14 @@
 
 #include "core/lenet5.h"
 #include "core/rng.h"
+#include "models/parallel.h"
 
 #include <math.h>
-#include <pthread.h>
 #include <string.h>
 
 enum {
 	SIDE = LENET5_SIDE,
 	FRAMED = SIDE + 3, // one background pixel before, two behind: bilinear reads one further than its point
-	MAX_THREADS = 256,
 };
 
 struct plane {
@@ -127,31 +126,24 @@ static void apply(const struct warp *w, const uint8_t *from, uint8_t *to)
 	}
 }
 
-struct part {
+struct epoch {
 	const struct augment *limits;
 	const struct plane *kernel;
 	const uint8_t *from;
 	uint8_t *to;
-	uint32_t seed, epoch, begin, end;
+	uint32_t seed, number;
 };
 
-static void *distort_part(void *argument)
+static void distort(void *context, uint32_t begin, uint32_t end)
 {
-	const struct part *p = argument;
-	for (uint32_t i = p->begin; i < p->end; i++) {
+	const struct epoch *p = context;
+	for (uint32_t i = begin; i < end; i++) {
 		struct rng rng;
 		struct warp warp;
-		rng_init_stream(&rng, p->seed, (uint64_t)p->epoch << 32 | i);
+		rng_init_stream(&rng, p->seed, (uint64_t)p->number << 32 | i);
 		draw_warp(p->limits, p->kernel, &rng, &warp);
 		apply(&warp, p->from + (size_t)i * LENET5_PIXELS, p->to + (size_t)i * LENET5_PIXELS);
 	}
-	return NULL;
-}
-
-// How many of n pictures the first t threads take.
-static uint32_t share(uint32_t n, int t, int n_threads)
-{
-	return (uint32_t)((uint64_t)n * (uint32_t)t / (uint32_t)n_threads);
 }
 
 bool augment_is_none(const struct augment *a)
@@ -164,20 +156,5 @@ void augment_epoch(const struct augment *limits, uint32_t seed, uint32_t epoch, 
 {
 	struct plane kernel;
 	make_kernel(limits, &kernel);
-	if (n_threads > MAX_THREADS)
-		n_threads = MAX_THREADS;
-
-	struct part parts[MAX_THREADS];
-	pthread_t threads[MAX_THREADS];
-	bool started[MAX_THREADS];
-	for (int t = n_threads - 1; t >= 0; t--) {
-		uint32_t begin = share(n, t, n_threads), end = share(n, t + 1, n_threads);
-		parts[t] = (struct part){ limits, &kernel, from, to, seed, epoch, begin, end };
-		started[t] = t > 0 && pthread_create(&threads[t], NULL, distort_part, &parts[t]) == 0;
-		if (!started[t]) // part 0, and the parts whose thread could not be started
-			distort_part(&parts[t]);
-	}
-	for (int t = 1; t < n_threads; t++)
-		if (started[t])
-			pthread_join(threads[t], NULL);
+	parallel_run(n, n_threads, distort, &(struct epoch){ limits, &kernel, from, to, seed, epoch });
 }

@@ -1,29 +1,12 @@
-// scenes: pictures to train on, composed as people hand digits in: paper under uneven light, a desk, frames, ruled lines, blur and noise;
-// with one digit, several, or something that is none.
+// scenes: adds to MNIST's pictures what is found in composed scenes (scene.h), so that a network trains on digits as they come out of
+// photos, and on what is no digit.
 #pragma once
 
 #include "core/err.h"
 #include "core/idx.h"
-#include "core/image.h"
 
 #include <stdint.h>
 
-enum { SCENE_MAX_DIGITS = 3 };
-
-struct scene_digit {
-	int digit;
-	float left, top, right, bottom; // of its ink, in pixels
-};
-
-struct scene {
-	struct image image; // owned
-	int n_digits;
-	struct scene_digit digits[SCENE_MAX_DIGITS];
-};
-
 // The data with what core/picture finds in n scenes: digits with their labels, and other things as LENET5_NO_DIGIT. all is owned: free it
-// by idx_free. The number of threads does not matter.
+// by idx_free. The result does not depend on the number of threads.
 int scenes_add(const struct idx *data, uint32_t n, uint32_t seed, int n_threads, struct idx *all, struct err *e);
-
-// Composes a scene with picture i of the data, and others of it. seed and i decide everything.
-int scene_compose(const struct idx *data, uint32_t seed, uint32_t i, struct scene *scene, struct err *e);

@@ -101,7 +101,7 @@ static bool is_frame(const struct mark *m, const struct image *plane, struct err
 	int w = m->right - m->left, h = m->bottom - m->top;
 	if (10 * h < w)
 		return true;
-	if (5 * w < h || w < LEAST_SIDE || h < LEAST_SIDE || mark_join(m, m, &rest, e))
+	if (5 * w < h || w < LEAST_SIDE || h < LEAST_SIDE || mark_copy(m, &rest, e))
 		return false;
 	struct mark_lines lines = mark_strip_lines(&rest, 3 * w / 4, 3 * h / 4, 2 + (w < h ? w : h) / 12, NULL, plane);
 	bool is = lines.n_level > 0 && lines.n_upright > 0 && 3 * rest.area < m->area;
@@ -175,7 +175,7 @@ static int add_pieces(struct search *s, const struct region *region, const struc
 	const struct image *plane = &s->planes[is_light];
 	int shorter = plane->width < plane->height ? plane->width : plane->height;
 	struct mark rest, pieces[MAX_PIECES];
-	if (mark_join(mark, mark, &rest, e))
+	if (mark_copy(mark, &rest, e))
 		return -1;
 	struct mark_lines lines = mark_strip_lines(&rest, 4 * plane->width / 5, 4 * plane->height / 5, 2 + shorter / 16,
 						   region->on_border ? s->lines[is_light] : NULL, plane);
@@ -265,7 +265,7 @@ static int add_group(struct candidates *c, struct search *s, int i, struct err *
 	struct part *p = &s->parts[i];
 	uint32_t members = 1u << i;
 	struct mark group;
-	if (mark_join(&p->mark, &p->mark, &group, e))
+	if (mark_copy(&p->mark, &group, e))
 		return -1;
 	for (bool grew = true; grew;) {
 		grew = false;
@@ -446,4 +446,22 @@ int candidates_best(const struct candidate *at, int n, const struct lenet5_predi
 			i = -1; // it may be a part itself
 		}
 	return best;
+}
+
+int candidates_read(const struct image *image, struct engine_context *context, const struct engine_model *model,
+		    struct lenet5_prediction *prediction, struct err *e)
+{
+	struct candidates c;
+	float scores[CANDIDATES_MAX * LENET5_DIGITS];
+	struct lenet5_prediction predictions[CANDIDATES_MAX];
+	if (candidates_find(image, &c, e))
+		return -1;
+	if (c.n == 0)
+		return 0;
+	if (engine_forward_pixels(context, model, c.pixels[0], c.n, scores, e))
+		return -1;
+	for (int i = 0; i < c.n; i++)
+		predictions[i] = lenet5_predict(model->net, scores + i * LENET5_DIGITS);
+	*prediction = predictions[candidates_best(c.at, c.n, predictions)];
+	return 1;
 }

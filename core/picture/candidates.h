@@ -6,6 +6,7 @@
 // these drawn as 28×28 pixels (draw.c).
 #pragma once
 
+#include "core/engine.h"
 #include "core/err.h"
 #include "core/image.h"
 #include "core/lenet5.h"
@@ -34,3 +35,8 @@ int candidates_find(const struct image *image, struct candidates *candidates, st
 // The candidate that is the picture's digit. predictions: (n), a network's of each. A part of a digit loses to the whole, and the
 // inconspicuous to the conspicuous. n is at least 1.
 int candidates_best(const struct candidate *at, int n, const struct lenet5_prediction *predictions);
+
+// Finds a picture's candidates, computes them in one pass and predicts the best one's digit. context: with room for CANDIDATES_MAX pictures.
+// Returns 1; 0 if nothing stands out from the ground; −1 after a failure. e is set unless 1.
+int candidates_read(const struct image *image, struct engine_context *context, const struct engine_model *model,
+		    struct lenet5_prediction *prediction, struct err *e);

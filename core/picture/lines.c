@@ -6,6 +6,7 @@
 #include "core/picture/mark.h"
 
 #include <math.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -16,7 +17,7 @@ static double slope(int i)
 	return (i - N_SLOPES / 2) * 0.01; // ±0.14
 }
 
-// A mask as seen by one direction: (i, j) is column i, row j.
+// A mask and its plane's erased pixels, or their transposes: (i, j) is column i, row j.
 struct view {
 	uint8_t *mask, *erased;
 	int n_columns, n_rows;
@@ -28,8 +29,8 @@ static uint8_t *at(const struct view *v, int i, int j)
 	return v->mask + (size_t)i * v->column_step + (size_t)j * v->row_step;
 }
 
-// Calls for the vertical runs of column i, from j on: finds the next, [*top, *bottom). False: there is none.
-static int next_run(const struct view *v, int i, int *top, int *bottom)
+// Finds the next vertical run of column i, from row *bottom on: [*top, *bottom). False if there is none.
+static bool next_run(const struct view *v, int i, int *top, int *bottom)
 {
 	int j = *bottom;
 	while (j < v->n_rows && !*at(v, i, j))

@@ -61,21 +61,28 @@ static int max(int a, int b)
 	return a > b ? a : b;
 }
 
+int mark_copy(const struct mark *from, struct mark *mark, struct err *e)
+{
+	struct mark m = *from;
+	if (alloc_mask(&m, e))
+		return -1;
+	memcpy(m.mask, from->mask, (size_t)width_of(&m) * (size_t)height_of(&m));
+	*mark = m;
+	return 0;
+}
+
 int mark_join(const struct mark *a, const struct mark *b, struct mark *mark, struct err *e)
 {
-	struct mark m = { min(a->left, b->left),
-			  min(a->top, b->top),
-			  max(a->right, b->right),
-			  max(a->bottom, b->bottom),
-			  NULL,
-			  b == a ? a->area : a->area + b->area,
-			  a->edge < b->edge ? a->edge : b->edge,
-			  0 };
+	struct mark m = { .left = min(a->left, b->left),
+			  .top = min(a->top, b->top),
+			  .right = max(a->right, b->right),
+			  .bottom = max(a->bottom, b->bottom),
+			  .area = a->area + b->area,
+			  .edge = a->edge < b->edge ? a->edge : b->edge };
 	if (alloc_mask(&m, e))
 		return -1;
 	paint(a, &m);
-	if (b != a)
-		paint(b, &m);
+	paint(b, &m);
 	*mark = m;
 	return 0;
 }

@@ -1,4 +1,5 @@
-// mark: some strokes of a picture, cut out: what a digit is read from.
+// mark: strokes cut out of a picture, from which a digit is drawn. Its functions return 0, or −1 and e for want of memory, if not said
+// otherwise; *mark is untouched after a failure, and the caller frees it with mark_free.
 #pragma once
 
 #include "core/err.h"
@@ -12,25 +13,28 @@
 struct mark {
 	int left, top, right, bottom; // [left, right) × [top, bottom) of the plane
 	uint8_t *mask; // (bottom − top, right − left): 1 where a stroke is; owned
-	int area; // how many are
+	int area; // pixels of strokes
 	float edge; // the mean step of grey value along its outline
-	float ground; // mark_draw: the share of its surroundings that is ground
+	float ground; // set by mark_draw: the share of its surroundings that is ground
 };
 
 void mark_free(struct mark *mark);
 
-// The pixels of a region. scratch: (height, width) of the plane, all 0, and so again afterwards; stack: as many.
+// Makes a mark of a region's pixels. scratch: (height, width) of the plane, all 0, and 0 again afterwards; stack: room for as many.
 int mark_from_region(const struct image *plane, const struct region *region, uint8_t *scratch, uint32_t *stack, struct mark *mark,
 		     struct err *e);
 
-// The strokes of both, which may be the same mark.
+int mark_copy(const struct mark *from, struct mark *mark, struct err *e);
+
+// Makes a mark of the strokes of both.
 int mark_join(const struct mark *a, const struct mark *b, struct mark *mark, struct err *e);
 
-// Takes straight lines out that are level, at least min_width long, or upright, at least min_height long, but for 8 degrees, and at most
-// thickness wide; what crosses them stays. erased: (height, width) of the plane, set to 1 where a line was; or NULL.
 struct mark_lines {
 	int n_level, n_upright;
 };
+
+// Erases straight lines from a mark: level ones at least min_width long, upright ones at least min_height long, each within 8 degrees and at
+// most `thickness` wide. Strokes that cross a line stay. erased: (height, width) of the plane, set to 1 where a line was; or NULL.
 struct mark_lines mark_strip_lines(struct mark *mark, int min_width, int min_height, int thickness, uint8_t *erased,
 				   const struct image *plane);
 

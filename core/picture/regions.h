@@ -25,13 +25,13 @@ struct region {
 
 struct regions_limits {
 	int min_side; // of the longer side of a region's box, in pixels
-	float min_edge;
-	bool any; // blobs and what lies along the border, too
-	int step; // grey values that count as one, at least 1: as many as the noise has
+	float min_edge; // of region.edge
+	bool any; // also find blobs, and regions along the border
+	int step; // grey values in a level of the tree, at least 1; in noise, more are quicker
 };
 
 // Finds at most max regions, the most conspicuous first. Regions may contain each other, but not with nearly the same box. Regions
-// that are solid blobs, or that lie along most of the picture's border, are left out. Returns how many, or −1 and e for memory.
+// that are solid blobs, or that lie along most of the picture's border, are left out. Returns how many, or −1 and e for want of memory.
 int regions_find(const struct image *plane, const struct regions_limits *limits, struct region *regions, int max, struct err *e);
 
 // Sets the region's pixels in mask, (height, width) of the plane, to `value`. mask must be 0 there. stack: room for width·height.

@@ -23,21 +23,29 @@ struct arguments {
 	bool json;
 };
 
-static int read_picture(const char *path, struct candidates *candidates, struct err *e)
+// Returns 1; 0 if the picture could not be used, and wrong says why; −1 and e if the engine failed.
+static int read_digit(const char *path, struct engine_context *context, const struct engine_model *model,
+		      struct lenet5_prediction *prediction, struct err *wrong, struct err *e)
 {
 	size_t n;
 	struct picture picture;
 	uint8_t *bytes;
 	const char *name = strcmp(path, "-") == 0 ? "standard input" : path;
-	if (file_read(path, MAX_FILE_BYTES, &bytes, &n, e))
-		return -1;
-	enum picture_result decoded = picture_decode(bytes, n, &limits, &picture, e);
+	if (file_read(path, MAX_FILE_BYTES, &bytes, &n, wrong))
+		return 0;
+	enum picture_result decoded = picture_decode(bytes, n, &limits, &picture, wrong);
 	free(bytes);
-	if (decoded != PICTURE_OK)
-		return err_prefix(e, "%s", name);
-	int status = candidates_find(&(struct image){ picture.width, picture.height, picture.luma }, candidates, e);
+	if (decoded != PICTURE_OK) {
+		err_prefix(wrong, "%s", name);
+		return 0;
+	}
+	int found = candidates_read(&(struct image){ picture.width, picture.height, picture.luma }, context, model, prediction, e);
 	picture_free(&picture);
-	return status || candidates->n == 0 ? err_prefix(e, "%s", name) : 0;
+	if (found == 0) {
+		*wrong = *e;
+		err_prefix(wrong, "%s", name);
+	}
+	return found;
 }
 
 // The most likely of the other digits.
@@ -83,17 +91,12 @@ static int predict_all(struct engine_context *context, const struct engine_model
 		       char **paths, int n, int *n_bad, struct err *e)
 {
 	for (int i = 0; i < n; i++) {
-		struct candidates c;
-		float scores[CANDIDATES_MAX * LENET5_DIGITS];
-		struct lenet5_prediction predictions[CANDIDATES_MAX], p;
+		struct lenet5_prediction p;
 		struct err wrong;
-		bool bad = read_picture(paths[i], &c, &wrong);
-		if (!bad && engine_forward_pixels(context, model, c.pixels[0], c.n, scores, e))
+		int found = read_digit(paths[i], context, model, &p, &wrong, e);
+		if (found < 0)
 			return -1;
-		for (int k = 0; k < c.n && !bad; k++)
-			predictions[k] = lenet5_predict(model->net, scores + k * LENET5_DIGITS);
-		if (!bad)
-			p = predictions[candidates_best(c.at, c.n, predictions)];
+		bool bad = found == 0;
 		*n_bad += bad;
 		if (json && print_json(paths[i], bad ? NULL : &p, &wrong, e))
 			return -1;

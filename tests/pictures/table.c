@@ -21,7 +21,6 @@ struct counts {
 struct worker {
 	const struct table_options *o;
 	const struct idx *data;
-	const struct lenet5 *net;
 	const struct engine_model *model;
 	struct engine_context *context;
 	struct glyphs *glyphs;
@@ -36,28 +35,18 @@ static const uint8_t *digit(const struct worker *w, uint32_t i)
 	return w->data->pixels + (size_t)((w->o->from + i) % w->data->n) * LENET5_PIXELS;
 }
 
-// A picture in which nothing stands out is blank: an err of candidates_find with n of 0 is no failure.
 static int read_picture(struct worker *w, const struct image *image, int label)
 {
-	struct candidates c = { 0 };
-	float scores[CANDIDATES_MAX * LENET5_DIGITS];
-	struct lenet5_prediction predictions[CANDIDATES_MAX];
+	struct lenet5_prediction p;
+	int found = candidates_read(image, w->context, w->model, &p, &w->err);
 	w->counts.n++;
-	if (candidates_find(image, &c, &w->err))
-		return -1;
-	if (c.n == 0) {
-		w->counts.blank++;
-		return 0;
-	}
-	if (engine_forward_pixels(w->context, w->model, c.pixels[0], c.n, scores, &w->err))
-		return -1;
-	for (int i = 0; i < c.n; i++)
-		predictions[i] = lenet5_predict(w->net, scores + i * LENET5_DIGITS);
-	const struct lenet5_prediction *best = &predictions[candidates_best(c.at, c.n, predictions)];
-	w->counts.right += best->digit == label;
-	w->counts.sure_and_wrong += best->digit != label && best->confidence > 0.9f;
-	w->counts.above_90 += best->confidence > 0.9f;
-	w->counts.above_50 += best->confidence > 0.5f;
+	w->counts.blank += found == 0;
+	if (found != 1)
+		return found;
+	w->counts.right += p.digit == label;
+	w->counts.sure_and_wrong += p.digit != label && p.confidence > 0.9f;
+	w->counts.above_90 += p.confidence > 0.9f;
+	w->counts.above_50 += p.confidence > 0.5f;
 	return 0;
 }
 
@@ -162,7 +151,7 @@ int table_print(const struct table_options *options, const struct idx *data, FIL
 		goto out;
 	for (int t = 0; t < o.n_threads; t++) {
 		struct worker *at = &workers[t];
-		*at = (struct worker){ .o = &o, .data = data, .net = w.net, .model = model, .index = t };
+		*at = (struct worker){ .o = &o, .data = data, .model = model, .index = t };
 		if (engine_context_open(engine, CANDIDATES_MAX, 1, &at->context, e) || glyphs_open(o.fonts, &at->glyphs, e))
 			goto out;
 	}

@@ -196,3 +196,19 @@ struct file pictures_webp(const uint8_t *rgba, int width, int height, bool lossl
 	WebPFree(bytes);
 	return file;
 }
+
+void pictures_damage(struct file *file, size_t n_cuts, void (*cut)(const uint8_t *bytes, size_t n),
+		     void (*flipped)(const uint8_t *bytes, size_t n))
+{
+	for (size_t n = 0; n < n_cuts; n++) {
+		uint8_t *exact = malloc(n + !n);
+		memcpy(exact, file->bytes, n);
+		cut(exact, n);
+		free(exact);
+	}
+	for (size_t i = 0; i < 8 * file->n; i++) {
+		file->bytes[i / 8] ^= (uint8_t)(1 << i % 8);
+		flipped(file->bytes, file->n);
+		file->bytes[i / 8] ^= (uint8_t)(1 << i % 8);
+	}
+}

@@ -43,3 +43,8 @@ struct file pictures_jpeg(const uint8_t *samples, int width, int height, const s
 
 // rgba: (height, width, 4). quality 100 and lossless: the same values come back.
 struct file pictures_webp(const uint8_t *rgba, int width, int height, bool lossless, int orientation);
+
+// Calls cut with the first bytes of the file, 0 to n_cuts − 1 of them, in memory of just that size; then flipped with the whole file, each
+// of its bits wrong in turn.
+void pictures_damage(struct file *file, size_t n_cuts, void (*cut)(const uint8_t *bytes, size_t n),
+		     void (*flipped)(const uint8_t *bytes, size_t n));

@@ -67,20 +67,13 @@ struct reader {
 	struct engine *engine;
 	struct engine_model *model;
 	struct engine_context *context;
-	const struct lenet5 *net;
 };
 
 static bool reads_right(const struct reader *r, const struct image *image, int label)
 {
-	struct candidates c;
-	float scores[CANDIDATES_MAX * LENET5_DIGITS];
-	struct lenet5_prediction predictions[CANDIDATES_MAX];
+	struct lenet5_prediction p;
 	struct err e;
-	if (candidates_find(image, &c, &e) || c.n == 0 || engine_forward_pixels(r->context, r->model, c.pixels[0], c.n, scores, &e))
-		return false;
-	for (int i = 0; i < c.n; i++)
-		predictions[i] = lenet5_predict(r->net, scores + i * LENET5_DIGITS);
-	return predictions[candidates_best(c.at, c.n, predictions)].digit == label;
+	return candidates_read(image, r->context, r->model, &p, &e) == 1 && p.digit == label;
 }
 
 static int count_plain(const struct reader *r, const struct idx *data, int n)
@@ -114,7 +107,6 @@ TEST(canvas_redrawn_digits_are_read)
 	struct err e = { .msg = "" };
 	CHECK_MSG(builtin_read(&w, &e) == 0 && idx_read("tests/data", IDX_TEST, &data, &e) == 0, "%s", e.msg);
 	struct engine_network network = { w.net, w.mean, w.std, w.params };
-	r.net = w.net;
 	bool ready = w.net && data.n >= 2000 && cpu_engine_open(NULL, &r.engine, &e) == 0 &&
 		     engine_model_new(r.engine, &network, &r.model, &e) == 0 &&
 		     engine_context_open(r.engine, CANDIDATES_MAX, 1, &r.context, &e) == 0;

@@ -41,22 +41,17 @@ static int read_digit(const struct reader *r, const char *path)
 {
 	static const struct picture_limits limits = PICTURE_LIMITS;
 	struct picture picture;
-	struct candidates c;
-	float scores[CANDIDATES_MAX * LENET5_DIGITS];
-	struct lenet5_prediction predictions[CANDIDATES_MAX];
+	struct lenet5_prediction p;
 	struct err e;
 	uint8_t *bytes;
 	size_t n;
 	CHECK_MSG(file_read(path, 1 << 24, &bytes, &n, &e) == 0, "%s", e.msg);
 	CHECK_MSG(picture_decode(bytes, n, &limits, &picture, &e) == PICTURE_OK, "%s: %s", path, e.msg);
 	free(bytes);
-	CHECK(candidates_find(&(struct image){ picture.width, picture.height, picture.luma }, &c, &e) == 0);
+	int found = candidates_read(&(struct image){ picture.width, picture.height, picture.luma }, r->context, r->model, &p, &e);
 	picture_free(&picture);
-	if (c.n == 0 || engine_forward_pixels(r->context, r->model, c.pixels[0], c.n, scores, &e))
-		return -1;
-	for (int i = 0; i < c.n; i++)
-		predictions[i] = lenet5_predict(r->w.net, scores + i * LENET5_DIGITS);
-	return predictions[candidates_best(c.at, c.n, predictions)].digit;
+	CHECK_MSG(found >= 0, "%s", e.msg);
+	return found == 1 ? p.digit : -1;
 }
 
 // Reads the pictures of a folder that show one digit: their names begin with it and a hyphen.

@@ -1,5 +1,6 @@
 #include "core/idx.h"
 #include "core/lenet5.h"
+#include "models/scene.h"
 #include "models/scenes.h"
 #include "tests/unit/test.h"
 

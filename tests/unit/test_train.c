@@ -1,10 +1,10 @@
-// The trainer over an engine that only pretends: its parameters move by what it was given (pictures, order, rates,
-// momentum), so that any difference in those shows in the bits at the end. Each run writes into a folder under build/.
+// The trainer over an engine that only pretends (fake_trainer.h). Each run writes into a folder under build/.
 #include "models/train.h"
 
 #include "core/rng.h"
 #include "core/weights.h"
 #include "models/measure.h"
+#include "tests/unit/fake_trainer.h"
 #include "tests/unit/test.h"
 
 #include <math.h>
@@ -13,164 +13,6 @@
 #include <unistd.h>
 
 enum { N_TRAIN = 500, N_TEST = 40 };
-
-struct fake_trainer {
-	struct engine_trainer base;
-	const struct lenet5 *net;
-	float *params, *momentum;
-	float momentum_rate, mu;
-	float scale[8]; // of the rates of the parameters that move
-	const uint8_t *pixels, *labels;
-};
-
-static int n_calls, n_steps; // of trainer_steps, and in them
-static int n_reads, n_contexts; // parameters read; contexts opened
-static int fail_at, nan_at; // the call at which the engine fails, the step whose loss is no number; 0: never
-
-static int fake_trainer_open(struct engine *engine, const struct engine_training *t, struct engine_trainer **trainer, struct err *e)
-{
-	(void)e;
-	struct fake_trainer *f = calloc(1, sizeof *f);
-	f->base = (struct engine_trainer){ .engine = engine, .batch = t->batch };
-	f->net = t->start.net;
-	f->params = malloc(f->net->n_params * sizeof(float));
-	f->momentum = calloc(f->net->n_params, sizeof(float));
-	memcpy(f->params, t->start.params, f->net->n_params * sizeof(float));
-	if (t->momentum)
-		memcpy(f->momentum, t->momentum, f->net->n_params * sizeof(float));
-	f->momentum_rate = t->momentum_rate;
-	f->mu = t->mu;
-	for (int k = 0; k < 8; k++)
-		f->scale[k] = t->curvature ? 1 / (f->mu + t->curvature[k]) : 1;
-	*trainer = &f->base;
-	return 0;
-}
-
-static void fake_trainer_close(struct engine_trainer *trainer)
-{
-	struct fake_trainer *f = (struct fake_trainer *)trainer;
-	free(f->params);
-	free(f->momentum);
-	free(f);
-}
-
-static int fake_trainer_data(struct engine_trainer *trainer, const uint8_t *pixels, const uint8_t *labels, uint32_t n,
-			     struct err *e)
-{
-	(void)n, (void)e;
-	struct fake_trainer *f = (struct fake_trainer *)trainer;
-	f->pixels = pixels;
-	f->labels = labels;
-	return 0;
-}
-
-static int fake_trainer_steps(struct engine_trainer *trainer, const uint32_t *order, uint32_t n, const float *rates, float *losses,
-			      struct err *e)
-{
-	struct fake_trainer *f = (struct fake_trainer *)trainer;
-	if (++n_calls == fail_at)
-		return err_set(e, "the engine broke");
-	for (uint32_t at = 0, step = 0; at < n; at += (uint32_t)f->base.batch, step++) {
-		float sum = 0;
-		for (uint32_t i = at; i < n && i < at + (uint32_t)f->base.batch; i++)
-			for (uint32_t k = 0; k < LENET5_PIXELS; k += 9)
-				sum += (float)f->pixels[(size_t)order[i] * LENET5_PIXELS + k] *
-				       (float)(k % 7 + f->labels[order[i]] + i - at);
-		losses[step] = ++n_steps == nan_at ? NAN : sum * 1e-6f + f->params[0];
-		for (int k = 0; k < 8; k++) {
-			f->momentum[k] = f->momentum_rate * f->momentum[k] + sum * 1e-7f * (float)(k + 1);
-			f->params[k] -= rates[step] * f->scale[k] * f->momentum[k];
-		}
-	}
-	return 0;
-}
-
-// Of the pictures, their order and the parameters, so that an estimate at another time is another.
-static int fake_trainer_curvature(struct engine_trainer *trainer, const uint32_t *order, uint32_t n, float *curvature,
-				  struct err *e)
-{
-	(void)e;
-	struct fake_trainer *f = (struct fake_trainer *)trainer;
-	memset(curvature, 0, f->net->n_params * sizeof *curvature);
-	for (int k = 0; k < 8; k++) {
-		for (uint32_t i = 0; i < n; i++)
-			curvature[k] += (float)(f->pixels[(size_t)order[i] * LENET5_PIXELS + (size_t)k] + i % 5) * 1e-3f;
-		curvature[k] += fabsf(f->params[k]);
-		f->scale[k] = 1 / (f->mu + curvature[k]);
-	}
-	return 0;
-}
-
-static int fake_trainer_read(struct engine_trainer *trainer, float *params, float *momentum, struct err *e)
-{
-	(void)e;
-	struct fake_trainer *f = (struct fake_trainer *)trainer;
-	n_reads++;
-	memcpy(params, f->params, f->net->n_params * sizeof(float));
-	memcpy(momentum, f->momentum, f->net->n_params * sizeof(float));
-	return 0;
-}
-
-// Reads its answer from the pictures and one parameter.
-struct fake_model {
-	struct engine_model base;
-	float parameter;
-};
-
-static int fake_model_new(struct engine *engine, const struct engine_network *network, struct engine_model **model, struct err *e)
-{
-	(void)e;
-	struct fake_model *f = calloc(1, sizeof *f);
-	*f = (struct fake_model){ { engine, 1, network->net }, network->params[0] };
-	*model = &f->base;
-	return 0;
-}
-
-static void fake_model_free(struct engine_model *model)
-{
-	free(model);
-}
-
-static int fake_context_open(struct engine *engine, int max_batch, int n_threads, struct engine_context **context, struct err *e)
-{
-	(void)n_threads, (void)e;
-	*context = calloc(1, sizeof **context);
-	float *ink = calloc((size_t)max_batch * LENET5_PIXELS, sizeof *ink);
-	n_contexts++;
-	**context = (struct engine_context){ .engine = engine, .max_batch = max_batch, .ink = ink };
-	return 0;
-}
-
-static void fake_context_close(struct engine_context *context)
-{
-	free(context->ink);
-	free(context);
-}
-
-static int fake_forward(struct engine_context *context, const struct engine_model *model, const uint8_t *pixels, const float *ink,
-			int n, float *scores, struct err *e)
-{
-	(void)context, (void)pixels, (void)e; // the context takes ink only
-	for (int i = 0; i < n * LENET5_DIGITS; i++)
-		scores[i] = ink[i / LENET5_DIGITS * LENET5_PIXELS + 400 + i % LENET5_DIGITS] +
-			    ((const struct fake_model *)model)->parameter;
-	return 0;
-}
-
-static const struct engine_ops fake_ops = {
-	.model_new = fake_model_new,
-	.model_free = fake_model_free,
-	.context_open = fake_context_open,
-	.context_close = fake_context_close,
-	.forward = fake_forward,
-	.trainer_open = fake_trainer_open,
-	.trainer_close = fake_trainer_close,
-	.trainer_data = fake_trainer_data,
-	.trainer_steps = fake_trainer_steps,
-	.trainer_curvature = fake_trainer_curvature,
-	.trainer_read = fake_trainer_read,
-};
-static struct engine fake = { .ops = &fake_ops, .name = "fake" };
 
 static int n_asked, stop_after; // stop at that question; 0: never
 static int stopped(void)
@@ -214,7 +56,7 @@ static void set_up(struct fixture *f)
 	snprintf(f->epochs, sizeof f->epochs, "%s/a.epochs.csv", f->dir);
 	snprintf(f->checkpoint, sizeof f->checkpoint, "%s/a.checkpoint", f->dir);
 	f->job = (struct train_job){ .recipe = &f->recipe,
-				     .engine = &fake,
+				     .engine = &fake_trainer,
 				     .n_threads = 1,
 				     .train = { N_TRAIN, f->pixels, f->labels },
 				     .measured = { N_TEST, f->pixels, f->labels },
@@ -222,7 +64,8 @@ static void set_up(struct fixture *f)
 				     .measured_on = "noise",
 				     .out = f->out,
 				     .stopped = stopped };
-	n_calls = n_steps = n_reads = n_contexts = n_asked = fail_at = nan_at = stop_after = 0;
+	fake_training = (struct fake_training){ 0 };
+	n_asked = stop_after = 0;
 }
 
 static void tear_down(struct fixture *f)
@@ -292,7 +135,8 @@ TEST(train_opens_one_context_and_reads_parameters_once_an_epoch)
 	struct err e;
 	set_up(&f);
 	CHECK(train_run(&f.job, &e) == TRAIN_DONE);
-	CHECK_MSG(n_contexts == 1 && n_reads == 3, "%d contexts, %d reads", n_contexts, n_reads);
+	CHECK_MSG(fake_training.n_contexts == 1 && fake_training.n_reads == 3, "%d contexts, %d reads", fake_training.n_contexts,
+		  fake_training.n_reads);
 	tear_down(&f);
 }
 
@@ -381,16 +225,16 @@ TEST(train_resume_drops_later_lines)
 	struct err e = { "" };
 	set_up(&whole);
 	CHECK(train_run(&whole.job, &e) == TRAIN_DONE);
-	int n_whole = n_calls;
+	int n_whole = fake_training.n_calls;
 	set_up(&broken);
-	fail_at = n_whole; // in the last epoch
+	fake_training.fail_at = n_whole; // in the last epoch
 	CHECK(train_run(&broken.job, &e) == TRAIN_FAILED && strcmp(e.msg, "the engine broke") == 0);
 	CHECK(exists(broken.checkpoint) && !exists(broken.out));
 	FILE *f = fopen(broken.steps, "a");
 	fprintf(f, "95,3,149");
 	fclose(f);
 	broken.job.resume = true;
-	fail_at = 0;
+	fake_training.fail_at = 0;
 	CHECK_MSG(train_run(&broken.job, &e) == TRAIN_DONE, "%s", e.msg);
 	check_same_results(&whole, &broken, 0);
 	tear_down(&whole);
@@ -437,7 +281,7 @@ TEST(train_stops_at_a_loss_that_is_no_number)
 	struct fixture f;
 	struct err e;
 	set_up(&f);
-	nan_at = 40; // in the second epoch: there is a checkpoint of the first
+	fake_training.nan_at = 40; // in the second epoch: there is a checkpoint of the first
 	CHECK(train_run(&f.job, &e) == TRAIN_FAILED && strstr(e.msg, "--lr"));
 	CHECK(!exists(f.out) && !exists(f.checkpoint));
 	tear_down(&f);
@@ -470,7 +314,7 @@ TEST(measure_counts_and_averages)
 	float params[1] = { 0 };
 	const struct engine_network network = { lenet5_at(0), 0, 1, params };
 	struct engine_context *context = NULL;
-	CHECK(engine_context_open(&fake, MEASURE_BATCH, 1, &context, &e) == 0);
+	CHECK(engine_context_open(&fake_trainer, MEASURE_BATCH, 1, &context, &e) == 0);
 	CHECK(measure_network(context, &network, &data, predictions, &m, &e) == 0);
 	engine_context_close(context);
 	CHECK(m.n == N && m.n_right == N / 10 * 9 && measure_accuracy(&m) == 0.9);
