@@ -242,7 +242,7 @@ static int add_candidate(struct candidates *c, const struct search *s, struct ma
 	int k = s->reduction, drawn = mark_draw(&s->planes[is_light], mark, c->pixels[c->n], e);
 	if (drawn > 0 && (mark->ground > 0.6f || s->any))
 		c->at[c->n++] = (struct candidate){ mark->left * k,   mark->top * k, mark->right * k,
-						    mark->bottom * k, is_light,      mark->edge };
+						    mark->bottom * k, is_light,      mark->edge, mark->softness };
 	return drawn < 0 ? -1 : 0;
 }
 
@@ -381,7 +381,7 @@ int candidates_find(const struct image *image, struct candidates *c, struct err 
 {
 	if (mnist_is_its_form(image)) {
 		c->n = 1;
-		c->at[0] = (struct candidate){ 0, 0, image->width, image->height, true, 255 };
+		c->at[0] = (struct candidate){ 0, 0, image->width, image->height, true, 255, 0 };
 		memcpy(c->pixels[0], image->pixels, LENET5_PIXELS);
 		return 0;
 	}

@@ -20,6 +20,7 @@ struct candidate {
 	int left, top, right, bottom; // [left, right) × [top, bottom), in pixels of the picture
 	bool is_light; // its strokes are lighter than the ground
 	float edge; // the mean step of grey value along its outline
+	float softness; // the width of the step from ground to ink across its outline, as a share of its longer side
 };
 
 struct candidates {

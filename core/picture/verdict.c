@@ -1,0 +1,129 @@
+// The network judges what is a digit: it was trained to be unsure of everything else. The picture's structure decides between candidates
+// that both look like digits: a part of a digit loses to the whole, the inconspicuous loses to the conspicuous, and two that stand side by
+// side are two.
+#include "core/picture/verdict.h"
+
+#include <math.h>
+
+// What is unsure and smaller than SMALL pixels is too small to tell, what is softer than BLURRED of its size too blurred.
+enum { SMALL = 10 };
+static const float BLURRED = 0.2f;
+
+static const struct {
+	const char *name, *sentence;
+} reasons[VERDICT_N_REASONS] = {
+	[VERDICT_DIGIT] = { "digit", "the picture shows a digit" },
+	[VERDICT_BLANK] = { "blank", "nothing in the picture stands out from its background" },
+	[VERDICT_NO_DIGIT] = { "no digit", "what the picture shows is not a digit" },
+	[VERDICT_SEVERAL] = { "several digits", "the picture shows more than one digit; send each in a picture of its own" },
+	[VERDICT_SMALL] = { "too small", "what the picture shows has too few pixels to be read; send it larger" },
+	[VERDICT_BLURRED] = { "too blurred", "what the picture shows is too blurred to be read" },
+};
+
+const char *verdict_name(enum verdict_reason reason)
+{
+	return reasons[reason].name;
+}
+
+const char *verdict_sentence(enum verdict_reason reason)
+{
+	return reasons[reason].sentence;
+}
+
+static int longer_of(const struct candidate *c)
+{
+	int width = c->right - c->left, height = c->bottom - c->top;
+	return width > height ? width : height;
+}
+
+static float prominence(const struct candidate *c)
+{
+	return c->edge * (float)longer_of(c);
+}
+
+static float score_of(const struct candidate *c, const struct lenet5_prediction *p, float most)
+{
+	return p->confidence * sqrtf(sqrtf(prominence(c) / most));
+}
+
+static int64_t area_of(const struct candidate *c)
+{
+	return (int64_t)(c->right - c->left) * (c->bottom - c->top);
+}
+
+// Whether they share a third of the smaller one's box.
+static bool overlap(const struct candidate *a, const struct candidate *b)
+{
+	int x = (a->right < b->right ? a->right : b->right) - (a->left > b->left ? a->left : b->left);
+	int y = (a->bottom < b->bottom ? a->bottom : b->bottom) - (a->top > b->top ? a->top : b->top);
+	int64_t smaller = area_of(a) < area_of(b) ? area_of(a) : area_of(b);
+	return x > 0 && y > 0 && 3 * (int64_t)x * y > smaller;
+}
+
+// Whether b is a whole of which a is a part: strokes left out, or one of several.
+static bool is_whole(const struct candidate *b, const struct candidate *a)
+{
+	int slack = longer_of(a) / 8 + 1;
+	return a->is_light == b->is_light && area_of(b) > area_of(a) && b->left <= a->left + slack && b->top <= a->top + slack &&
+	       b->right >= a->right - slack && b->bottom >= a->bottom - slack && longer_of(b) <= 4 * longer_of(a) &&
+	       4 * b->edge > a->edge;
+}
+
+static int find_best(const struct candidate *at, int n, const struct lenet5_prediction *predictions, float threshold)
+{
+	float most = 0, best_score = -1;
+	int best = 0;
+	for (int i = 0; i < n; i++)
+		most = fmaxf(most, prominence(&at[i]));
+	for (int i = 0; i < n; i++) {
+		float score = score_of(&at[i], &predictions[i], most);
+		if (score > best_score) {
+			best_score = score;
+			best = i;
+		}
+	}
+	for (int i = 0; i < n; i++)
+		if (is_whole(&at[i], &at[best]) && predictions[i].confidence >= threshold) {
+			best = i;
+			i = -1; // it may be a part itself
+		}
+	return best;
+}
+
+static bool is_another(const struct candidate *a, const struct candidate *best)
+{
+	return a->is_light == best->is_light && !overlap(a, best) && 2 * longer_of(a) > longer_of(best) && 3 * a->edge > best->edge;
+}
+
+struct verdict verdict_of(const struct candidate *at, int n, const struct lenet5_prediction *predictions, float threshold)
+{
+	struct verdict v = { VERDICT_BLANK, -1, { 0 } };
+	if (n == 0)
+		return v;
+	v.candidate = find_best(at, n, predictions, threshold);
+	v.prediction = predictions[v.candidate];
+	const struct candidate *best = &at[v.candidate];
+	if (v.prediction.confidence < threshold) {
+		v.reason = longer_of(best) < SMALL ? VERDICT_SMALL : best->softness > BLURRED ? VERDICT_BLURRED : VERDICT_NO_DIGIT;
+		return v;
+	}
+	v.reason = VERDICT_DIGIT;
+	for (int i = 0; i < n; i++)
+		if (predictions[i].confidence >= threshold && is_another(&at[i], best))
+			v.reason = VERDICT_SEVERAL;
+	return v;
+}
+
+int verdict_read(const struct image *image, struct engine_context *context, const struct engine_model *model, float threshold,
+		 struct verdict *verdict, struct err *e)
+{
+	struct candidates c;
+	float scores[CANDIDATES_MAX * LENET5_DIGITS];
+	struct lenet5_prediction predictions[CANDIDATES_MAX];
+	if (candidates_find(image, &c, e) || (c.n > 0 && engine_forward_pixels(context, model, c.pixels[0], c.n, scores, e)))
+		return -1;
+	for (int i = 0; i < c.n; i++)
+		predictions[i] = lenet5_predict(model->net, scores + i * LENET5_DIGITS);
+	*verdict = verdict_of(c.at, c.n, predictions, threshold);
+	return 0;
+}
