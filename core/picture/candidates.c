@@ -1,37 +1,29 @@
 // A picture is first looked at coarsely, which is quick and leaves most noise behind; if the marks there are small, again more closely.
-//
-// A frame, a table's rules or the lines of ruled paper are often connected with the digit in one region. Then the region is taken apart:
-// long straight lines are stripped, and what is left of it, piece by piece, is a mark. Where a region may be a digit itself, it stays one.
 #include "core/picture/candidates.h"
 
-#include "core/picture/mark.h"
 #include "core/picture/mnist.h"
-#include "core/picture/regions.h"
+#include "core/picture/parts.h"
+#include "core/picture/planes.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 // Of a picture's longer side about COARSE_SIDE pixels are looked at, and up to FINE_SIDE if a mark has fewer than SMALL_SIDE.
-enum { MAX_REGIONS = 32, MAX_PARTS = 20, MAX_PIECES = 6, COARSE_SIDE = 160, FINE_SIDE = 512, SMALL_SIDE = 32 };
+enum { COARSE_SIDE = 160, FINE_SIDE = 512, SMALL_SIDE = 32 };
 
-struct part {
-	struct mark mark;
-	bool is_light;
-	bool is_piece; // left over from a region whose lines were stripped
-	bool is_frame; // straight lines only
-	float rank;
+struct look {
+	bool any; // the last resort: whatever stands out
+	int max, min_side; // of the candidates when it is done; of their longer sides in the planes
+	struct planes planes;
+	struct parts parts;
 };
 
-struct search {
-	bool any; // the last resort: whatever stands out
-	int reduction; // pixels of the picture to one of the planes
-	struct image planes[2]; // [is_light]: the picture, and its negative, in which light strokes are dark
-	uint8_t *lines[2]; // (height, width), [is_light]: 1 where a frame is, or a line that runs out of the picture
-	uint8_t *scratch; // (height, width), 0
-	uint32_t *stack; // (height, width)
-	struct part parts[MAX_PARTS]; // the most conspicuous first
-	int n_parts;
+// The candidates of all looks, with their marks.
+struct finds {
+	struct candidates *c;
+	struct mark marks[CANDIDATES_MAX];
+	int reductions[CANDIDATES_MAX]; // of the marks' planes
 };
 
 static int max(int a, int b)
@@ -44,206 +36,52 @@ static int longer_of(const struct mark *m)
 	return max(m->right - m->left, m->bottom - m->top);
 }
 
-// Means of k×k pixels; what does not fill the last ones is left out.
-static struct image reduce(const struct image *in, int k)
+// Draws the mark, unless what surrounds it is no ground: it is then what strokes enclose. min_side: of a mark that is drawn.
+static int add_candidate(struct finds *f, const struct look *s, struct mark *mark, enum plane plane, struct err *e)
 {
-	struct image out = { in->width / k, in->height / k, NULL };
-	uint32_t *sums = malloc((size_t)in->width * sizeof *sums); // of k pixels of a column
-	out.pixels = malloc((size_t)out.width * (size_t)out.height);
-	for (int y = 0; sums && out.pixels && y < out.height; y++) {
-		const uint8_t *row = in->pixels + (size_t)y * (size_t)k * (size_t)in->width;
-		for (int x = 0; x < in->width; x++)
-			sums[x] = row[x];
-		for (int v = 1; v < k; v++)
-			for (int x = 0; x < in->width; x++)
-				sums[x] += row[(size_t)v * (size_t)in->width + (size_t)x];
-		uint32_t n = (uint32_t)(k * k);
-		for (int x = 0; x < out.width; x++) {
-			uint32_t sum = n / 2;
-			for (int u = 0; u < k; u++)
-				sum += sums[x * k + u];
-			out.pixels[y * out.width + x] = (uint8_t)(sum / n);
-		}
-	}
-	if (!sums) {
-		free(out.pixels);
-		out.pixels = NULL;
-	}
-	free(sums);
-	return out;
+	struct candidates *c = f->c;
+	if (c->n == s->max || longer_of(mark) < s->min_side)
+		return 0;
+	int k = s->planes.reduction, drawn = mark_draw(&s->planes.at[plane], mark, c->pixels[c->n], e);
+	if (drawn <= 0 || (mark->ground <= 0.6f && !s->any))
+		return drawn < 0 ? -1 : 0;
+	if (mark_copy(mark, &f->marks[c->n], e))
+		return -1;
+	f->reductions[c->n] = k;
+	c->at[c->n++] = (struct candidate){ mark->left * k,         mark->top * k,          mark->right * k,
+					    mark->bottom * k,       planes_is_light(plane), mark->edge,
+					    mark->width * (float)k, mark->softness,         0 };
+	return 0;
 }
 
-// The median of |Laplacian| of white noise is 3.0 standard deviations, its lower quartile 1.4, which is taken of small pictures: most of
-// one may be edges.
-static float noise_of(const struct image *p)
+// Whether mark i has the pixel of mark k's plane.
+static bool has_pixel(const struct finds *f, int i, int k, int x, int y)
 {
-	enum { ENOUGH = 8192 }; // pixels
-	uint32_t counts[1021] = { 0 }, n = 0, below = 0;
-	int step = 1 + p->width * p->height / ENOUGH;
-	for (int y = 1; y + 1 < p->height; y += step)
-		for (int x = 1; x + 1 < p->width; x++) {
-			const uint8_t *at = p->pixels + y * p->width + x;
-			counts[abs(at[-1] + at[1] + at[-p->width] + at[p->width] - 4 * at[0])]++;
-			n++;
-		}
-	bool is_small = n < SMALL_SIDE * SMALL_SIDE;
-	int quantile = 0;
-	while (n && (is_small ? 4 : 2) * (below += counts[quantile]) < n)
-		quantile++;
-	return (float)quantile / (is_small ? 1.4f : 3.0f);
+	const struct mark *m = &f->marks[i];
+	int u = (2 * x + 1) * f->reductions[k] / (2 * f->reductions[i]),
+	    v = (2 * y + 1) * f->reductions[k] / (2 * f->reductions[i]);
+	return u >= m->left && u < m->right && v >= m->top && v < m->bottom &&
+	       m->mask[(v - m->top) * (m->right - m->left) + u - m->left];
 }
 
-// A frame or a part of one: nearly all of it is straight lines as long as its sides, level and upright, or one level line.
-static bool is_frame(const struct mark *m, const struct image *plane, struct err *e)
+static bool holds(const struct finds *f, int i, int k)
 {
-	enum { LEAST_SIDE = 8 };
-	struct mark rest;
-	int w = m->right - m->left, h = m->bottom - m->top;
-	if (10 * h < w)
-		return true;
-	if (5 * w < h || w < LEAST_SIDE || h < LEAST_SIDE || mark_copy(m, &rest, e))
+	const struct mark *part = &f->marks[k];
+	int n = 0;
+	if (f->c->at[i].is_light != f->c->at[k].is_light || (int64_t)f->marks[i].area * f->reductions[i] * f->reductions[i] <=
+								    (int64_t)part->area * f->reductions[k] * f->reductions[k])
 		return false;
-	struct mark_lines lines = mark_strip_lines(&rest, 3 * w / 4, 3 * h / 4, 2 + (w < h ? w : h) / 12, NULL, plane);
-	bool is = lines.n_level > 0 && lines.n_upright > 0 && 3 * rest.area < m->area;
-	mark_free(&rest);
-	return is;
+	for (int y = part->top; y < part->bottom; y++)
+		for (int x = part->left; x < part->right; x++)
+			n += part->mask[(y - part->top) * (part->right - part->left) + x - part->left] && has_pixel(f, i, k, x, y);
+	return 4 * n > 3 * part->area;
 }
 
-static bool is_nearly(const struct mark *a, const struct mark *b)
+static void note_parts(struct finds *f)
 {
-	int apart = abs(a->left - b->left) + abs(a->right - b->right) + abs(a->top - b->top) + abs(a->bottom - b->bottom);
-	return apart <= longer_of(a) / 5 && a->area < 2 * b->area && b->area < 2 * a->area;
-}
-
-// Its pieces are frames as well.
-static void remember_frame(struct search *s, const struct mark *m, bool is_light)
-{
-	int width = s->planes[0].width, w = m->right - m->left;
-	for (int y = m->top; y < m->bottom; y++)
-		for (int x = m->left; x < m->right; x++)
-			s->lines[is_light][y * width + x] |= m->mask[(y - m->top) * w + x - m->left];
-}
-
-// Takes ownership of the mark. Keeps the most conspicuous ones, and of two that are nearly the same the first, but a piece beside the
-// region that it comes from.
-static void add_part(struct search *s, struct mark *mark, bool is_light, bool is_piece, struct err *e)
-{
-	struct part part = { *mark, is_light, is_piece, is_frame(mark, &s->planes[is_light], e),
-			     mark->edge * sqrtf((float)longer_of(mark)) };
-	if (part.is_frame)
-		remember_frame(s, mark, is_light);
-	for (int i = 0; i < s->n_parts; i++) {
-		const struct part *other = &s->parts[i];
-		if (other->is_light == is_light && (!is_piece || other->is_piece) && is_nearly(&other->mark, mark)) {
-			mark_free(mark);
-			return;
-		}
-	}
-	int at = s->n_parts;
-	while (at > 0 && s->parts[at - 1].rank < part.rank)
-		at--;
-	if (at == MAX_PARTS) {
-		mark_free(mark);
-		return;
-	}
-	if (s->n_parts == MAX_PARTS)
-		mark_free(&s->parts[--s->n_parts].mark);
-	memmove(s->parts + at + 1, s->parts + at, (size_t)(s->n_parts - at) * sizeof part);
-	s->parts[at] = part;
-	s->n_parts++;
-}
-
-// A region that a larger one with as steep an edge holds is a piece of it.
-static bool is_fragment(const struct region *regions, int n, int i)
-{
-	const struct region *a = &regions[i];
-	int aw = a->right - a->left, ah = a->bottom - a->top, longer = aw > ah ? aw : ah;
-	for (int k = 0; k < n; k++) {
-		const struct region *b = &regions[k];
-		int bw = b->right - b->left, bh = b->bottom - b->top;
-		if (k != i && !b->on_border && b->threshold > a->threshold && b->left <= a->left && b->top <= a->top &&
-		    b->right >= a->right && b->bottom >= a->bottom && 2 * longer < (bw > bh ? bw : bh) && a->edge < 1.3f * b->edge)
-			return true;
-	}
-	return false;
-}
-
-// Takes a region apart that spans the picture or touches its border. *is_lines: it was little but lines that run out of the picture.
-static int add_pieces(struct search *s, const struct region *region, const struct mark *mark, bool is_light, int min_side,
-		      bool *is_lines, struct err *e)
-{
-	const struct image *plane = &s->planes[is_light];
-	int shorter = plane->width < plane->height ? plane->width : plane->height;
-	struct mark rest, pieces[MAX_PIECES];
-	if (mark_copy(mark, &rest, e))
-		return -1;
-	struct mark_lines lines = mark_strip_lines(&rest, 4 * plane->width / 5, 4 * plane->height / 5, 2 + shorter / 16,
-						   region->on_border ? s->lines[is_light] : NULL, plane);
-	int n = lines.n_level + lines.n_upright ? mark_pieces(&rest, min_side, pieces, MAX_PIECES, e) : 0;
-	*is_lines = region->on_border && 2 * rest.area < mark->area;
-	mark_free(&rest);
-	for (int i = 0; i < n; i++)
-		add_part(s, &pieces[i], is_light, true, e);
-	return n < 0 ? -1 : 0;
-}
-
-static int add_region(struct search *s, const struct region *region, bool is_light, int min_side, struct err *e)
-{
-	const struct image *plane = &s->planes[is_light];
-	struct mark mark;
-	bool is_lines = false;
-	if (mark_from_region(plane, region, s->scratch, s->stack, &mark, e))
-		return -1;
-	bool spans = 4 * (mark.right - mark.left) > 3 * plane->width || 4 * (mark.bottom - mark.top) > 3 * plane->height;
-	int status = spans || region->on_border ? add_pieces(s, region, &mark, is_light, min_side, &is_lines, e) : 0;
-	if (status || is_lines)
-		mark_free(&mark);
-	else
-		add_part(s, &mark, is_light, false, e);
-	return status;
-}
-
-// False if three quarters of the plane have one grey value, and hardly a pixel is darker: a canvas has strokes of one polarity only.
-static bool has_dark(const struct image *plane)
-{
-	size_t n = (size_t)plane->width * (size_t)plane->height, n_darker = 0;
-	uint32_t counts[256] = { 0 };
-	int ground = 0;
-	for (size_t i = 0; i < n; i++)
-		counts[plane->pixels[i]]++;
-	while (ground < 255 && 4 * (size_t)counts[ground] <= 3 * n)
-		ground++;
-	for (int i = 0; i < ground - 8; i++)
-		n_darker += counts[i];
-	return 4 * (size_t)counts[ground] <= 3 * n || n_darker > n / 1024;
-}
-
-static int look(struct search *s, bool is_light, float noise, struct err *e)
-{
-	const struct image *plane = &s->planes[is_light];
-	if (!has_dark(plane))
-		return 0;
-	float min_edge = s->any ? fmaxf(6 * noise, 12) : fmaxf(3.5f * noise, 3);
-	struct regions_limits limits = { s->any ? 3 : 5 + max(plane->width, plane->height) / 40, min_edge, s->any,
-					 1 + (int)(noise + 0.5f) };
-	struct region regions[MAX_REGIONS];
-	int n = regions_find(plane, &limits, regions, MAX_REGIONS, e);
-	for (int i = 0; i < n; i++)
-		if (!is_fragment(regions, n, i) && add_region(s, &regions[i], is_light, limits.min_side, e))
-			return -1;
-	return n < 0 ? -1 : 0;
-}
-
-// Draws the mark, unless what surrounds it is no ground: it is then what strokes enclose.
-static int add_candidate(struct candidates *c, const struct search *s, struct mark *mark, bool is_light, struct err *e)
-{
-	if (c->n == CANDIDATES_MAX)
-		return 0;
-	int k = s->reduction, drawn = mark_draw(&s->planes[is_light], mark, c->pixels[c->n], e);
-	if (drawn > 0 && (mark->ground > 0.6f || s->any))
-		c->at[c->n++] = (struct candidate){ mark->left * k,   mark->top * k, mark->right * k,
-						    mark->bottom * k, is_light,      mark->edge, mark->softness };
-	return drawn < 0 ? -1 : 0;
+	for (int i = 0; i < f->c->n; i++)
+		for (int k = 0; k < f->c->n; k++)
+			f->c->at[i].parts |= (uint32_t)holds(f, i, k) << k;
 }
 
 // How far two boxes are apart.
@@ -260,20 +98,21 @@ static bool contains(const struct mark *a, const struct mark *b)
 }
 
 // A part with what lies near it and is as dark, since a digit may be drawn in several strokes.
-static int add_group(struct candidates *c, struct search *s, int i, struct err *e)
+static int add_group(struct finds *f, struct look *s, int i, struct err *e)
 {
-	struct part *p = &s->parts[i];
+	struct part *p = &s->parts.at[i];
 	uint32_t members = 1u << i;
 	struct mark group;
 	if (mark_copy(&p->mark, &group, e))
 		return -1;
 	for (bool grew = true; grew;) {
 		grew = false;
-		for (int j = 0; j < s->n_parts; j++) {
-			struct part *q = &s->parts[j];
-			if (members >> j & 1 || q->is_light != p->is_light || q->mark.edge < 0.4f * p->mark.edge ||
-			    q->rank > p->rank || contains(&group, &q->mark) || contains(&q->mark, &p->mark) ||
-			    4 * gap(&group, &q->mark) > longer_of(&p->mark) || 2 * longer_of(&q->mark) > 3 * longer_of(&p->mark))
+		for (int j = 0; j < s->parts.n; j++) {
+			struct part *q = &s->parts.at[j];
+			if (members >> j & 1 || planes_is_light(q->plane) != planes_is_light(p->plane) ||
+			    q->mark.edge < 0.4f * p->mark.edge || q->rank > p->rank || contains(&group, &q->mark) ||
+			    contains(&q->mark, &p->mark) || 4 * gap(&group, &q->mark) > longer_of(&p->mark) ||
+			    2 * longer_of(&q->mark) > 3 * longer_of(&p->mark))
 				continue;
 			struct mark both;
 			if (mark_join(&group, &q->mark, &both, e)) {
@@ -286,87 +125,54 @@ static int add_group(struct candidates *c, struct search *s, int i, struct err *
 			grew = true;
 		}
 	}
-	int status = members == 1u << i ? 0 : add_candidate(c, s, &group, p->is_light, e);
+	int status = members == 1u << i ? 0 : add_candidate(f, s, &group, p->plane, e);
 	mark_free(&group);
 	return status;
 }
 
-// Whether most of a part was erased as lines from a larger one.
-static bool is_line(const struct search *s, const struct part *p)
+// In turns of dark and light ones: what strokes enclose may stand out more than they do.
+static int add_candidates(struct finds *f, struct look *s, struct err *e)
 {
-	const struct mark *m = &p->mark;
-	int n = 0, width = s->planes[0].width;
-	for (int y = m->top; y < m->bottom; y++)
-		for (int x = m->left; x < m->right; x++)
-			n += m->mask[(y - m->top) * (m->right - m->left) + x - m->left] && s->lines[p->is_light][y * width + x];
-	return 2 * n > m->area;
+	int next[2] = { 0, 0 }; // [is_light]
+	for (int turn = s->parts.n && planes_is_light(s->parts.at[0].plane); next[0] < s->parts.n || next[1] < s->parts.n;
+	     turn = !turn) {
+		int *i = &next[turn];
+		while (*i < s->parts.n && planes_is_light(s->parts.at[*i].plane) != turn)
+			++*i;
+		if (*i == s->parts.n)
+			continue;
+		if (add_candidate(f, s, &s->parts.at[*i].mark, s->parts.at[*i].plane, e) || add_group(f, s, *i, e))
+			return -1;
+		++*i;
+	}
+	return 0;
 }
 
-// Drops pieces of lines and frames, and frames themselves if there is anything else.
-static void drop_lines(struct search *s)
+// The reduction at which the smaller of the first two parts has SMALL_SIDE pixels; half of that of the look if nothing was found.
+static int look_closer(const struct look *s)
 {
-	bool keep[MAX_PARTS], others = false;
-	int n = 0;
-	for (int i = 0; i < s->n_parts; i++) {
-		keep[i] = !s->parts[i].is_frame && !is_line(s, &s->parts[i]);
-		others |= keep[i];
-	}
-	for (int i = 0; i < s->n_parts; i++)
-		if (keep[i] || (s->parts[i].is_frame && !others))
-			s->parts[n++] = s->parts[i];
-		else
-			mark_free(&s->parts[i].mark);
-	s->n_parts = n;
+	int least = SMALL_SIDE;
+	for (int i = 0; i < s->parts.n && i < 2; i++)
+		least = longer_of(&s->parts.at[i].mark) < least ? longer_of(&s->parts.at[i].mark) : least;
+	return s->parts.n ? least * s->planes.reduction / SMALL_SIDE : s->planes.reduction / 2;
 }
 
-// Finds candidates in the picture reduced by k.
-static int find_at(const struct image *image, int k, bool any, struct candidates *c, struct err *e)
+// Adds what is found in the picture reduced by *k; but if a closer look is worth while, at `least` or more, only what is large, and *k is
+// changed to it.
+static int find_at(const struct image *image, int *k, int least, bool any, struct finds *f, struct err *e)
 {
-	struct search s = { .any = any, .reduction = k };
-	int status = -1;
-	s.planes[0] = reduce(image, s.reduction);
-	size_t n = (size_t)s.planes[0].width * (size_t)s.planes[0].height;
-	s.planes[1] = (struct image){ s.planes[0].width, s.planes[0].height, malloc(n) };
-	s.scratch = calloc(n, 1);
-	s.lines[0] = calloc(n, 1);
-	s.lines[1] = calloc(n, 1);
-	s.stack = malloc(n * sizeof *s.stack);
-	c->n = 0;
-	if (!s.planes[0].pixels || !s.planes[1].pixels || !s.scratch || !s.lines[0] || !s.lines[1] || !s.stack) {
-		err_set(e, "no memory to look at a picture of %d×%d pixels", image->width, image->height);
-		goto out;
+	struct look s = { .any = any, .max = CANDIDATES_MAX };
+	int status = planes_make(image, *k, &s.planes, e) || parts_find(&s.planes, any, &s.parts, e) ? -1 : 0;
+	int closer = max(look_closer(&s), least);
+	if (closer < *k) {
+		s.max = CANDIDATES_MAX / 2;
+		s.min_side = SMALL_SIDE;
+		*k = closer;
 	}
-	for (size_t i = 0; i < n; i++)
-		s.planes[1].pixels[i] = (uint8_t)(255 - s.planes[0].pixels[i]);
-	float noise = noise_of(&s.planes[0]);
-	if (look(&s, false, noise, e) || look(&s, true, noise, e))
-		goto out;
-	drop_lines(&s);
-	for (int i = 0; i < s.n_parts && c->n < CANDIDATES_MAX; i++)
-		if (add_candidate(c, &s, &s.parts[i].mark, s.parts[i].is_light, e) || add_group(c, &s, i, e))
-			goto out;
-	status = 0;
-out:
-	for (int i = 0; i < s.n_parts; i++)
-		mark_free(&s.parts[i].mark);
-	image_free(&s.planes[0]);
-	image_free(&s.planes[1]);
-	free(s.scratch);
-	free(s.lines[0]);
-	free(s.lines[1]);
-	free(s.stack);
+	status = status || add_candidates(f, &s, e) ? -1 : 0;
+	parts_free(&s.parts);
+	planes_free(&s.planes);
 	return status;
-}
-
-// The reduction at which the smaller of the first two candidates has SMALL_SIDE pixels; half of k if nothing was found.
-static int look_closer(const struct candidates *c, int k)
-{
-	int least = SMALL_SIDE * k;
-	for (int i = 0; i < c->n && i < 2; i++) {
-		int side = max(c->at[i].right - c->at[i].left, c->at[i].bottom - c->at[i].top);
-		least = side < least ? side : least;
-	}
-	return c->n ? least / SMALL_SIDE : k / 2;
 }
 
 // At least 1, and no more than the shorter side has pixels.
@@ -381,25 +187,27 @@ int candidates_find(const struct image *image, struct candidates *c, struct err 
 {
 	if (mnist_is_its_form(image)) {
 		c->n = 1;
-		c->at[0] = (struct candidate){ 0, 0, image->width, image->height, true, 255, 0 };
+		c->at[0] = (struct candidate){ 0, 0, image->width, image->height, true, 255, 3, 0, 0 };
 		memcpy(c->pixels[0], image->pixels, LENET5_PIXELS);
 		return 0;
 	}
-	int least = reduction_to(image, FINE_SIDE);
-	int k = reduction_to(image, COARSE_SIDE), closer;
-	for (;; k = closer) {
-		if (find_at(image, k, false, c, e))
-			return -1;
-		closer = max(look_closer(c, k), least);
-		if (closer >= k)
-			break;
-	}
+	struct finds f = { .c = c };
+	int least = reduction_to(image, FINE_SIDE), k = reduction_to(image, COARSE_SIDE), before, status;
+	c->n = 0;
+	do {
+		before = k;
+		status = find_at(image, &k, least, false, &f, e);
+	} while (!status && k < before);
 	// Nothing that looks like strokes; a dot, or a drawing that has just begun, is still something.
-	if (c->n == 0 && find_at(image, reduction_to(image, COARSE_SIDE), true, c, e))
-		return -1;
-	if (c->n == 0)
+	k = reduction_to(image, COARSE_SIDE);
+	if (!status && c->n == 0)
+		status = find_at(image, &k, k, true, &f, e);
+	note_parts(&f);
+	for (int i = 0; i < c->n; i++)
+		mark_free(&f.marks[i]);
+	if (!status && c->n == 0)
 		err_set(e, "no digit found: nothing in the picture stands out from its background");
-	return 0;
+	return status;
 }
 
 static int longer_side(const struct candidate *c)

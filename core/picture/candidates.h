@@ -20,7 +20,9 @@ struct candidate {
 	int left, top, right, bottom; // [left, right) × [top, bottom), in pixels of the picture
 	bool is_light; // its strokes are lighter than the ground
 	float edge; // the mean step of grey value along its outline
+	float width; // the mean width of its strokes, in pixels
 	float softness; // the width of the step from ground to ink across its outline, as a share of its longer side
+	uint32_t parts; // bit k: its strokes are more than those of candidate k, and hold three quarters of them
 };
 
 struct candidates {

@@ -317,6 +317,7 @@ static int draw(const struct image *plane, struct mark *mark, uint8_t pixels[N_P
 	double step = ink_step(plane, &c, &g), soft = mark->edge > 0 ? step / mark->edge : 1;
 	int reach = clamp((int)(soft / 2 + 0.7), 1, 4), box[4];
 	int drawn = 0;
+	mark->width = (float)has;
 	mark->softness = (float)soft / (float)longer;
 	mark->ground = (float)ground_share(plane, &c, &g, step, 2 * PIXEL, outer);
 	if (step >= 1) {
@@ -343,7 +344,7 @@ int mark_draw(const struct image *plane, struct mark *mark, uint8_t pixels[N_PIX
 	    top = clamp(mark->top - margin, 0, plane->height);
 	int right = clamp(mark->right + margin, 0, plane->width), bottom = clamp(mark->bottom + margin, 0, plane->height);
 	struct image small = { (right - left) / k, (bottom - top) / k, NULL };
-	struct mark m = { 0, 0, small.width, small.height, NULL, 0, mark->edge * (float)k, 0, 0 };
+	struct mark m = { 0, 0, small.width, small.height, NULL, 0, mark->edge * (float)k, 0, 0, 0 };
 	small.pixels = malloc((size_t)small.width * (size_t)small.height);
 	m.mask = malloc((size_t)small.width * (size_t)small.height);
 	int drawn = -1;
@@ -369,6 +370,7 @@ int mark_draw(const struct image *plane, struct mark *mark, uint8_t pixels[N_PIX
 	if (m.area * k * k > mark->area / 2) {
 		mark->ground = m.ground;
 		mark->softness = m.softness;
+		mark->width = m.width * (float)k;
 	}
 out:
 	free(small.pixels);

@@ -56,6 +56,25 @@ static void vote(const struct view *v, int max_width, uint16_t *votes, int n_off
 		}
 }
 
+// The line's own width: half as much again as the median of its runs, and a pixel.
+static int measure_width(const struct view *v, int max_width, double offset, double by)
+{
+	int counts[256] = { 0 }, n = 0, below = 0, median = 0;
+	for (int i = 0; i < v->n_columns; i++)
+		for (int top, bottom = 0; next_run(v, i, &top, &bottom);) {
+			int width = bottom - top;
+			if (width <= max_width && width < 256 &&
+			    fabs(0.5 * (top + bottom - 1) - offset - by * i) <= 0.5 * width + 1) {
+				counts[width]++;
+				n++;
+			}
+		}
+	while (median < 255 && 2 * (below += counts[median]) < n)
+		median++;
+	int width = median + (median + 1) / 2 + 1;
+	return width < max_width ? width : max_width;
+}
+
 static int erase(struct view *v, int max_width, double offset, double by)
 {
 	int erased = 0;
@@ -96,7 +115,8 @@ static int strip(struct view *v, int min_length, int max_width, int *area)
 			}
 		if (best < min_length)
 			break;
-		*area -= erase(v, max_width, best_offset - base, slope(best_k));
+		double offset = best_offset - base, by = slope(best_k);
+		*area -= erase(v, measure_width(v, max_width, offset, by), offset, by);
 	}
 	free(votes);
 	return n;

@@ -29,7 +29,7 @@ static int alloc_mask(struct mark *m, struct err *e)
 int mark_from_region(const struct image *plane, const struct region *r, uint8_t *scratch, uint32_t *stack, struct mark *mark,
 		     struct err *e)
 {
-	struct mark m = { r->left, r->top, r->right, r->bottom, NULL, r->area, r->edge, 0, 0 };
+	struct mark m = { r->left, r->top, r->right, r->bottom, NULL, r->area, r->edge, 0, 0, 0 };
 	if (alloc_mask(&m, e))
 		return -1;
 	regions_fill(plane, r, 1, scratch, stack);
@@ -102,7 +102,7 @@ int mark_pieces(const struct mark *mark, int min_side, struct mark *pieces, int 
 	for (size_t at = 0; at < n_pixels; at++) {
 		if (left[at] != 1)
 			continue;
-		struct mark m = { width, height, 0, 0, NULL, 0, mark->edge, 0, 0 };
+		struct mark m = { width, height, 0, 0, NULL, 0, mark->edge, 0, 0, 0 };
 		size_t n_stack = 0;
 		stack[n_stack++] = (uint32_t)at;
 		left[at] = 2;

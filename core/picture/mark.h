@@ -16,6 +16,7 @@ struct mark {
 	int area; // pixels of strokes
 	float edge; // the mean step of grey value along its outline
 	float ground; // set by mark_draw: the share of its surroundings that is ground
+	float width; // set by mark_draw: the mean width of the strokes, in pixels
 	float softness; // set by mark_draw: the width of the step from ground to ink, as a share of the longer side
 };
 

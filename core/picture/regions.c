@@ -219,7 +219,7 @@ static bool is_mark(const struct tree *t, const struct node *n, const struct reg
 		return true;
 	bool is_blob = 2.0f * (float)n->area > 0.42f * (float)(longer * sides) ||
 		       (2 * shorter > longer && 10.0f * (float)n->area > 7.0f * (float)width * (float)height);
-	bool is_surround = 20 * n->on_border > 7 * border || 10 * n->on_border > 6 * n->outline;
+	bool is_surround = 5 * n->on_border > 3 * border || 10 * n->on_border > 6 * n->outline;
 	return !is_blob && !is_surround && !(n->on_border && 10 * shorter < longer);
 }
 

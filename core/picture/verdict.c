@@ -60,13 +60,10 @@ static bool overlap(const struct candidate *a, const struct candidate *b)
 	return x > 0 && y > 0 && 3 * (int64_t)x * y > smaller;
 }
 
-// Whether b is a whole of which a is a part: strokes left out, or one of several.
-static bool is_whole(const struct candidate *b, const struct candidate *a)
+// Whether candidate b is a whole of which a is a part: strokes left out, or one of several.
+static bool is_whole(const struct candidate *at, int b, int a)
 {
-	int slack = longer_of(a) / 8 + 1;
-	return a->is_light == b->is_light && area_of(b) > area_of(a) && b->left <= a->left + slack && b->top <= a->top + slack &&
-	       b->right >= a->right - slack && b->bottom >= a->bottom - slack && longer_of(b) <= 4 * longer_of(a) &&
-	       4 * b->edge > a->edge;
+	return at[b].parts >> a & 1 && longer_of(&at[b]) <= 4 * longer_of(&at[a]) && 2 * at[b].edge > at[a].edge;
 }
 
 static int find_best(const struct candidate *at, int n, const struct lenet5_prediction *predictions, float threshold)
@@ -83,7 +80,7 @@ static int find_best(const struct candidate *at, int n, const struct lenet5_pred
 		}
 	}
 	for (int i = 0; i < n; i++)
-		if (is_whole(&at[i], &at[best]) && predictions[i].confidence >= threshold) {
+		if (is_whole(at, i, best) && predictions[i].confidence >= threshold) {
 			best = i;
 			i = -1; // it may be a part itself
 		}
@@ -92,7 +89,9 @@ static int find_best(const struct candidate *at, int n, const struct lenet5_pred
 
 static bool is_another(const struct candidate *a, const struct candidate *best)
 {
-	return a->is_light == best->is_light && !overlap(a, best) && 2 * longer_of(a) > longer_of(best) && 3 * a->edge > best->edge;
+	int a_height = a->bottom - a->top, height = best->bottom - best->top;
+	return a->is_light == best->is_light && !overlap(a, best) && 2 * a_height > height && 2 * height > a_height &&
+	       2 * a->edge > best->edge && 2.5f * a->width > best->width && 2.5f * best->width > a->width;
 }
 
 struct verdict verdict_of(const struct candidate *at, int n, const struct lenet5_prediction *predictions, float threshold)

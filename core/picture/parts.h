@@ -1,0 +1,31 @@
+// parts: the marks of a picture, at one scale: what a person would see as a stroke, or as several that are joined. No state; any thread.
+//
+// A frame, a table's rules or the lines of ruled paper are often connected with the digit in one region (regions.h). Then the region is
+// taken apart: long straight lines are stripped, and what is left of it, piece by piece, is a mark. Where a region may be a digit itself,
+// it stays one as well.
+#pragma once
+
+#include "core/err.h"
+#include "core/picture/mark.h"
+#include "core/picture/planes.h"
+
+#include <stdbool.h>
+
+struct part {
+	struct mark mark; // owned
+	enum plane plane; // that it was found in
+	bool is_piece; // left over from a region whose lines were stripped
+	bool is_frame; // straight lines only
+	float rank;
+};
+
+enum { PARTS_MAX = 20 };
+
+struct parts {
+	int n;
+	struct part at[PARTS_MAX]; // the most conspicuous first
+};
+
+// Finds parts in the wanted planes. any: the last resort, whatever stands out. *parts is to be freed by parts_free, after a failure too.
+int parts_find(const struct planes *planes, bool any, struct parts *parts, struct err *e);
+void parts_free(struct parts *parts);

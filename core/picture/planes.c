@@ -1,0 +1,176 @@
+#include "core/picture/planes.h"
+
+#include "core/picture/ground.h"
+
+#include <math.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+// Of a plane with fewer pixels most may be edges, and strokes may be a pixel wide. Noise above MUCH_NOISE grey levels is smoothed.
+enum { FEW_PIXELS = 32 * 32, TINY_SIDE = 64, MUCH_NOISE = 6 };
+
+// Means of k×k pixels; what does not fill the last ones is left out.
+static struct image reduce(const struct image *in, int k)
+{
+	struct image out = { in->width / k, in->height / k, NULL };
+	uint32_t *sums = malloc((size_t)in->width * sizeof *sums); // of k pixels of a column
+	out.pixels = malloc((size_t)out.width * (size_t)out.height);
+	for (int y = 0; sums && out.pixels && y < out.height; y++) {
+		const uint8_t *row = in->pixels + (size_t)y * (size_t)k * (size_t)in->width;
+		for (int x = 0; x < in->width; x++)
+			sums[x] = row[x];
+		for (int v = 1; v < k; v++)
+			for (int x = 0; x < in->width; x++)
+				sums[x] += row[(size_t)v * (size_t)in->width + (size_t)x];
+		uint32_t n = (uint32_t)(k * k);
+		for (int x = 0; x < out.width; x++) {
+			uint32_t sum = n / 2;
+			for (int u = 0; u < k; u++)
+				sum += sums[x * k + u];
+			out.pixels[y * out.width + x] = (uint8_t)(sum / n);
+		}
+	}
+	if (!sums) {
+		free(out.pixels);
+		out.pixels = NULL;
+	}
+	free(sums);
+	return out;
+}
+
+// The median of |Laplacian| of white noise is 3.0 standard deviations, its lower quartile 1.4, which is taken of small pictures: most of
+// one may be edges.
+static float noise_of(const struct image *p, int apart)
+{
+	enum { ENOUGH = 8192 }; // pixels
+	uint32_t counts[1021] = { 0 }, n = 0, below = 0;
+	int step = 1 + p->width * p->height / ENOUGH;
+	for (int y = apart; y + apart < p->height; y += step)
+		for (int x = apart; x + apart < p->width; x++) {
+			const uint8_t *at = p->pixels + y * p->width + x;
+			counts[abs(at[-apart] + at[apart] + at[-apart * p->width] + at[apart * p->width] - 4 * at[0])]++;
+			n++;
+		}
+	bool is_small = n < FEW_PIXELS;
+	int quantile = 0;
+	while (n && (is_small ? 4 : 2) * (below += counts[quantile]) < n)
+		quantile++;
+	return (float)quantile / (is_small ? 1.4f : 3.0f);
+}
+
+// The grey value that three quarters of the plane have at most, and the share of it that has just that value.
+static int ground_level(const struct image *plane, size_t counts[256], double *share)
+{
+	size_t n = (size_t)plane->width * (size_t)plane->height;
+	int level = 0;
+	memset(counts, 0, 256 * sizeof *counts);
+	for (size_t i = 0; i < n; i++)
+		counts[plane->pixels[i]]++;
+	while (level < 255 && 4 * counts[level] <= 3 * n)
+		level++;
+	*share = (double)counts[level] / (double)n;
+	return level;
+}
+
+// Whether the light is even, as on a canvas: three quarters of the plane have one grey value, and hardly a pixel is nearly as light.
+static bool is_even(const struct image *plane)
+{
+	enum { NEARLY = 24 };
+	size_t counts[256], n_near = 0;
+	double share;
+	int ground = ground_level(plane, counts, &share);
+	for (int i = (ground > NEARLY ? ground - NEARLY : 0); i <= ground + NEARLY && i < 256; i++)
+		n_near += i == ground ? 0 : counts[i];
+	return share > 0.75 && 64 * n_near < (size_t)plane->width * (size_t)plane->height;
+}
+
+// False if hardly a pixel is darker than an even ground: a canvas has strokes of one polarity only.
+static bool has_dark(const struct image *plane)
+{
+	size_t counts[256], n = (size_t)plane->width * (size_t)plane->height, n_darker = 0;
+	double share;
+	int ground = ground_level(plane, counts, &share);
+	for (int i = 0; i < ground - 8; i++)
+		n_darker += counts[i];
+	return share <= 0.75 || n_darker > n / 1024;
+}
+
+// (a + b + c)/3 of the n values at each place of three rows.
+static void mean_of(const uint8_t *a, const uint8_t *b, const uint8_t *c, int n, uint8_t *to)
+{
+	for (int i = 0; i < n; i++)
+		to[i] = (uint8_t)((a[i] + b[i] + c[i] + 1) / 3);
+}
+
+// Means of 3×3 pixels; beyond the border are the pixels of the border.
+static int smooth(struct image *p, struct err *e)
+{
+	size_t width = (size_t)p->width;
+	uint8_t *rows = malloc(3 * (width + 2)); // the last two as they were, and room
+	if (!rows)
+		return err_set(e, "no memory to look at a picture of %d×%d pixels", p->width, p->height);
+	uint8_t *above = rows, *here = rows + width, *wide = rows + 2 * width;
+	memcpy(above, p->pixels, width);
+	for (int y = 0; y < p->height; y++) {
+		uint8_t *row = p->pixels + (size_t)y * width;
+		memcpy(here, row, width);
+		mean_of(above, here, y + 1 < p->height ? row + width : here, p->width, wide + 1);
+		wide[0] = wide[1];
+		wide[width + 1] = wide[width];
+		mean_of(wide, wide + 1, wide + 2, p->width, row);
+		uint8_t *swap = above;
+		above = here;
+		here = swap;
+	}
+	free(rows);
+	return 0;
+}
+
+// Smooths the plane while it is noisy. Returns how many times, or −1.
+static int smooth_noise(struct image *plane, struct err *e)
+{
+	int n = 0;
+	bool is_tiny = plane->width < TINY_SIDE && plane->height < TINY_SIDE;
+	for (; !is_tiny && n < 3 && noise_of(plane, 1 + 2 * n) > MUCH_NOISE; n++)
+		if (smooth(plane, e))
+			return -1;
+	return n;
+}
+
+int planes_make(const struct image *image, int reduction, struct planes *p, struct err *e)
+{
+	*p = (struct planes){ .reduction = reduction, .at[PLANES_DARK] = reduce(image, reduction) };
+	struct image *at = p->at;
+	p->width = at[PLANES_DARK].width;
+	p->height = at[PLANES_DARK].height;
+	size_t n = (size_t)p->width * (size_t)p->height;
+	for (int i = PLANES_LIGHT; i < PLANES_N; i++)
+		at[i] = (struct image){ p->width, p->height, malloc(n) };
+	for (int i = 0; i < PLANES_N; i++)
+		if (!at[i].pixels)
+			return err_set(e, "no memory to look at a picture of %d×%d pixels", image->width, image->height);
+	int smoothed = smooth_noise(&at[PLANES_DARK], e);
+	if (smoothed < 0)
+		return -1;
+	for (size_t i = 0; i < n; i++)
+		at[PLANES_LIGHT].pixels[i] = (uint8_t)(255 - at[PLANES_DARK].pixels[i]);
+	p->wanted[PLANES_DARK] = has_dark(&at[PLANES_DARK]);
+	p->wanted[PLANES_LIGHT] = has_dark(&at[PLANES_LIGHT]);
+	p->wanted[PLANES_FLAT_DARK] = p->wanted[PLANES_FLAT_LIGHT] = !is_even(&at[PLANES_DARK]);
+	for (int i = 0; i < PLANES_N; i++) {
+		if (!p->wanted[i])
+			continue;
+		if (i >= PLANES_FLAT_DARK && ground_flatten(&at[i - PLANES_FLAT_DARK], at[i].pixels, e))
+			return -1;
+		// What smoothing leaves is wider than a pixel, and has less of an edge.
+		p->noise[i] = noise_of(&at[i], 1 + 2 * smoothed) * (smoothed ? 0.6f : 1);
+	}
+	return 0;
+}
+
+void planes_free(struct planes *p)
+{
+	for (int i = 0; i < PLANES_N; i++)
+		image_free(&p->at[i]);
+}
