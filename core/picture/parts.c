@@ -53,7 +53,7 @@ static bool is_frame(struct search *s, const struct mark *m, enum plane plane, s
 		return false;
 	struct mark_lines lines =
 		mark_strip_lines(&rest, 3 * w / 4, 3 * h / 4, 2 + (w < h ? w : h) / 12, NULL, &s->planes->at[plane]);
-	bool is = lines.n_level > 0 && lines.n_upright > 0 && 3 * rest.area < m->area;
+	bool is = lines.n_level > 0 && lines.n_upright > 0 && lines.n_level + lines.n_upright > 2 && 3 * rest.area < m->area;
 	if (is)
 		note_lines(s, m, &rest, planes_is_light(plane));
 	mark_free(&rest);
@@ -146,7 +146,7 @@ static int look(struct search *s, enum plane which, struct err *e)
 {
 	const struct image *plane = &s->planes->at[which];
 	float noise = s->planes->noise[which];
-	float min_edge = s->any ? fmaxf(6 * noise, 12) : fmaxf(3.5f * noise, 3);
+	float min_edge = s->any ? fmaxf(6 * noise, 12) : fmaxf(3.5f * noise + 1.5f, 3);
 	struct regions_limits limits = { s->any ? 3 : 5 + max(plane->width, plane->height) / 40, min_edge, s->any,
 					 1 + (int)(noise + 0.5f) };
 	struct region regions[MAX_REGIONS];

@@ -127,15 +127,17 @@ static int smooth(struct image *p, struct err *e)
 	return 0;
 }
 
-// Smooths the plane while it is noisy. Returns how many times, or −1.
-static int smooth_noise(struct image *plane, struct err *e)
+// Smooths the plane while it is noisy. *n: how many times. *noise: what is left.
+static int smooth_noise(struct image *plane, int *n, float *noise, struct err *e)
 {
-	int n = 0;
 	bool is_tiny = plane->width < TINY_SIDE && plane->height < TINY_SIDE;
-	for (; !is_tiny && n < 3 && noise_of(plane, 1 + 2 * n) > MUCH_NOISE; n++)
+	*noise = noise_of(plane, 1);
+	for (*n = 0; !is_tiny && *n < 3 && *noise > MUCH_NOISE; ++*n) {
 		if (smooth(plane, e))
 			return -1;
-	return n;
+		*noise = fminf(noise_of(plane, 3 + 2 * *n), *noise / 2); // far apart there are strokes, too
+	}
+	return 0;
 }
 
 int planes_make(const struct image *image, int reduction, struct planes *p, struct err *e)
@@ -150,8 +152,9 @@ int planes_make(const struct image *image, int reduction, struct planes *p, stru
 	for (int i = 0; i < PLANES_N; i++)
 		if (!at[i].pixels)
 			return err_set(e, "no memory to look at a picture of %d×%d pixels", image->width, image->height);
-	int smoothed = smooth_noise(&at[PLANES_DARK], e);
-	if (smoothed < 0)
+	int smoothed;
+	float noise;
+	if (smooth_noise(&at[PLANES_DARK], &smoothed, &noise, e))
 		return -1;
 	for (size_t i = 0; i < n; i++)
 		at[PLANES_LIGHT].pixels[i] = (uint8_t)(255 - at[PLANES_DARK].pixels[i]);
@@ -164,7 +167,8 @@ int planes_make(const struct image *image, int reduction, struct planes *p, stru
 		if (i >= PLANES_FLAT_DARK && ground_flatten(&at[i - PLANES_FLAT_DARK], at[i].pixels, e))
 			return -1;
 		// What smoothing leaves is wider than a pixel, and has less of an edge.
-		p->noise[i] = noise_of(&at[i], 1 + 2 * smoothed) * (smoothed ? 0.6f : 1);
+		float own = i < PLANES_FLAT_DARK ? noise : fminf(noise_of(&at[i], 1 + 2 * smoothed), 3 * noise);
+		p->noise[i] = own * (smoothed ? 0.75f : 1);
 	}
 	return 0;
 }
