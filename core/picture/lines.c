@@ -2,7 +2,7 @@
 //
 // A line votes by columns: where the mask's vertical run is thin, its middle supports every line y = a + s·x through it. The line with
 // the most columns is taken if they are enough, its thin runs are erased, and the rest votes again. Where a stroke crosses, the run is
-// thick: it neither votes nor is erased.
+// thick: it does not vote and is not erased, but the line may go on behind it.
 #include "core/picture/mark.h"
 
 #include <math.h>
@@ -93,6 +93,20 @@ static int erase(struct view *v, int max_width, double offset, double by)
 	return erased;
 }
 
+// In how many columns the line lies in the mask, where strokes cross it too.
+static int count_covered(const struct view *v, double offset, double by)
+{
+	int n = 0;
+	for (int i = 0; i < v->n_columns; i++) {
+		int j = (int)floor(offset + by * i + 0.5);
+		bool covered = false;
+		for (int k = j - 1; k <= j + 1; k++)
+			covered |= k >= 0 && k < v->n_rows && *at(v, i, k);
+		n += covered;
+	}
+	return n;
+}
+
 // Returns the number of lines.
 static int strip(struct view *v, int min_length, int max_width, int *area)
 {
@@ -113,9 +127,9 @@ static int strip(struct view *v, int min_length, int max_width, int *area)
 				if (sum > best)
 					best = sum, best_k = k, best_offset = o;
 			}
-		if (best < min_length)
-			break;
 		double offset = best_offset - base, by = slope(best_k);
+		if (2 * best < min_length || (best < min_length && count_covered(v, offset, by) < min_length))
+			break;
 		*area -= erase(v, measure_width(v, max_width, offset, by), offset, by);
 	}
 	free(votes);
