@@ -60,7 +60,7 @@ static void add(struct measure *m, const struct lenet5_prediction *p, int label)
 	m->loss -= log(probability < FLT_MIN ? (double)FLT_MIN : (double)probability);
 }
 
-int measure_network(struct engine_context *context, const struct engine_network *network, const struct idx *data,
+int measure_network(struct engine_context *context, const struct engine_network *network, float temperature, const struct idx *data,
 		    struct lenet5_prediction *predictions, struct measure *measure, struct err *e)
 {
 	struct engine_model *model = NULL;
@@ -79,7 +79,8 @@ int measure_network(struct engine_context *context, const struct engine_network 
 		if (engine_forward_pixels(context, model, data->pixels + (size_t)at * LENET5_PIXELS, n, scores, e))
 			goto out;
 		for (int i = 0; i < n; i++) {
-			struct lenet5_prediction p = lenet5_predict(network->net, scores + (ptrdiff_t)i * LENET5_DIGITS);
+			struct lenet5_prediction p =
+				lenet5_predict(network->net, temperature, scores + (ptrdiff_t)i * LENET5_DIGITS);
 			add(&m, &p, data->labels[at + (uint32_t)i]);
 			if (predictions)
 				predictions[at + (uint32_t)i] = p;

@@ -241,8 +241,8 @@ static int add_candidate(struct candidates *c, const struct search *s, struct ma
 		return 0;
 	int k = s->reduction, drawn = mark_draw(&s->planes[is_light], mark, c->pixels[c->n], e);
 	if (drawn > 0 && (mark->ground > 0.6f || s->any))
-		c->at[c->n++] = (struct candidate){ mark->left * k,   mark->top * k, mark->right * k,
-						    mark->bottom * k, is_light,      mark->edge, mark->softness };
+		c->at[c->n++] = (struct candidate){ mark->left * k, mark->top * k, mark->right * k, mark->bottom * k,
+						    is_light,       mark->edge,    mark->softness };
 	return drawn < 0 ? -1 : 0;
 }
 
@@ -397,71 +397,5 @@ int candidates_find(const struct image *image, struct candidates *c, struct err 
 	// Nothing that looks like strokes; a dot, or a drawing that has just begun, is still something.
 	if (c->n == 0 && find_at(image, reduction_to(image, COARSE_SIDE), true, c, e))
 		return -1;
-	if (c->n == 0)
-		err_set(e, "no digit found: nothing in the picture stands out from its background");
 	return 0;
-}
-
-static int longer_side(const struct candidate *c)
-{
-	return max(c->right - c->left, c->bottom - c->top);
-}
-
-static float prominence(const struct candidate *c)
-{
-	return c->edge * (float)longer_side(c);
-}
-
-static float score_of(const struct candidate *c, const struct lenet5_prediction *p, float most)
-{
-	return p->confidence * sqrtf(sqrtf(prominence(c) / most));
-}
-
-// Whether b is a whole of which a is a part: strokes left out, or one of several.
-static bool is_whole(const struct candidate *b, const struct candidate *a)
-{
-	int slack = longer_side(a) / 8 + 1,
-	    larger = (b->right - b->left) * (b->bottom - b->top) - (a->right - a->left) * (a->bottom - a->top);
-	return a->is_light == b->is_light && larger > 0 && b->left <= a->left + slack && b->top <= a->top + slack &&
-	       b->right >= a->right - slack && b->bottom >= a->bottom - slack && longer_side(b) <= 4 * longer_side(a) &&
-	       4 * b->edge > a->edge;
-}
-
-int candidates_best(const struct candidate *at, int n, const struct lenet5_prediction *predictions)
-{
-	float most = 0, best_score = -1;
-	int best = 0;
-	for (int i = 0; i < n; i++)
-		most = prominence(&at[i]) > most ? prominence(&at[i]) : most;
-	for (int i = 0; i < n; i++) {
-		float score = score_of(&at[i], &predictions[i], most);
-		if (score > best_score) {
-			best_score = score;
-			best = i;
-		}
-	}
-	for (int i = 0; i < n; i++)
-		if (is_whole(&at[i], &at[best]) && predictions[i].confidence >= 0.5f) {
-			best = i;
-			i = -1; // it may be a part itself
-		}
-	return best;
-}
-
-int candidates_read(const struct image *image, struct engine_context *context, const struct engine_model *model,
-		    struct lenet5_prediction *prediction, struct err *e)
-{
-	struct candidates c;
-	float scores[CANDIDATES_MAX * LENET5_DIGITS];
-	struct lenet5_prediction predictions[CANDIDATES_MAX];
-	if (candidates_find(image, &c, e))
-		return -1;
-	if (c.n == 0)
-		return 0;
-	if (engine_forward_pixels(context, model, c.pixels[0], c.n, scores, e))
-		return -1;
-	for (int i = 0; i < c.n; i++)
-		predictions[i] = lenet5_predict(model->net, scores + i * LENET5_DIGITS);
-	*prediction = predictions[candidates_best(c.at, c.n, predictions)];
-	return 1;
 }

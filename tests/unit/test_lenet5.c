@@ -64,11 +64,11 @@ static double sum(const struct lenet5_prediction *p)
 TEST(lenet5_predicts_from_logits)
 {
 	float scores[10] = { 0, 0, 0, 2, 0, 0, 0, 2, 0, -1000 };
-	struct lenet5_prediction p = lenet5_predict(network("relu"), scores);
+	struct lenet5_prediction p = lenet5_predict(network("relu"), 1, scores);
 	CHECK(p.digit == 3 && p.confidence == p.probabilities[3] && p.probabilities[7] == p.probabilities[3]);
 	CHECK(fabs((double)p.confidence - exp(2) / (2 * exp(2) + 7)) < 1e-7 && fabs(sum(&p) - 1) < 1e-6);
 	scores[9] = 1000;
-	p = lenet5_predict(network("relu"), scores);
+	p = lenet5_predict(network("relu"), 1, scores);
 	CHECK(p.digit == 9 && p.confidence == 1);
 }
 
@@ -76,19 +76,19 @@ TEST(lenet5_predicts_from_penalties)
 {
 	const struct lenet5 *net = network("1998");
 	float scores[10] = { 90, 60, 70, 80, 0.25f, 50, 70, 80, 90, 40 }; // near one centre
-	struct lenet5_prediction p = lenet5_predict(net, scores);
+	struct lenet5_prediction p = lenet5_predict(net, 1, scores);
 	CHECK(p.digit == 4 && p.confidence == p.probabilities[4] && p.confidence > 0.9999f && fabs(sum(&p) - 1) < 1e-6);
 
 	scores[4] = LENET5_RUBBISH; // as near as no digit at all: half of it, and the other half is dealt out
-	p = lenet5_predict(net, scores);
+	p = lenet5_predict(net, 1, scores);
 	CHECK(p.digit == 4 && fabs((double)p.confidence - 0.55) < 1e-6 && fabs((double)p.probabilities[0] - 0.05) < 1e-6);
 	CHECK(fabs(sum(&p) - 1) < 1e-6);
 
 	scores[9] = scores[4] = 0.5f; // between two
-	p = lenet5_predict(net, scores);
+	p = lenet5_predict(net, 1, scores);
 	CHECK(p.digit == 4 && fabs((double)p.confidence - 0.5) < 1e-4 && p.probabilities[9] == p.confidence);
 
 	const float far[10] = { 900, 800, 700, 701, 3e38f, 900, 900, 900, 900, 900 };
-	p = lenet5_predict(net, far);
+	p = lenet5_predict(net, 1, far);
 	CHECK(p.digit == 2 && fabs((double)p.confidence - 0.1) < 1e-7 && fabs(sum(&p) - 1) < 1e-6);
 }

@@ -42,7 +42,7 @@ static int start(int min_right, struct err *e)
 {
 	static struct models_spec specs[2] = { { "first", NULL }, { "second", path } };
 	CHECK_MSG(cpu_engine_open(NULL, &engine, e) == 0, "%s", e->msg);
-	const struct models_options options = { engine, specs, 2, NULL, min_right };
+	const struct models_options options = { engine, specs, 2, NULL, min_right, -1 };
 	int failed = models_open(&options, &models, e);
 	if (failed)
 		engine_close(engine);
