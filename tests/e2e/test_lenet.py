@@ -291,7 +291,7 @@ class Measuring(Folder):
         names = sorted(os.listdir(self.path("wrong")))
         self.assertEqual(len(names), len(answer["mistakes"]))
         some = [os.path.join("wrong", name) for name in names[:20]]
-        for line in self.run_here("predict", "--model", out, *some).out.splitlines():
+        for line in self.run_here("predict", "--model", out, "--threshold", "0", *some).out.splitlines():
             said = re.fullmatch(r"wrong/\d{5}-is-\d-read-(\d)\.png: (\d) \(.*", line)
             self.assertTrue(said and said[1] == said[2], line)
 
@@ -314,9 +314,10 @@ class Measuring(Folder):
         self.write("blank.png", png(28, 28, bytes(784)))
         done = self.run_here("predict", "it's good.png", "text.png", "none.png", "blank.png", good, status=1)
         lines = done.out.splitlines()
-        self.assertEqual(len(lines), 2)
+        self.assertEqual(len(lines), 3)
         self.assertRegex(lines[0], r"^it's good\.png: \d \(\d+\.\d\d %\)")
-        for name in ("text.png", "none.png", "blank.png"):
+        self.assertRegex(lines[1], r"^blank\.png: no digit \(blank\): nothing ")
+        for name in ("text.png", "none.png"):
             self.assertRegex(done.err, rf"(?m)^lenet predict: {name}: ")
 
         turned = [os.path.join(DATA, name) for name in ("7.jpg", "7.webp")]
@@ -332,6 +333,21 @@ class Measuring(Folder):
 
         piped = self.run_here("predict", "-", "--json", input=png(28, 28, images[:784]))
         self.assertEqual(json.loads(piped.out)["probabilities"], first["probabilities"])
+
+    def test_predict_refuses(self):
+        images = gzip.decompress(read(os.path.join(DATA, "t10k-images-idx3-ubyte.gz")))[16:]
+        self.write("7.png", png(28, 28, images[:784]))
+        self.write("blank.png", png(28, 28, bytes(784)))
+        done = self.run_here("predict", "--threshold", "1", "7.png", "blank.png")  # a refusal is not a failure
+        self.assertRegex(done.out, r"^7\.png: no digit \(no digit\): .*\nblank\.png: no digit \(blank\): .*\n$")
+        self.assertEqual(done.err, "")
+        seven, blank = map(json.loads, self.run_here("predict", "--json", "--threshold=1", "7.png", "blank.png").out.splitlines())
+        self.assertEqual((seven["digit"], seven["reason"]), (None, "no digit"))
+        self.assertEqual(seven["probabilities"].index(seven["confidence"]), 7)
+        self.assertEqual(sorted(blank), ["digit", "file", "message", "reason"])
+        self.assertRegex(self.run_here("predict", "--threshold", "0", "7.png").out, r"^7\.png: 7 ")
+        for wrong in ("1.1", "-1", "nan", "0x1", "1e-1", ".", ""):
+            self.assertIn("from 0 to 1", self.run_here("predict", "--threshold=" + wrong, "7.png", status=2).err)
 
     def test_info_counts(self):
         out = lenet("info").out
