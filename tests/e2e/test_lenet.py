@@ -83,7 +83,7 @@ class CommandLine(Folder):
         text = lenet("help").out
         self.assertEqual(text, lenet("--help").out)
         commands = re.findall(r"^  (\w+) ", text, re.M)
-        self.assertEqual(commands, ["train", "sweep", "plot", "grid", "fetch", "eval", "predict", "info", "export", "bench"])
+        self.assertEqual(commands, ["train", "sweep", "plot", "grid", "fetch", "eval", "calibrate", "predict", "info", "export", "bench"])
         for command in commands:
             about = lenet("help", command).out
             self.assertTrue(about.startswith(f"usage: lenet {command} "), about)
