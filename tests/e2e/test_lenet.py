@@ -118,7 +118,7 @@ class CommandLine(Folder):
                 self.assertEqual(done.out, "")
 
     def test_every_command_that_computes_can_be_told_what_with(self):
-        for command in ("train", "eval", "predict", "bench"):
+        for command in ("train", "eval", "calibrate", "predict", "bench"):
             text = lenet("help", command).out
             for option in ("--device", "--kernels", "--tf32", "--isa"):
                 self.assertIn(option, text, command)
@@ -294,6 +294,36 @@ class Measuring(Folder):
         for line in self.run_here("predict", "--model", out, "--threshold", "0", *some).out.splitlines():
             said = re.fullmatch(r"wrong/\d{5}-is-\d-read-(\d)\.png: (\d) \(.*", line)
             self.assertTrue(said and said[1] == said[2], line)
+
+    def test_calibrate(self):
+        out, fitted = self.path("a.bin"), self.path("b.bin")
+        lenet("train", RECIPE, "-o", out, "--data", small, "--epochs", "2", "--warmup", "20", "--validation", "300", "--network", "relu")
+        some = ["--data", small, "--scenes", "40"]
+        before = read(out)
+        text = lenet("calibrate", out, "-o", fitted, *some).out
+        self.assertEqual(read(out), before)
+        temperature, threshold = re.search(r"temperature ([\d.]+) \(was 1\)\nthreshold +([\d.]+) \(was 0\.5\)", text).groups()
+        self.assertRegex(text, r"held-out digits +300 ")
+        refused = float(re.search(r"held-out digits +300 +[\d.]+ % +([\d.]+) %", text)[1])
+        self.assertLessEqual(refused, 0.5)
+        self.assertRegex(lenet("info", fitted).out, rf"(?m)^temperature, threshold +{temperature}, {threshold}$")
+        self.assertIn(f"temperature {temperature}, threshold {threshold}, ", lenet("eval", "--model", fitted, "--data", small).out)
+        answer = json.loads(lenet("eval", "--model", fitted, "--data", small, "--json").out)
+        self.assertEqual(f"{answer['temperature']:.6g}", temperature)
+        self.assertEqual(answer["right"], json.loads(lenet("eval", "--model", out, "--data", small, "--json").out)["right"])
+
+        # Again, in place and with another number of threads: the same bytes.
+        first = read(fitted)
+        lenet("calibrate", fitted, *some, "--threads", "1")
+        self.assertEqual(read(fitted), first)
+        lenet("calibrate", out, "-o", fitted, *some, "--refuse", "0.3", "--refuse-scenes", "0.3")
+        self.assertNotEqual(read(fitted), first)
+
+        for arguments, words, status in ((["--from", "99999"], "training pictures", 1), (["--refuse", "2"], "0 to 1", 2)):
+            self.assertIn(words, lenet("calibrate", out, "-o", fitted, *some, *arguments, status=status).err)
+        whole = os.path.join(ROOT, "models/relu.bin")
+        self.assertIn("--validation 5000, or give --from N", lenet("calibrate", whole, "-o", fitted, *some, status=1).err)
+        self.assertIn("wrote", lenet("calibrate", whole, "-o", fitted, *some, "--from", "100").out)
 
     def test_eval_says_which_data(self):
         self.assertIn("lenet fetch", self.run_here("eval", status=1).err)

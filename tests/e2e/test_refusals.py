@@ -1,9 +1,13 @@
 """Pictures that show no digit, or several: each gets an answer with its reason. What depends on how sure the built-in model is
 depends here on --threshold instead."""
+import json
+import math
+import os
+import struct
 import tempfile
 import unittest
 
-from daemon import BOUNDARY, Daemon, mnist, multipart, png
+from daemon import BOUNDARY, Daemon, ROOT, mnist, multipart, png
 
 FORM = f'multipart/form-data; boundary={BOUNDARY}'
 SIDE = 200
@@ -24,6 +28,21 @@ def dot():
     for y in range(8):
         pixels[(100 + y) * SIDE + 90:(100 + y) * SIDE + 98] = [10] * 8
     return png(pixels, SIDE, SIDE)
+
+
+def calibrated(**strings):
+    """The built-in model's file, with more strings in its metadata."""
+    with open(os.path.join(ROOT, 'models/relu.bin'), 'rb') as f:
+        content = f.read()
+    n = struct.unpack('<Q', content[:8])[0]
+    header = json.loads(content[8:8 + n])
+    header['__metadata__'].update(strings)
+    text = json.dumps(header).encode()
+    text += b' ' * (-len(text) % 8)
+    file = tempfile.NamedTemporaryFile(suffix='.bin')
+    file.write(struct.pack('<Q', len(text)) + text + content[8 + n:])
+    file.flush()
+    return file
 
 
 class Refusals(unittest.TestCase):
@@ -86,6 +105,32 @@ class Refusals(unittest.TestCase):
                 self.ask(daemon, self.blank, self.blank, (b'no picture', 'a.txt'), png(self.seven))
             log.seek(0)
             self.assertIn(b' pictures=4 refused=blank:2 unreadable=1 id=', log.read())
+
+    def test_the_calibration_of_the_file(self):
+        tensor = {'name': 'input', 'datatype': 'UINT8', 'shape': [1, 784], 'data': list(self.seven)}
+        with calibrated(temperature='2.5', threshold='0.95') as file, Daemon('--model', 'm=' + file.name) as daemon:
+            entry = self.ask(daemon, png(self.seven))[0]
+            r = daemon.ask('POST', '/v2/models/m/infer', json.dumps({'inputs': [tensor]}), 'application/json')
+            logits, probabilities = (o['data'] for o in r.json['outputs'])
+            self.assertEqual(entry['probabilities'], probabilities)
+            total = sum(math.exp(x / 2.5) for x in logits)
+            for x, p in zip(logits, probabilities):
+                self.assertAlmostEqual(p, math.exp(x / 2.5) / total, 5)
+            self.assertEqual(entry['digit'], 7 if entry['confidence'] >= 0.95 else None)
+            parameters = daemon.ask('GET', '/v2/models/m/config').json['parameters']
+            self.assertEqual([parameters[k]['string_value'] for k in ('temperature', 'threshold')], ['2.5', '0.949999988'])
+
+    def test_the_flag_replaces_the_threshold_of_the_file(self):
+        with calibrated(threshold='1') as file:
+            for flags, digit in (((), None), (('--threshold', '0.5'), 7)):
+                with Daemon('--model', file.name, *flags) as daemon:
+                    self.assertEqual(self.ask(daemon, png(self.seven))[0]['digit'], digit)
+
+    def test_a_file_with_a_bad_threshold_is_not_served(self):
+        for strings, words in (({'threshold': '1.5'}, 'threshold is "1.5", not a decimal number from 0 to 1'),
+                               ({'temperature': '1e1'}, 'temperature is "1e1", not a decimal number from 0.01 to 100')):
+            with calibrated(**strings) as file, self.assertRaisesRegex(AssertionError, words):
+                Daemon('--model', file.name)
 
     def test_the_threshold_of_the_environment(self):
         with Daemon(LENETD_THRESHOLD='1') as daemon:

@@ -92,3 +92,19 @@ TEST(lenet5_predicts_from_penalties)
 	p = lenet5_predict(net, 1, far);
 	CHECK(p.digit == 2 && fabs((double)p.confidence - 0.1) < 1e-7 && fabs(sum(&p) - 1) < 1e-6);
 }
+
+// Scores and temperature both times two are the same; a picture near one centre gets less sure the hotter it is.
+TEST(lenet5_temperature_divides_the_scores)
+{
+	static const char *const names[] = { "relu", "1998" };
+	for (int k = 0; k < 2; k++) {
+		const struct lenet5 *net = network(names[k]);
+		float scores[10] = { 3, 6, 7, 8, 0.25f, 5, 7, 8, 9, 4 }, twice[10];
+		for (int i = 0; i < 10; i++)
+			twice[i] = 2 * scores[i];
+		struct lenet5_prediction p = lenet5_predict(net, 1, scores), q = lenet5_predict(net, 2, twice);
+		CHECK(memcmp(&p, &q, sizeof p) == 0);
+		q = lenet5_predict(net, 2, scores);
+		CHECK(q.digit == p.digit && q.confidence < p.confidence && fabs(sum(&q) - 1) < 1e-6);
+	}
+}
