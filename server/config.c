@@ -32,7 +32,7 @@ static const struct flag flags[] = {
 	{ "min-right", "N", NUMBER, AT(min_right), .max = 10, .fallback = "7",
 	  .help = "refuse a model that gets fewer than N of ten built-in digits right" },
 	{ "threshold", "P", SHARE, AT(threshold),
-	  .help = "answer a digit if its confidence is at least P, 0 to 1; without it the model's own" },
+	  .help = "refuse what is read with less confidence than P, 0 to 1 (the model's own)" },
 	{ "listen", "ADDR:PORT", LISTEN, AT(http.listen), .fallback = "127.0.0.1:8080",
 	  .help = "listen here; also [v6]:PORT, unix:PATH, systemd; 0: a free port" },
 	{ "host", "NAME", HOSTS, AT(http.hosts), .help = "also accept requests whose Host header is NAME; repeatable" },

@@ -4,10 +4,11 @@ import json
 import math
 import os
 import struct
+import subprocess
 import tempfile
 import unittest
 
-from daemon import BOUNDARY, Daemon, ROOT, mnist, multipart, png
+from daemon import BOUNDARY, Daemon, LENETD, PATIENCE, ROOT, clean_environment, mnist, multipart, png
 
 FORM = f'multipart/form-data; boundary={BOUNDARY}'
 SIDE = 200
@@ -129,8 +130,11 @@ class Refusals(unittest.TestCase):
     def test_a_file_with_a_bad_threshold_is_not_served(self):
         for strings, words in (({'threshold': '1.5'}, 'threshold is "1.5", not a decimal number from 0 to 1'),
                                ({'temperature': '1e1'}, 'temperature is "1e1", not a decimal number from 0.01 to 100')):
-            with calibrated(**strings) as file, self.assertRaisesRegex(AssertionError, words):
-                Daemon('--model', file.name)
+            with calibrated(**strings) as file:
+                done = subprocess.run([LENETD, '--model', file.name, '--listen', '127.0.0.1:0'], stderr=subprocess.PIPE,
+                                      env=clean_environment(), timeout=PATIENCE)
+            self.assertEqual(done.returncode, 1)
+            self.assertIn(words, done.stderr.decode())
 
     def test_the_threshold_of_the_environment(self):
         with Daemon(LENETD_THRESHOLD='1') as daemon:
