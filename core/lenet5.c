@@ -185,13 +185,15 @@ void lenet5_init(const struct lenet5 *net, struct rng *rng, float *params)
 	}
 }
 
-struct lenet5_prediction lenet5_predict(const struct lenet5 *net, const float *scores)
+const struct lenet5_calibration lenet5_uncalibrated = { 1, 0.5f };
+
+struct lenet5_prediction lenet5_predict(const struct lenet5 *net, float temperature, const float *scores)
 {
 	struct lenet5_prediction p = { .digit = 0 };
 	bool penalties = net->output == LENET5_PENALTIES;
 	double evidence[LENET5_DIGITS], top = -HUGE_VAL, sum = 0;
 	for (int i = 0; i < LENET5_DIGITS; i++) {
-		evidence[i] = penalties ? -(double)scores[i] : (double)scores[i];
+		evidence[i] = (penalties ? -(double)scores[i] : (double)scores[i]) / (double)temperature;
 		if (evidence[i] > evidence[p.digit])
 			p.digit = i;
 		top = fmax(top, evidence[i]);

@@ -148,9 +148,19 @@ struct lenet5_prediction {
 	float probabilities[LENET5_DIGITS]; // sum to 1
 };
 
-// scores: the output layer, (10). Of logits, the softmax. Of penalties y_i, the posterior of the paper's eq. 9, with its class
+// What turns a network's scores into probabilities that can be trusted, and says which of them is too low for a digit. `lenet calibrate`
+// fits both; a model file keeps them (core/weights.h).
+struct lenet5_calibration {
+	float temperature; // scores are divided by it: above 1 makes less confident
+	float threshold; // the least confidence of a digit
+};
+#define LENET5_MIN_TEMPERATURE 0.01
+#define LENET5_MAX_TEMPERATURE 100.0
+extern const struct lenet5_calibration lenet5_uncalibrated; // of a file that says nothing: temperature 1, threshold 0.5
+
+// scores: the output layer, (10), which is divided by the temperature first. Of logits, the softmax. Of penalties y_i, the posterior of the paper's eq. 9, with its class
 // "rubbish" at a penalty of LENET5_RUBBISH and that class's share dealt out evenly, for nobody asked about it:
 //   p_i = (e^−y_i + e^−r/10) / (Σ_k e^−y_k + e^−r)
 // So a picture that is near one centre has a probability near 1, and one that is near none has a tenth for every digit.
 #define LENET5_RUBBISH 12.0
-struct lenet5_prediction lenet5_predict(const struct lenet5 *net, const float *scores);
+struct lenet5_prediction lenet5_predict(const struct lenet5 *net, float temperature, const float *scores);

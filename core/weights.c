@@ -5,6 +5,7 @@
 #include "core/weights.h"
 
 #include "core/bytes.h"
+#include "core/decimal.h"
 #include "core/file.h"
 #include "core/safetensors.h"
 
@@ -46,7 +47,7 @@ const char *weights_get(const struct weights *w, const char *key)
 
 static bool is_reserved(const char *key)
 {
-	static const char *const keys[] = { "format", "version", "network", "mean", "std", "sha256" };
+	static const char *const keys[] = { "format", "version", "network", "mean", "std", "temperature", "threshold", "sha256" };
 	for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++)
 		if (strcmp(key, keys[i]) == 0)
 			return true;
@@ -192,6 +193,26 @@ static int load_number(const struct safetensors *s, const char *key, float other
 	return 0;
 }
 
+static int load_decimal(const struct safetensors *s, const char *key, double min, double max, struct weights *w, float *number,
+			struct err *e)
+{
+	const char *text = safetensors_get(s, key);
+	if (text && !decimal_parse(text, min, max, number))
+		return err_set(e, "__metadata__: %s is \"%.64s\", not a decimal number from %g to %g", key, text, min, max);
+	w->is_calibrated |= text != NULL;
+	return 0;
+}
+
+static int load_calibration(const struct safetensors *s, struct weights *w, struct err *e)
+{
+	struct lenet5_calibration *c = &w->calibration;
+	*c = lenet5_uncalibrated;
+	return load_decimal(s, "temperature", LENET5_MIN_TEMPERATURE, LENET5_MAX_TEMPERATURE, w, &c->temperature, e) ||
+			       load_decimal(s, "threshold", 0, 1, w, &c->threshold, e)
+		       ? -1
+		       : 0;
+}
+
 static int choose_network(const struct safetensors *s, const char *named, struct weights *w, struct err *e)
 {
 	const char *says = safetensors_get(s, "network");
@@ -219,6 +240,8 @@ static int load_meta(const struct safetensors *s, struct weights *w, struct err 
 		return -1;
 	if (!(w->std > 0))
 		return err_set(e, "__metadata__: std is %g, and must be above 0", (double)w->std);
+	if (load_calibration(s, w, e))
+		return -1;
 	for (int i = 0; i < s->n_meta; i++)
 		if (!is_reserved(s->meta[i].key) && weights_set(w, s->meta[i].key, s->meta[i].value, e))
 			return -1;
@@ -286,8 +309,8 @@ static int list_set(const struct lenet5 *net, const char *prefix, const float *n
 
 // The strings as they go into the file. text: where the fields are printed.
 struct strings {
-	struct safetensors_meta list[WEIGHTS_MAX_META + 6];
-	char mean[32], std[32], sha256[BYTES_SHA256_HEX];
+	struct safetensors_meta list[WEIGHTS_MAX_META + 8];
+	char mean[32], std[32], temperature[DECIMAL_BYTES], threshold[DECIMAL_BYTES], sha256[BYTES_SHA256_HEX];
 };
 
 static int list_strings(const struct weights *w, const uint8_t *data, size_t n_data, struct strings *s)
@@ -301,6 +324,12 @@ static int list_strings(const struct weights *w, const uint8_t *data, size_t n_d
 	s->list[n++] = (struct safetensors_meta){ "network", w->net->name };
 	s->list[n++] = (struct safetensors_meta){ "mean", s->mean };
 	s->list[n++] = (struct safetensors_meta){ "std", s->std };
+	if (w->is_calibrated) {
+		decimal_print(w->calibration.temperature, s->temperature);
+		decimal_print(w->calibration.threshold, s->threshold);
+		s->list[n++] = (struct safetensors_meta){ "temperature", s->temperature };
+		s->list[n++] = (struct safetensors_meta){ "threshold", s->threshold };
+	}
 	for (int i = 0; i < w->n_meta; i++)
 		s->list[n++] = (struct safetensors_meta){ w->meta[i].key, w->meta[i].value };
 	s->list[n++] = (struct safetensors_meta){ "sha256", s->sha256 };

@@ -3,7 +3,8 @@
 // names of core/lenet5.h is read as it is. F32 only.
 //
 // __metadata__ (strings) of files that this project writes: format "lenet", version "1", network, mean and std of the
-// input, sha256 of the data section, and what the writer adds (recipe, seed, results …). The same content gives the same
+// input, sha256 of the data section, temperature and threshold once `lenet calibrate` has fitted them (decimals, 0.01 to 100 and 0 to 1),
+// and what the writer adds (recipe, seed, results …). The same content gives the same
 // bytes: no time, host or thread count. A reader trusts nothing.
 #pragma once
 
@@ -23,6 +24,9 @@ struct weights_meta {
 struct weights {
 	const struct lenet5 *net;
 	float mean, std;
+	bool is_calibrated; // the file stores a temperature or a threshold
+	struct lenet5_calibration
+		calibration; // written if is_calibrated; weights_parse sets what is not stored to lenet5_uncalibrated's
 	float *params; // (net->n_params), owned
 	float *momentum; // (net->n_params), owned; NULL but in a checkpoint: the tensors momentum.*
 	float *curvature; // the same, and NULL but where parameters have rates of their own: the tensors curvature.*
@@ -41,7 +45,7 @@ int weights_set(struct weights *w, const char *key, const char *value, struct er
 // Parses a file's bytes. `network` names the network of a file that does not say (a foreign one); where both do they must
 // agree. NULL: the file must say. In a foreign file `format` may be anything, mean and std are the network's own if
 // missing. Refused, with the reason: bad sizes, offsets, overlaps, types, shapes; missing or additional tensors; a number
-// that is not finite; a weight that is not 0 where C3 has no link; a sha256 that does not match. The centres of 1998 are what
+// that is not finite; a temperature or threshold that is out of range; a weight that is not 0 where C3 has no link; a sha256 that does not match. The centres of 1998 are what
 // the file says they are.
 int weights_parse(const void *bytes, size_t n, const char *network, struct weights *w, struct err *e);
 

@@ -60,36 +60,38 @@ static void add(struct measure *m, const struct lenet5_prediction *p, int label)
 	m->loss -= log(probability < FLT_MIN ? (double)FLT_MIN : (double)probability);
 }
 
-int measure_network(struct engine_context *context, const struct engine_network *network, const struct idx *data,
-		    struct lenet5_prediction *predictions, struct measure *measure, struct err *e)
+int measure_scores(struct engine_context *context, const struct engine_network *network, const struct idx *data, float *scores,
+		   struct err *e)
 {
 	struct engine_model *model = NULL;
-	struct measure m = { 0 };
-	int status = -1;
-	float *scores = malloc(MEASURE_BATCH * LENET5_DIGITS * sizeof *scores);
-	if (!scores) {
-		err_set(e, "out of memory");
-		goto out;
-	}
-	if (engine_model_new(context->engine, network, &model, e))
-		goto out;
-
-	for (uint32_t at = 0; at < data->n; at += MEASURE_BATCH) {
+	int status = engine_model_new(context->engine, network, &model, e);
+	for (uint32_t at = 0; at < data->n && !status; at += MEASURE_BATCH) {
 		int n = data->n - at < MEASURE_BATCH ? (int)(data->n - at) : MEASURE_BATCH;
-		if (engine_forward_pixels(context, model, data->pixels + (size_t)at * LENET5_PIXELS, n, scores, e))
-			goto out;
-		for (int i = 0; i < n; i++) {
-			struct lenet5_prediction p = lenet5_predict(network->net, scores + (ptrdiff_t)i * LENET5_DIGITS);
-			add(&m, &p, data->labels[at + (uint32_t)i]);
-			if (predictions)
-				predictions[at + (uint32_t)i] = p;
-		}
+		status = engine_forward_pixels(context, model, data->pixels + (size_t)at * LENET5_PIXELS, n,
+					       scores + (size_t)at * LENET5_DIGITS, e);
 	}
+	engine_model_unref(model);
+	return status;
+}
+
+int measure_network(struct engine_context *context, const struct engine_network *network, float temperature, const struct idx *data,
+		    struct lenet5_prediction *predictions, struct measure *measure, struct err *e)
+{
+	struct measure m = { 0 };
+	float *scores = malloc((size_t)data->n * LENET5_DIGITS * sizeof *scores);
+	if (!scores)
+		return err_set(e, "out of memory");
+	int status = measure_scores(context, network, data, scores, e);
+	for (uint32_t i = 0; i < data->n && !status; i++) {
+		struct lenet5_prediction p = lenet5_predict(network->net, temperature, scores + (size_t)i * LENET5_DIGITS);
+		add(&m, &p, data->labels[i]);
+		if (predictions)
+			predictions[i] = p;
+	}
+	free(scores);
+	if (status)
+		return -1;
 	m.loss /= m.n;
 	*measure = m;
-	status = 0;
-out:
-	engine_model_unref(model);
-	free(scores);
-	return status;
+	return 0;
 }

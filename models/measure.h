@@ -20,6 +20,10 @@ double measure_accuracy(const struct measure *m); // 0..1
 
 enum { MEASURE_BATCH = 1000 }; // pictures in a forward pass
 
-// Predicts all pictures in a context with a max_batch of at least MEASURE_BATCH. predictions: (data->n), or NULL.
-int measure_network(struct engine_context *context, const struct engine_network *network, const struct idx *data,
+// Computes the scores of all pictures, (data->n, 10), in a context with a max_batch of at least MEASURE_BATCH.
+int measure_scores(struct engine_context *context, const struct engine_network *network, const struct idx *data, float *scores,
+		   struct err *e);
+
+// Predicts all pictures in a context with a max_batch of at least MEASURE_BATCH. temperature: of lenet5_predict. predictions: (data->n), or NULL.
+int measure_network(struct engine_context *context, const struct engine_network *network, float temperature, const struct idx *data,
 		    struct lenet5_prediction *predictions, struct measure *measure, struct err *e);

@@ -325,7 +325,7 @@ static int finish_epoch(struct run *r, uint32_t epoch, double seconds, struct er
 	if (read_params(r, e))
 		return -1;
 	struct engine_network network = { r->net, r->net->mean, r->net->std, r->params };
-	if (measure_network(r->context, &network, &job->measured, NULL, &r->measure, e) ||
+	if (measure_network(r->context, &network, 1, &job->measured, NULL, &r->measure, e) ||
 	    record_epoch(&r->record, epoch, loss, &r->measure, e))
 		return -1;
 	progress_clear(&r->progress);

@@ -2,6 +2,8 @@
 // and the environment all use it, so they cannot disagree. A default is a string that goes through the same parser.
 #include "server/config.h"
 
+#include "core/decimal.h"
+
 #include <assert.h>
 #include <ctype.h>
 #include <stdint.h>
@@ -10,7 +12,7 @@
 #include <string.h>
 
 // WORD stores one of `words` itself; CHOICE stores its index, the value of an enum.
-enum kind { TEXT, MODEL, NUMBER, SWITCH, LISTEN, HOSTS, ORIGINS, DEVICE, WORD, CHOICE, CUDNN };
+enum kind { TEXT, MODEL, NUMBER, SWITCH, LISTEN, HOSTS, ORIGINS, DEVICE, WORD, CHOICE, CUDNN, SHARE };
 
 struct flag {
 	const char *name, *value; // value: its name in --help; NULL for a switch
@@ -29,6 +31,8 @@ static const struct flag flags[] = {
 	{ "network", "NAME", TEXT, AT(network), .help = "the network of a model file that does not name one" },
 	{ "min-right", "N", NUMBER, AT(min_right), .max = 10, .fallback = "7",
 	  .help = "refuse a model that gets fewer than N of ten built-in digits right" },
+	{ "threshold", "P", SHARE, AT(threshold),
+	  .help = "refuse what is read with less confidence than P, 0 to 1 (the model's own)" },
 	{ "listen", "ADDR:PORT", LISTEN, AT(http.listen), .fallback = "127.0.0.1:8080",
 	  .help = "listen here; also [v6]:PORT, unix:PATH, systemd; 0: a free port" },
 	{ "host", "NAME", HOSTS, AT(http.hosts), .help = "also accept requests whose Host header is NAME; repeatable" },
@@ -107,6 +111,13 @@ static int read_number(const char *value, int min, int max, int *number, struct 
 		return err_set(e, "\"%.60s\" is not accepted: give a whole number from %d to %d", value, min, max);
 	*number = (int)n;
 	return 0;
+}
+
+static int read_share(const char *value, float *share, struct err *e)
+{
+	return decimal_parse(value, 0, 1, share)
+		       ? 0
+		       : err_set(e, "\"%.60s\" is not accepted: give a number from 0 to 1, as 0.9", value);
 }
 
 static int read_switch(const char *value, bool *on, struct err *e)
@@ -254,6 +265,8 @@ static int set(const struct flag *flag, const char *value, struct config *config
 		return read_model(value, config, e);
 	case NUMBER:
 		return read_number(value, flag->min, flag->max, field, e);
+	case SHARE:
+		return read_share(value, field, e);
 	case SWITCH:
 		return read_switch(value, field, e);
 	case LISTEN:
@@ -374,7 +387,7 @@ static int check_together(const struct config *c, struct err *e)
 
 int config_parse(int argc, char *const *argv, char *const *environ, struct config *config, struct err *e)
 {
-	struct config c = { .help = false };
+	struct config c = { .threshold = -1 };
 	for (int i = 0; i < N_FLAGS; i++)
 		if (flags[i].fallback && set(&flags[i], flags[i].fallback, &c, e))
 			assert(!"a default that its own flag refuses");

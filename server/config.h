@@ -19,6 +19,7 @@ struct config {
 	int n_models;
 	const char *network; // of a file that does not name one, or NULL
 	int min_right; // refuse a model that gets fewer of the ten built-in digits right
+	float threshold; // the least confidence of a digit; below 0: what each model's file says
 	struct engine_choice engine;
 	bool old_cudnn; // the old --cudnn was given instead of --kernels
 	enum health_on_loss on_loss;

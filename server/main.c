@@ -140,7 +140,7 @@ static int open_service(struct daemon *d, struct err *e)
 		log_warning("--cudnn and LENETD_CUDNN are the old names of --kernels cudnn, and will be removed");
 	log_info("%s", why);
 	const struct service_options options = {
-		.models = { d->engine, c->models, c->n_models, c->network, c->min_right },
+		.models = { d->engine, c->models, c->n_models, c->network, c->min_right, c->threshold },
 		.batching = { c->max_batch, c->max_delay_us, c->limits.queue, d->observer.metrics },
 		.n_callers = n_threads(c),
 		.gather_on_cpu = c->batch_on_cpu,

@@ -286,7 +286,7 @@ function askForKey() {
 	return key !== '';
 }
 
-// Sends a PNG. Returns the prediction and its model, or a problem and, if a retry may help, the time until then.
+// Sends a PNG. Returns the prediction, a digit or a refusal, and its model; or a problem and, if a retry may help, the time until then.
 async function ask(png, failures) {
 	const backoff_ms = Math.min(500 * 2 ** failures, 4000);
 	const stop = new AbortController();
@@ -306,7 +306,7 @@ async function ask(png, failures) {
 		request = null;
 	}
 	const prediction = body?.predictions?.[0];
-	if (response.ok && Number.isInteger(prediction?.digit))
+	if (response.ok && (Number.isInteger(prediction?.digit) || prediction?.reason))
 		return { prediction, model: body.model };
 	if (response.status === 401 && askForKey())
 		return { problem: 'Trying with this key…', retry_ms: 1 };
@@ -316,8 +316,6 @@ async function ask(png, failures) {
 	}
 	if (response.status === 502 || response.status === 504)
 		return { problem: 'The server does not answer. Trying again…', retry_ms: backoff_ms };
-	if (prediction?.reason)
-		return { problem: prediction.reason, refused: true };
 	return {
 		problem: prediction?.error ?? body?.error ??
 			(response.status === 413 ? 'This picture is too large for the server.' :
@@ -382,16 +380,33 @@ function showNothing() {
 	say('');
 }
 
-// refused: the picture has no digit, a dot for instance, which is not an error.
-function showProblem(problem, refused) {
+function showProblem(problem) {
 	showNothing();
-	find('words').classList.toggle('problem', !refused);
+	find('words').classList.add('problem');
 	say(problem);
 }
 
-function show({ problem, refused, prediction, model }) {
+const REFUSALS = {
+	'blank': 'Nothing to read here yet.',
+	'no digit': 'This does not look like a digit.',
+	'several digits': 'More than one digit? One at a time, please.',
+	'too small': 'Too small to read. Try it larger.',
+	'too blurred': 'Too blurred to read.',
+};
+
+// The picture shows no digit, which is not an error. The bars hint at what was likeliest, if there was anything.
+function showRefusal({ reason, message, probabilities, input }) {
+	showNothing();
+	showBars(probabilities ?? null, null);
+	showInput(input ?? null);
+	say(REFUSALS[reason] ?? message);
+}
+
+function show({ problem, prediction, model }) {
 	if (problem)
-		return showProblem(problem, refused);
+		return showProblem(problem);
+	if (prediction.reason)
+		return showRefusal(prediction);
 	const { digit, confidence, probabilities, input } = prediction;
 	const second = probabilities.reduce((best, p, i) => i !== digit && p > (probabilities[best] ?? -1) ? i : best, null);
 	const doubtful = confidence < 0.6 || probabilities[second] > 0.25;

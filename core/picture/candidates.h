@@ -6,7 +6,6 @@
 // these drawn as 28×28 pixels (draw.c).
 #pragma once
 
-#include "core/engine.h"
 #include "core/err.h"
 #include "core/image.h"
 #include "core/lenet5.h"
@@ -31,15 +30,6 @@ struct candidates {
 	uint8_t pixels[CANDIDATES_MAX][LENET5_PIXELS]; // (n, 28, 28)
 };
 
-// Finds the candidates of a picture of any size; n is 0 if nothing stands out from the ground; then e says so for the sender. A
-// picture in MNIST's form is its only candidate, bit for bit. The same picture gives the same bits on every machine. After −1, for want of memory, e is set.
+// Finds the candidates of a picture of any size; n is 0 if nothing stands out from the ground. A picture in MNIST's form is its only
+// candidate, bit for bit. The same picture gives the same bits on every machine. After −1, for want of memory, e is set.
 int candidates_find(const struct image *image, struct candidates *candidates, struct err *e);
-
-// The candidate that is the picture's digit. predictions: (n), a network's of each. A part of a digit loses to the whole, and the
-// inconspicuous to the conspicuous. n is at least 1.
-int candidates_best(const struct candidate *at, int n, const struct lenet5_prediction *predictions);
-
-// Finds a picture's candidates, computes them in one pass and predicts the best one's digit. context: with room for CANDIDATES_MAX pictures.
-// Returns 1; 0 if nothing stands out from the ground; −1 after a failure. e is set unless 1.
-int candidates_read(const struct image *image, struct engine_context *context, const struct engine_model *model,
-		    struct lenet5_prediction *prediction, struct err *e);

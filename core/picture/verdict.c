@@ -113,8 +113,8 @@ struct verdict verdict_of(const struct candidate *at, int n, const struct lenet5
 	return v;
 }
 
-int verdict_read(const struct image *image, struct engine_context *context, const struct engine_model *model, float threshold,
-		 struct verdict *verdict, struct err *e)
+int verdict_read(const struct image *image, struct engine_context *context, const struct engine_model *model,
+		 struct lenet5_calibration calibration, struct verdict *verdict, struct err *e)
 {
 	struct candidates c;
 	float scores[CANDIDATES_MAX * LENET5_DIGITS];
@@ -122,7 +122,7 @@ int verdict_read(const struct image *image, struct engine_context *context, cons
 	if (candidates_find(image, &c, e) || (c.n > 0 && engine_forward_pixels(context, model, c.pixels[0], c.n, scores, e)))
 		return -1;
 	for (int i = 0; i < c.n; i++)
-		predictions[i] = lenet5_predict(model->net, scores + i * LENET5_DIGITS);
-	*verdict = verdict_of(c.at, c.n, predictions, threshold);
+		predictions[i] = lenet5_predict(model->net, calibration.temperature, scores + i * LENET5_DIGITS);
+	*verdict = verdict_of(c.at, c.n, predictions, calibration.threshold);
 	return 0;
 }

@@ -32,5 +32,5 @@ struct verdict verdict_of(const struct candidate *at, int n, const struct lenet5
 
 // Finds a picture's candidates, computes them in one pass and puts together what the model says. context: with room for CANDIDATES_MAX
 // pictures. After −1, for want of memory or of an engine, e is set.
-int verdict_read(const struct image *image, struct engine_context *context, const struct engine_model *model, float threshold,
-		 struct verdict *verdict, struct err *e);
+int verdict_read(const struct image *image, struct engine_context *context, const struct engine_model *model,
+		 struct lenet5_calibration calibration, struct verdict *verdict, struct err *e);

@@ -13,6 +13,7 @@ struct program {
 int command_train(const struct program *program, int argc, char **argv);
 int command_fetch(const struct program *program, int argc, char **argv);
 int command_eval(const struct program *program, int argc, char **argv);
+int command_calibrate(const struct program *program, int argc, char **argv);
 int command_predict(const struct program *program, int argc, char **argv);
 int command_info(const struct program *program, int argc, char **argv);
 int command_sweep(const struct program *program, int argc, char **argv);

@@ -19,6 +19,7 @@ enum { N_CONFIDENCES = sizeof confidences / sizeof confidences[0] };
 
 struct report {
 	uint32_t right[N_CONFIDENCES], wrong[N_CONFIDENCES];
+	uint32_t n_refused, n_refused_right; // with less confidence than the model's threshold
 	uint32_t n_mistakes, *mistakes; // indices, the most confident first
 };
 
@@ -43,6 +44,8 @@ static int make_report(const struct evaluation *v, struct report *r, struct err 
 		while (k < N_CONFIDENCES - 1 && (double)p->confidence > confidences[k])
 			k++;
 		(p->digit == label ? r->right : r->wrong)[k]++;
+		r->n_refused += p->confidence < v->weights.calibration.threshold;
+		r->n_refused_right += p->confidence < v->weights.calibration.threshold && p->digit == label;
 		if (p->digit != label)
 			r->mistakes[r->n_mistakes++] = i;
 	}
@@ -76,9 +79,12 @@ static int write_mistakes(const char *dir, const struct evaluation *v, const str
 static void print_text(const struct evaluation *v, const struct report *r)
 {
 	const struct measure *m = &v->measure;
+	const struct lenet5_calibration *c = &v->weights.calibration;
 	printf("%s on the %u test pictures of %s:\n", v->model, m->n, v->dir);
-	printf("accuracy %.2f %% (%u right, %u wrong), loss %.5f\n\n", 100 * measure_accuracy(m), m->n_right, m->n - m->n_right,
+	printf("accuracy %.2f %% (%u right, %u wrong), loss %.5f\n", 100 * measure_accuracy(m), m->n_right, m->n - m->n_right,
 	       m->loss);
+	printf("temperature %.6g, threshold %.6g, below it %u right and %u wrong\n\n", (double)c->temperature, (double)c->threshold,
+	       r->n_refused_right, r->n_refused - r->n_refused_right);
 	printf("label     answer 0     1     2     3     4     5     6     7     8     9   right\n");
 	for (int label = 0; label < LENET5_DIGITS; label++) {
 		uint32_t sum = 0;
@@ -117,8 +123,11 @@ static int print_json(const struct evaluation *v, const struct report *r, struct
 	text_quote(&t, v->model);
 	text_printf(&t, ", \"data\": ");
 	text_quote(&t, v->dir);
-	text_printf(&t, ", \"pictures\": %u, \"right\": %u, \"accuracy\": %.9g, \"loss\": %.9g,\n \"confusion\": [", v->measure.n,
-		    v->measure.n_right, measure_accuracy(&v->measure), v->measure.loss);
+	text_printf(&t,
+		    ", \"pictures\": %u, \"right\": %u, \"accuracy\": %.9g, \"loss\": %.9g, \"temperature\": %.9g, "
+		    "\"threshold\": %.9g, \"refused\": %u,\n \"confusion\": [",
+		    v->measure.n, v->measure.n_right, measure_accuracy(&v->measure), v->measure.loss,
+		    (double)v->weights.calibration.temperature, (double)v->weights.calibration.threshold, r->n_refused);
 	for (int label = 0; label < LENET5_DIGITS; label++) {
 		text_printf(&t, "%s\n  [%u", label ? "," : "", v->confusion[label][0]);
 		for (int answer = 1; answer < LENET5_DIGITS; answer++)

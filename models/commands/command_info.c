@@ -5,7 +5,7 @@
 
 #include <stdio.h>
 
-enum { KEY_WIDTH = 20 };
+enum { KEY_WIDTH = 24 };
 
 static void print_layers(const struct lenet5 *net)
 {
@@ -60,6 +60,8 @@ int command_info(const struct program *program, int argc, char **argv)
 	printf("%-*s%.6g, %.6g\n", KEY_WIDTH, "input mean, std", (double)w.mean, (double)w.std);
 	if (w.momentum)
 		printf("%-*syes: a checkpoint\n", KEY_WIDTH, "momentum");
+	printf("%-*s%.6g, %.6g%s\n", KEY_WIDTH, "temperature, threshold", (double)w.calibration.temperature,
+	       (double)w.calibration.threshold, w.is_calibrated ? "" : " (the defaults; `lenet calibrate` fits them)");
 	for (int i = 0; i < w.n_meta; i++) {
 		int n = print_clean(w.meta[i].key);
 		printf("%*s", n < KEY_WIDTH ? KEY_WIDTH - n : 1, "");

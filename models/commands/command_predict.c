@@ -1,8 +1,9 @@
-// `lenet predict`: reads the digits in PNG, JPEG and WebP files and prints one line each. A picture that cannot be used gets a line with the reason;
-// the others are still read.
+// `lenet predict`: reads the digits in PNG, JPEG and WebP files and prints one line each. A picture that shows no digit gets a line with the
+// reason, and that is no failure. One that cannot be read gets an error, and the others are still read.
+#include "core/decimal.h"
 #include "core/file.h"
-#include "core/picture/candidates.h"
 #include "core/picture/decode.h"
+#include "core/picture/verdict.h"
 #include "core/text.h"
 #include "models/measure.h"
 #include "models/commands/options.h"
@@ -18,14 +19,20 @@ enum { MAX_FILE_BYTES = 64 << 20 };
 static const struct picture_limits limits = PICTURE_LIMITS;
 
 struct arguments {
-	const char *model, *network;
+	const char *model, *network, *threshold;
 	struct engine_choice engine;
 	bool json;
 };
 
-// Returns 1; 0 if the picture could not be used, and wrong says why; −1 and e if the engine failed.
-static int read_digit(const char *path, struct engine_context *context, const struct engine_model *model,
-		      struct lenet5_prediction *prediction, struct err *wrong, struct err *e)
+// What reads a picture.
+struct reader {
+	struct engine_context *context;
+	struct engine_model *model;
+	struct lenet5_calibration calibration;
+};
+
+// Returns 1; 0 if the picture could not be read, and wrong says why; −1 and e if the engine failed.
+static int read_picture(const char *path, const struct reader *reader, struct verdict *verdict, struct err *wrong, struct err *e)
 {
 	size_t n;
 	struct picture picture;
@@ -39,13 +46,10 @@ static int read_digit(const char *path, struct engine_context *context, const st
 		err_prefix(wrong, "%s", name);
 		return 0;
 	}
-	int found = candidates_read(&(struct image){ picture.width, picture.height, picture.luma }, context, model, prediction, e);
+	const struct image image = { picture.width, picture.height, picture.luma };
+	int failed = verdict_read(&image, reader->context, reader->model, reader->calibration, verdict, e);
 	picture_free(&picture);
-	if (found == 0) {
-		*wrong = *e;
-		err_prefix(wrong, "%s", name);
-	}
-	return found;
+	return failed ? -1 : 1;
 }
 
 // The most likely of the other digits.
@@ -58,8 +62,13 @@ static int second(const struct lenet5_prediction *p)
 	return best;
 }
 
-static void print_text(const char *path, const struct lenet5_prediction *p)
+static void print_text(const char *path, const struct verdict *v)
 {
+	const struct lenet5_prediction *p = &v->prediction;
+	if (v->reason != VERDICT_DIGIT) {
+		printf("%s: no digit (%s): %s\n", path, verdict_name(v->reason), verdict_sentence(v->reason));
+		return;
+	}
 	printf("%s: %d (%.2f %%)", path, p->digit, 100 * (double)p->confidence);
 	int other = second(p);
 	if (p->confidence < 0.9f)
@@ -67,65 +76,74 @@ static void print_text(const char *path, const struct lenet5_prediction *p)
 	putchar('\n');
 }
 
-// p NULL: the picture could not be used, for the reason in `wrong`.
-static int print_json(const char *path, const struct lenet5_prediction *p, const struct err *wrong, struct err *e)
+// v NULL: the picture could not be read, for the reason in `wrong`.
+static int print_json(const char *path, const struct verdict *v, const struct err *wrong, struct err *e)
 {
 	struct text t = { 0 };
 	text_printf(&t, "{\"file\": ");
 	text_quote(&t, path);
-	if (!p) {
+	if (!v) {
 		text_printf(&t, ", \"digit\": null, \"error\": ");
 		text_quote(&t, wrong->msg);
+	} else if (v->reason == VERDICT_DIGIT) {
+		text_printf(&t, ", \"digit\": %d", v->prediction.digit);
 	} else {
-		text_printf(&t, ", \"digit\": %d, \"confidence\": %.9g, \"probabilities\": [", p->digit, (double)p->confidence);
+		text_printf(&t, ", \"digit\": null, \"reason\": \"%s\", \"message\": \"%s\"", verdict_name(v->reason),
+			    verdict_sentence(v->reason));
+	}
+	if (v && v->candidate >= 0) {
+		text_printf(&t, ", \"confidence\": %.9g, \"probabilities\": [", (double)v->prediction.confidence);
 		for (int i = 0; i < LENET5_DIGITS; i++)
-			text_printf(&t, "%s%.9g", i ? ", " : "", (double)p->probabilities[i]);
+			text_printf(&t, "%s%.9g", i ? ", " : "", (double)v->prediction.probabilities[i]);
 		text_printf(&t, "]");
 	}
 	text_printf(&t, "}\n");
 	return text_print(&t, stdout, e);
 }
 
-// *n_bad: the number of pictures that could not be used.
-static int predict_all(struct engine_context *context, const struct engine_model *model, const struct usage *usage, bool json,
-		       char **paths, int n, int *n_bad, struct err *e)
+// *n_bad: the number of pictures that could not be read.
+static int predict_all(const struct reader *reader, const struct usage *usage, bool json, char **paths, int n, int *n_bad,
+		       struct err *e)
 {
 	for (int i = 0; i < n; i++) {
-		struct lenet5_prediction p;
+		struct verdict v;
 		struct err wrong;
-		int found = read_digit(paths[i], context, model, &p, &wrong, e);
-		if (found < 0)
+		int was_read = read_picture(paths[i], reader, &v, &wrong, e);
+		if (was_read < 0)
 			return -1;
-		bool bad = found == 0;
+		bool bad = was_read == 0;
 		*n_bad += bad;
-		if (json && print_json(paths[i], bad ? NULL : &p, &wrong, e))
+		if (json && print_json(paths[i], bad ? NULL : &v, &wrong, e))
 			return -1;
 		if (!json && bad)
 			options_fail(usage, &wrong);
 		else if (!json)
-			print_text(paths[i], &p);
+			print_text(paths[i], &v);
 	}
 	return 0;
 }
 
-static int run(const struct program *program, const struct usage *usage, const struct arguments *a, char **paths, int n, int *n_bad,
-	       struct err *e)
+static int run(const struct program *program, const struct usage *usage, const struct arguments *a, float threshold, char **paths,
+	       int n, int *n_bad, struct err *e)
 {
 	struct weights w = { 0 };
 	struct engine *engine = NULL;
-	struct engine_model *model = NULL;
-	struct engine_context *context = NULL;
+	struct reader reader = { 0 };
 	const char *name;
 	int status = -1;
 	if (measure_model(a->model, a->network, &w, &name, e) || options_open_engine(program, &a->engine, &engine, e))
 		goto out;
+	reader.calibration = w.calibration;
+	if (a->threshold)
+		reader.calibration.threshold = threshold;
 	const struct engine_network network = { w.net, w.mean, w.std, w.params };
-	if (engine_model_new(engine, &network, &model, e) || engine_context_open(engine, CANDIDATES_MAX, 1, &context, e))
+	if (engine_model_new(engine, &network, &reader.model, e) ||
+	    engine_context_open(engine, CANDIDATES_MAX, 1, &reader.context, e))
 		goto out;
-	status = predict_all(context, model, usage, a->json, paths, n, n_bad, e);
+	status = predict_all(&reader, usage, a->json, paths, n, n_bad, e);
 out:
-	engine_context_close(context);
-	engine_model_unref(model);
+	engine_context_close(reader.context);
+	engine_model_unref(reader.model);
 	engine_close(engine);
 	weights_free(&w);
 	return status;
@@ -137,17 +155,23 @@ int command_predict(const struct program *program, int argc, char **argv)
 	const struct option options[] = {
 		{ "model", "FILE", "weights file to read (the built-in model)", .text = &a.model },
 		{ "network", "NAME", "network of a weights file that does not name it: sigmoid, relu or 1998", .text = &a.network },
+		{ "threshold", "P", "least confidence of a digit, 0 to 1 (the model's own)", .text = &a.threshold },
 		{ "json", NULL, "print one JSON object per line", .flag = &a.json },
 		OPTIONS_ENGINE(a.engine),
 	};
-	static const char help[] = "Prints which digit each picture shows, and how likely; \"-\" is standard input.";
+	static const char help[] =
+		"Prints which digit each picture shows, and how likely, or that it shows none, and why. \"-\" is standard\n"
+		"input. Exit status: 0 if all pictures could be read, with or without a digit; else 1.";
 	const struct usage usage = { "predict", "FILE...", help, options, sizeof options / sizeof options[0], 1, INT_MAX };
 	int n_bad = 0;
+	float threshold = 0;
 	struct err e;
 	int status = options_parse(&usage, &argc, argv);
 	if (status != OPTIONS_OK)
 		return status;
-	if (run(program, &usage, &a, argv, argc, &n_bad, &e))
+	if (a.threshold && !decimal_parse(a.threshold, 0, 1, &threshold))
+		return options_wrong(&usage, "--threshold %s: want a number from 0 to 1, as 0.9", a.threshold);
+	if (run(program, &usage, &a, threshold, argv, argc, &n_bad, &e))
 		return options_fail(&usage, &e);
 	return n_bad ? 1 : 0;
 }

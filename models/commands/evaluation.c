@@ -25,7 +25,7 @@ int evaluation_run(const struct program *program, const struct evaluation_choice
 	const struct engine_network network = { w->net, w->mean, w->std, w->params };
 	int status = engine_context_open(engine, MEASURE_BATCH, choice->threads, &context, e);
 	if (!status)
-		status = measure_network(context, &network, &v->test, v->predictions, &v->measure, e);
+		status = measure_network(context, &network, w->calibration.temperature, &v->test, v->predictions, &v->measure, e);
 	for (uint32_t i = 0; i < v->test.n && !status; i++)
 		v->confusion[v->test.labels[i]][v->predictions[i].digit]++;
 	engine_context_close(context);

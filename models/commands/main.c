@@ -17,6 +17,7 @@ static const struct {
 	{ "grid", "draw test pictures with labels and answers", command_grid },
 	{ "fetch", "download MNIST", command_fetch },
 	{ "eval", "measure a network on the test set", command_eval },
+	{ "calibrate", "fit how sure a network has to be", command_calibrate },
 	{ "predict", "read the digit in a picture", command_predict },
 	{ "info", "show what a weights file holds", command_info },
 	{ "export", "write a network as an ONNX model", command_export },

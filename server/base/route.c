@@ -6,6 +6,25 @@
 #include <stdio.h>
 #include <string.h>
 
+const char *const route_seen_names[ROUTE_N_SEEN] = {
+	"0",
+	"1",
+	"2",
+	"3",
+	"4",
+	"5",
+	"6",
+	"7",
+	"8",
+	"9",
+	[ROUTE_BLANK] = "blank",
+	[ROUTE_NO_DIGIT] = "no_digit",
+	[ROUTE_SEVERAL_DIGITS] = "several_digits",
+	[ROUTE_TOO_SMALL] = "too_small",
+	[ROUTE_TOO_BLURRED] = "too_blurred",
+	[ROUTE_UNREADABLE] = "unreadable",
+};
+
 static bool method_matches(const char *route, const char *method)
 {
 	return strcmp(route, method) == 0 || (strcmp(route, "GET") == 0 && strcmp(method, "HEAD") == 0);

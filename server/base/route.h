@@ -59,8 +59,19 @@ enum route_rejection {
 	ROUTE_N_REJECTIONS,
 };
 
-// The result for a picture, beside the digits 0 to 9.
-enum { ROUTE_REFUSED = 10, ROUTE_UNREADABLE, ROUTE_N_SEEN };
+// The result for a picture, beside the digits 0 to 9: the reason why the picture shows none, or that it could not be read.
+enum {
+	ROUTE_BLANK = 10,
+	ROUTE_NO_DIGIT,
+	ROUTE_SEVERAL_DIGITS,
+	ROUTE_TOO_SMALL,
+	ROUTE_TOO_BLURRED,
+	ROUTE_UNREADABLE,
+	ROUTE_N_SEEN,
+	ROUTE_FIRST_REFUSED = ROUTE_BLANK,
+	ROUTE_END_REFUSED = ROUTE_UNREADABLE,
+};
+extern const char *const route_seen_names[ROUTE_N_SEEN]; // "0", "no_digit": for metrics and logs
 
 // What a route reports about a request, for metrics, the header Server-Timing and the access log.
 struct route_account {

@@ -51,7 +51,7 @@ static int check(const struct models *models, const struct model *model, struct 
 		for (int i = 0; i < LENET5_DIGITS; i++)
 			if (!isfinite(s[i]))
 				return err_set(e, "its scores for a %d are not finite; train or export the model again", digit);
-		n_right += lenet5_predict(model->engine_model->net, s).digit == digit;
+		n_right += lenet5_predict(model->engine_model->net, 1, s).digit == digit;
 	}
 	if (n_right < models->options.min_right)
 		return err_set(e, "it reads %d of ten built-in digits right, and --min-right is %d", n_right,
@@ -81,6 +81,9 @@ static int load(const struct models *models, const struct models_spec *spec, str
 		const struct engine_network numbers = { w.net, w.mean, w.std, w.params };
 		m->mean = w.mean;
 		m->std = w.std;
+		m->calibration = w.calibration;
+		if (models->options.threshold >= 0)
+			m->calibration.threshold = models->options.threshold;
 		snprintf(m->description, sizeof m->description, "%s (%.150s, network %s)", m->name, file ? file : "built in",
 			 w.net->name);
 		failed = engine_model_new(models->options.engine, &numbers, &m->engine_model, e);

@@ -32,6 +32,7 @@ struct model {
 	char description[256]; // for the log
 	struct engine_model *engine_model; // one reference
 	float mean, std; // of the input
+	struct lenet5_calibration calibration; // the file's, with models_options.threshold
 	struct models_statistics *statistics; // of its name; owned by struct models
 	atomic_int references;
 };
@@ -45,6 +46,7 @@ struct models_options {
 	int n_specs;
 	const char *network; // of a file that does not name one, or NULL
 	int min_right; // refuse a model that gets fewer of the ten digits right
+	float threshold; // the least confidence of a digit; below 0: what each file says
 };
 
 // Loads all models. The first is the default, used where no name is given.

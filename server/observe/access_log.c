@@ -55,6 +55,23 @@ static double ms(int64_t ns)
 	return (double)ns / 1e6;
 }
 
+// "blank:1,no_digit:2", in JSON {"blank": 1, "no_digit": 2}; and how many pictures could not be read. Nothing of what is 0.
+static void put_refused(const struct route_account *a, bool json, char *line, int *n)
+{
+	bool any = false;
+	for (int i = ROUTE_FIRST_REFUSED; i < ROUTE_END_REFUSED; i++) {
+		if (!a->seen[i])
+			continue;
+		put(line, n, "%s", any ? json ? ", " : "," : json ? ", \"refused\": {" : " refused=");
+		put(line, n, json ? "\"%s\": %d" : "%s:%d", route_seen_names[i], a->seen[i]);
+		any = true;
+	}
+	if (any && json)
+		put(line, n, "}");
+	if (a->seen[ROUTE_UNREADABLE])
+		put(line, n, json ? ", \"unreadable\": %d" : " unreadable=%d", a->seen[ROUTE_UNREADABLE]);
+}
+
 static void format_text(const struct request_record *r, const char *client, const char *time, char *line, int *n)
 {
 	const struct route_account *a = &r->account;
@@ -69,6 +86,7 @@ static void format_text(const struct request_record *r, const char *client, cons
 			put(line, n, " %s=%.3f", request_record_stages[i], ms(a->ns[i]));
 	if (*a->model)
 		put(line, n, " model=%s pictures=%d", a->model, a->n_pictures);
+	put_refused(a, false, line, n);
 	put(line, n, " id=%s%s%s\n", r->id, *r->trace_id ? " trace=" : "", r->trace_id);
 }
 
@@ -88,6 +106,7 @@ static void format_json(const struct request_record *r, const char *client, cons
 			put(line, n, ", \"%s_ms\": %.3f", request_record_stages[i], ms(a->ns[i]));
 	if (*a->model)
 		put(line, n, ", \"model\": \"%s\", \"pictures\": %d", a->model, a->n_pictures);
+	put_refused(a, true, line, n);
 	put(line, n, ", \"request_id\": \"%s\"", r->id);
 	if (*r->trace_id)
 		put(line, n, ", \"trace_id\": \"%s\"", r->trace_id);

@@ -11,7 +11,7 @@
 struct sockaddr;
 
 enum access_log_form { ACCESS_LOG_OFF, ACCESS_LOG_TEXT, ACCESS_LOG_JSON };
-enum { ACCESS_LOG_MAX_LINE = 1024, ACCESS_LOG_MAX_CLIENT = 64 };
+enum { ACCESS_LOG_MAX_LINE = 1536, ACCESS_LOG_MAX_CLIENT = 64 };
 
 struct access_log;
 

@@ -240,6 +240,22 @@ static void write_labelled(const struct metrics *m, struct text *t, const char *
 		text_printf(t, "%s{%s=\"%s\"} %" PRIu64 "\n", name, label, values[i], total(m, &first[i]));
 }
 
+static void write_predictions(const struct metrics *m, struct text *t)
+{
+	const _Atomic uint64_t *first = m->shards[0].predictions;
+	const int refused = ROUTE_FIRST_REFUSED, n_refused = ROUTE_END_REFUSED - ROUTE_FIRST_REFUSED;
+	uint64_t sum = 0;
+	for (int i = refused; i < ROUTE_END_REFUSED; i++)
+		sum += total(m, &first[i]);
+	prometheus_text_family(t, "lenet_predictions_total", "counter",
+			       "Pictures by result: a digit, refused (no digit in it), or unreadable.");
+	write_labelled(m, t, "lenet_predictions_total", "digit", route_seen_names, refused, first);
+	text_printf(t, "lenet_predictions_total{digit=\"refused\"} %" PRIu64 "\n", sum);
+	write_labelled(m, t, "lenet_predictions_total", "digit", route_seen_names + ROUTE_UNREADABLE, 1, first + ROUTE_UNREADABLE);
+	prometheus_text_family(t, "lenet_refused_total", "counter", "Pictures that were read but show no digit, by reason.");
+	write_labelled(m, t, "lenet_refused_total", "reason", route_seen_names + refused, n_refused, first + refused);
+}
+
 void metrics_write(const struct metrics *m, struct text *t)
 {
 	static const char *const reasons[ROUTE_N_REJECTIONS] = {
@@ -247,9 +263,6 @@ void metrics_write(const struct metrics *m, struct text *t)
 		[ROUTE_STOPPING] = "stopping",     [ROUTE_BODY_TOO_LARGE] = "body_too_large",
 		[ROUTE_NO_BUFFER] = "no_buffer",   [ROUTE_NO_KEY] = "no_key",
 		[ROUTE_FORBIDDEN] = "forbidden",   [ROUTE_NO_CONNECTION] = "no_connection",
-	};
-	static const char *const digits[ROUTE_N_SEEN] = {
-		"0", "1", "2", "3", "4", "5", "6", "7", "8", "9", [ROUTE_REFUSED] = "refused", [ROUTE_UNREADABLE] = "unreadable",
 	};
 	const struct shard *first = &m->shards[0];
 	write_requests(m, t);
@@ -263,9 +276,7 @@ void metrics_write(const struct metrics *m, struct text *t)
 	prometheus_text_family(t, "lenet_batch_size", "histogram", "Pictures in a forward pass.");
 	prometheus_text_histogram(t, "lenet_batch_size", "", sizes, N_SIZES, counts, total(m, &first->batched), 1);
 
-	prometheus_text_family(t, "lenet_predictions_total", "counter",
-			       "Pictures by result: a digit, refused (no digit in it), or unreadable.");
-	write_labelled(m, t, "lenet_predictions_total", "digit", digits, ROUTE_N_SEEN, first->predictions);
+	write_predictions(m, t);
 	prometheus_text_family(t, "lenet_rejections_total", "counter", "Requests rejected, by reason.");
 	write_labelled(m, t, "lenet_rejections_total", "reason", reasons + 1, ROUTE_N_REJECTIONS - 1, first->rejections + 1);
 

@@ -112,7 +112,8 @@ static bool read(struct inference *x, const struct routes_context *context, cons
 	route_account_add(&response->account, ROUTE_DECODE, x->ready_ns - x->arrived_ns);
 	if (!ok)
 		return false;
-	if (x->job.n == 0) {
+	if (x->job.n == 0) { // nothing to compute
+		x->job.started_ns = x->job.finished_ns = x->ready_ns;
 		x->kind->answer(x, response);
 		return false;
 	}
@@ -150,7 +151,9 @@ struct route_call *inference_start(void *routes_context, const struct route_requ
 	x->job.gone = request->gone;
 	if (read(x, context, request, response))
 		return &x->call;
-	if (x->model)
+	if (x->model && response->status == 200)
+		count_success(x);
+	else if (x->model)
 		count_failure(x);
 	inference_discard(&x->call);
 	return NULL;

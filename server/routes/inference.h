@@ -15,7 +15,7 @@ struct inference {
 	struct model *model; // a reference, as long as the call lives; NULL: the request names none that is served
 	struct job job;
 	float one[LENET5_DIGITS]; // the scores of a single picture
-	int n_pictures; // in the request; job.n of them are usable
+	int n_pictures; // in the request
 	int deadline_ms;
 	int64_t arrived_ns, ready_ns; // clock_now_ns of the complete request, and after its pictures were decoded
 };
@@ -27,7 +27,8 @@ struct inference_kind {
 	// is filled with the error.
 	bool (*read)(struct inference *, const struct routes_context *, const struct route_request *, struct route_response *);
 
-	// Writes the answer from job.scores, and counts each picture's result in response->account.seen. job.n 0: no picture is usable.
+	// Writes the answer from job.scores, and counts each picture's result in response->account.seen. job.n 0: nothing was
+	// computed.
 	void (*answer)(struct inference *, struct route_response *);
 
 	void (*fini)(struct inference *); // frees what read() has allocated

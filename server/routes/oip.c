@@ -98,6 +98,8 @@ static void answer_config(void *context, const struct route_request *request, st
 		    net->name, net->output == LENET5_PENALTIES ? "penalties below zero" : "linear");
 	write_parameter(&t, "mean", model->mean);
 	write_parameter(&t, "std", model->std);
+	write_parameter(&t, "temperature", model->calibration.temperature);
+	write_parameter(&t, "threshold", model->calibration.threshold);
 	text_append(&t, "}}\n");
 	route_answer_uncached(response, &t);
 	model_unref(model);

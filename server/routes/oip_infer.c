@@ -42,8 +42,9 @@ static void answer(struct inference *x, struct route_response *response)
 	const struct lenet5 *net = x->job.model->net;
 	struct text body = { 0 };
 	for (int i = 0; i < x->job.n; i++)
-		response->account.seen[lenet5_predict(net, x->job.scores + (size_t)i * LENET5_DIGITS).digit]++;
-	size_t n_json = oip_response_write(x->model->name, net, &infer->request, x->job.scores, &body);
+		response->account.seen[lenet5_predict(net, 1, x->job.scores + (size_t)i * LENET5_DIGITS).digit]++;
+	size_t n_json =
+		oip_response_write(x->model->name, net, x->model->calibration.temperature, &infer->request, x->job.scores, &body);
 	route_answer_json(response, 200, &body);
 	if (response->status == 200 && n_json) {
 		snprintf(infer->n_json, sizeof infer->n_json, "%zu", n_json);

@@ -6,10 +6,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-static void values_of(const struct lenet5 *net, enum oip_output output, const float *scores, float values[LENET5_DIGITS])
+static void values_of(const struct lenet5 *net, float temperature, enum oip_output output, const float *scores,
+		      float values[LENET5_DIGITS])
 {
 	if (output == OIP_PROBABILITIES)
-		memcpy(values, lenet5_predict(net, scores).probabilities, LENET5_DIGITS * sizeof *values);
+		memcpy(values, lenet5_predict(net, temperature, scores).probabilities, LENET5_DIGITS * sizeof *values);
 	else
 		for (int d = 0; d < LENET5_DIGITS; d++)
 			values[d] = net->output == LENET5_PENALTIES ? 0 - scores[d] : scores[d];
@@ -55,8 +56,8 @@ static void write_classes(const struct oip_wanted *wanted, const float values[LE
 	}
 }
 
-static void write_output(const struct lenet5 *net, const struct oip_request *request, const struct oip_wanted *wanted,
-			 const float *scores, struct text *json, struct text *binary)
+static void write_output(const struct lenet5 *net, float temperature, const struct oip_request *request,
+			 const struct oip_wanted *wanted, const float *scores, struct text *json, struct text *binary)
 {
 	size_t before = binary->n;
 	text_printf(json, "{\"name\": \"%s\", \"datatype\": \"%s\", \"shape\": [%d, %d], ", oip_output_names[wanted->output],
@@ -65,7 +66,7 @@ static void write_output(const struct lenet5 *net, const struct oip_request *req
 		text_append(json, "\"data\": [");
 	for (int i = 0; i < request->n; i++) {
 		float values[LENET5_DIGITS];
-		values_of(net, wanted->output, scores + i * LENET5_DIGITS, values);
+		values_of(net, temperature, wanted->output, scores + i * LENET5_DIGITS, values);
 		(wanted->n_classes ? write_classes : write_values)(wanted, values, i == 0, json, binary);
 	}
 	if (wanted->binary)
@@ -74,8 +75,8 @@ static void write_output(const struct lenet5 *net, const struct oip_request *req
 		text_append(json, "]}");
 }
 
-size_t oip_response_write(const char *model, const struct lenet5 *net, const struct oip_request *request, const float *scores,
-			  struct text *body)
+size_t oip_response_write(const char *model, const struct lenet5 *net, float temperature, const struct oip_request *request,
+			  const float *scores, struct text *body)
 {
 	struct text binary = { 0 };
 	text_printf(body, "{\"model_name\": \"%s\", \"model_version\": \"" OIP_VERSION "\", ", model);
@@ -87,7 +88,7 @@ size_t oip_response_write(const char *model, const struct lenet5 *net, const str
 	text_append(body, "\"outputs\": [");
 	for (int i = 0; i < request->n_wanted; i++) {
 		text_append(body, i ? ", " : "");
-		write_output(net, request, &request->wanted[i], scores, body, &binary);
+		write_output(net, temperature, request, &request->wanted[i], scores, body, &binary);
 	}
 	text_append(body, "]}\n");
 	size_t n_json = body->n, n_binary;

@@ -1,4 +1,5 @@
 // Unknown query parameters are errors, so that a misspelt one, or one of a later version, is not ignored silently.
+#include "core/picture/verdict.h"
 #include "server/routes/inference.h"
 #include "server/routes/upload.h"
 
@@ -59,9 +60,9 @@ static void fini(struct inference *x)
 	upload_free(&((struct predict *)x)->upload);
 }
 
-static void write_prediction(struct text *t, const struct lenet5_prediction *p)
+static void write_probabilities(struct text *t, const struct lenet5_prediction *p)
 {
-	text_printf(t, "{\"digit\": %d, \"confidence\": ", p->digit);
+	text_append(t, ", \"confidence\": ");
 	text_float(t, p->confidence);
 	text_append(t, ", \"probabilities\": [");
 	for (int d = 0; d < LENET5_DIGITS; d++) {
@@ -80,43 +81,78 @@ static void write_input(struct text *t, const uint8_t *pixels)
 	text_append(t, "]");
 }
 
-// The answer begins with `error` if no picture is usable.
+// The verdict on a picture of which candidate number `first` of the request is the first.
+static struct verdict judge(const struct predict *p, const struct upload_picture *picture, int first)
+{
+	const struct inference *x = &p->inference;
+	const struct lenet5_calibration *c = &x->model->calibration;
+	struct lenet5_prediction predictions[CANDIDATES_MAX];
+	for (int k = 0; k < picture->n_candidates; k++)
+		predictions[k] = lenet5_predict(x->job.model->net, c->temperature, x->job.scores + (first + k) * LENET5_DIGITS);
+	return verdict_of(p->upload.candidates + first, picture->n_candidates, predictions, c->threshold);
+}
+
+// Writes the entry of a picture that was read, without its closing brace. Returns its result for route_account.seen.
+static int write_verdict(struct text *t, const struct predict *p, const struct verdict *v, int first)
+{
+	static const int seen[VERDICT_N_REASONS] = {
+		[VERDICT_BLANK] = ROUTE_BLANK,     [VERDICT_NO_DIGIT] = ROUTE_NO_DIGIT,   [VERDICT_SEVERAL] = ROUTE_SEVERAL_DIGITS,
+		[VERDICT_SMALL] = ROUTE_TOO_SMALL, [VERDICT_BLURRED] = ROUTE_TOO_BLURRED,
+	};
+	bool is_digit = v->reason == VERDICT_DIGIT;
+	if (is_digit)
+		text_printf(t, "{\"digit\": %d", v->prediction.digit);
+	else
+		text_printf(t, "{\"digit\": null, \"reason\": \"%s\", \"message\": \"%s\"", verdict_name(v->reason),
+			    verdict_sentence(v->reason));
+	if (v->candidate >= 0)
+		write_probabilities(t, &v->prediction);
+	if (v->candidate >= 0 && p->explain)
+		write_input(t, p->upload.pixels + (first + v->candidate) * LENET5_PIXELS);
+	return is_digit ? v->prediction.digit : seen[v->reason];
+}
+
+static void write_predictions(struct text *t, const struct predict *p, struct route_account *account)
+{
+	const struct upload *upload = &p->upload;
+	int first = 0;
+	for (int i = 0; i < upload->n; i++) {
+		const struct upload_picture *picture = &upload->pictures[i];
+		int seen = ROUTE_UNREADABLE;
+		if (i)
+			text_append(t, ", ");
+		if (picture->status) {
+			text_append(t, "{\"digit\": null, \"error\": ");
+			text_quote(t, picture->error.msg);
+		} else {
+			struct verdict v = judge(p, picture, first);
+			seen = write_verdict(t, p, &v, first);
+			first += picture->n_candidates;
+		}
+		text_append(t, "}");
+		account->seen[seen]++;
+	}
+}
+
+// A refusal is an answer, with status 200. If no picture could be read, the status is the first one's, and the answer begins with `error`.
 static void answer(struct inference *x, struct route_response *response)
 {
 	const struct predict *p = (const struct predict *)x;
-	const struct upload *upload = &p->upload;
+	const struct upload_picture *pictures = p->upload.pictures;
 	struct text t = { 0 };
-	int first = 0, status = x->job.n ? 200 : upload->pictures[0].status;
+	int status = pictures[0].status;
+	for (int i = 0; i < p->upload.n; i++)
+		status = pictures[i].status ? status : 0;
 	text_append(&t, "{");
-	if (status != 200) {
+	if (status) {
 		text_append(&t, "\"error\": ");
-		text_quote(&t, upload->pictures[0].error.msg);
+		text_quote(&t, pictures[0].error.msg);
 		text_append(&t, ", ");
 	}
 	text_printf(&t, "\"model\": \"%s\", \"predictions\": [", x->model->name);
-	for (int i = 0; i < upload->n; i++) {
-		const struct upload_picture *picture = &upload->pictures[i];
-		if (i)
-			text_append(&t, ", ");
-		if (!picture->status) {
-			struct lenet5_prediction predictions[CANDIDATES_MAX];
-			for (int k = 0; k < picture->n_candidates; k++)
-				predictions[k] = lenet5_predict(x->job.model->net, x->job.scores + (first + k) * LENET5_DIGITS);
-			int best = candidates_best(upload->candidates + first, picture->n_candidates, predictions);
-			write_prediction(&t, &predictions[best]);
-			response->account.seen[predictions[best].digit]++;
-			if (p->explain)
-				write_input(&t, upload->pixels + (first + best) * LENET5_PIXELS);
-			first += picture->n_candidates;
-		} else {
-			text_printf(&t, "{\"digit\": null, \"%s\": ", picture->refused ? "reason" : "error");
-			text_quote(&t, picture->error.msg);
-			response->account.seen[picture->refused ? ROUTE_REFUSED : ROUTE_UNREADABLE]++;
-		}
-		text_append(&t, "}");
-	}
+	write_predictions(&t, p, &response->account);
 	text_append(&t, "]}\n");
-	route_answer_json(response, status, &t);
+	route_answer_json(response, status ? status : 200, &t);
 }
 
 static const struct inference_kind kind = { sizeof(struct predict), read, answer, fini };

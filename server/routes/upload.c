@@ -71,12 +71,7 @@ static int find_digit(struct upload *u, const struct image *image, struct upload
 	if (candidates_find(image, &c, e))
 		return 500;
 	p->n_candidates = c.n;
-	if (c.n)
-		return append_candidates(u, &c, e);
-	p->status = 422;
-	p->error = *e;
-	p->refused = true;
-	return 0;
+	return c.n ? append_candidates(u, &c, e) : 0;
 }
 
 // Checks the sum of the pixels of all pictures up to this one. One that is too large by itself is not decoded, so it does not count.

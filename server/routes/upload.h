@@ -11,17 +11,16 @@
 
 // One picture of the request, or its error.
 struct upload_picture {
-	int status; // 0: usable; else the status of a request with this picture alone: 400, 413, 415, 422, 500
-	bool refused; // it was read but has no digit; false: it could not be read
+	int status; // 0: it was read; else the status of a request with this picture alone: 400, 413, 415, 500
 	struct err error; // for the sender, if status is not 0
-	int n_candidates; // if status is 0
+	int n_candidates; // if status is 0; 0: it is blank
 };
 
 // Zero-initialise; upload_free frees what it holds.
 struct upload {
 	int n; // pictures in the request, in order
 	struct upload_picture *pictures; // [n]
-	int n_candidates; // of all usable pictures, in order
+	int n_candidates; // of all pictures that were read, in order
 	uint8_t *pixels; // (n_candidates, 28, 28)
 	struct candidate *candidates; // [n_candidates]
 	const struct limits *limits; // borrowed
@@ -35,7 +34,7 @@ void upload_free(struct upload *upload);
 // body: n bytes and a 0 behind them: a PNG, JPEG or WebP, multipart (parts that are one of these, or files), or JSON:
 // {"images": ["<base64>", …]} or {"pixels": [[784 numbers 0..255], …]}. A picture is recognised whatever content_type says, and so is JSON
 // under the types that curl sends by itself. max_pixels bounds each picture and all together, since decoding costs the most; those of
-// 28×28 do not count. Returns 0 and at least one picture, usable or not; or 400, 413, 415, 500, or 503 after deadline_ns, and e for the
+// 28×28 do not count. Returns 0 and at least one picture, read or not; or 400, 413, 415, 500, or 503 after deadline_ns, and e for the
 // sender.
 int upload_read(const char *content_type, const char *body, size_t n, const struct limits *limits, int64_t deadline_ns,
 		struct upload *upload, struct err *e);

@@ -124,7 +124,7 @@ test('the network sees the digit centred, with strokes like MNIST\'s', async ({ 
 
 test('a tap is a dot', async ({ page }) => {
 	await page.click('#drawing', { position: { x: 60, y: 90 } });
-	assert((await settled(page)).digit, 'the server saw it');
+	assert((await settled(page)).words, 'the server saw it');
 	assert(await page.evaluate(() => {
 		const context = document.getElementById('drawing').getContext('2d');
 		return context.getImageData(60 * devicePixelRatio, 90 * devicePixelRatio, 1, 1).data[3] === 255;
@@ -379,12 +379,50 @@ test('a proxy\'s 413 without JSON is put into words', async ({ page, expectError
 });
 
 test('the server\'s own words are shown', async ({ page, expectError }) => {
-	expectError(/422/);
-	const predictions = [{ digit: null, reason: 'Nothing stands out.' }];
-	await answerOnce(page, { status: 422, json: { error: 'x', predictions } });
+	expectError(/400/);
+	await answerOnce(page, { status: 400, json: { error: 'x', predictions: [{ digit: null, error: 'a damaged PNG' }] } });
 	await choose(page, SEVEN_PNG);
-	assert.equal((await settled(page)).words, 'Nothing stands out.');
-	assert.equal(await page.locator('#words.problem').count(), 0);
+	await page.waitForSelector('#words.problem');
+	assert.equal((await settled(page)).words, 'a damaged PNG');
+});
+
+test('a refusal is no error, and the bars hint', async ({ page }) => {
+	const probabilities = [0, .38, .02, 0, 0, 0, 0, .58, .02, 0];
+	const refused = { digit: null, message: 'm.', confidence: .58, probabilities, input: Array(784).fill(200) };
+	for (const [reason, words] of [['no digit', /not look like a digit/], ['several digits', /one digit/], ['too small', /small/],
+		['too blurred', /blurred/], ['of a later version', /^m\.$/]]) {
+		await answerOnce(page, { json: { model: 'm', predictions: [{ ...refused, reason }] } });
+		await choose(page, SEVEN_PNG);
+		await page.waitForFunction(pattern => new RegExp(pattern).test(document.getElementById('words').textContent), words.source);
+		const { digit, shares, seen } = await settled(page);
+		assert.deepEqual([digit, shares[7], seen[0]], ['', '58.0 %', 200], reason);
+		assert.equal(await page.locator('#words.problem, #bars .best').count(), 0, reason);
+		await page.unroute('**/predict*');
+		await page.click('#clear');
+		await expectNothing(page);
+	}
+	await answerOnce(page, { json: { model: 'm', predictions: [{ digit: null, reason: 'blank', message: 'm.' }] } });
+	await choose(page, SEVEN_PNG);
+	await page.waitForFunction(() => document.getElementById('words').textContent.startsWith('Nothing to read'));
+	const { digit, shares, seen } = await settled(page);
+	assert.deepEqual([digit, shares.join(''), seen[0]], ['', '', 0]);
+	await screenshot(page, 'refused');
+});
+
+test('the daemon refuses a blank sheet, then reads a digit', async ({ page }) => {
+	const sheet = await page.evaluate(() => {
+		const canvas = Object.assign(document.createElement('canvas'), { width: 60, height: 60 });
+		canvas.getContext('2d').fillRect(0, 0, 60, 60);
+		return canvas.toDataURL().split(',')[1];
+	});
+	await page.setInputFiles('#file', { name: 'blank.png', mimeType: 'image/png', buffer: Buffer.from(sheet, 'base64') });
+	await page.waitForFunction(() => document.getElementById('words').textContent);
+	const { digit, words } = await settled(page);
+	assert.equal(digit, '');
+	assert.match(words, /Nothing to read/);
+	await page.click('#clear');
+	await choose(page, SEVEN_PNG);
+	await expectDigit(page, 7);
 });
 
 test('doubt is worded as doubt, and nothing moves', async ({ page }) => {

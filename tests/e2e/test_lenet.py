@@ -83,7 +83,7 @@ class CommandLine(Folder):
         text = lenet("help").out
         self.assertEqual(text, lenet("--help").out)
         commands = re.findall(r"^  (\w+) ", text, re.M)
-        self.assertEqual(commands, ["train", "sweep", "plot", "grid", "fetch", "eval", "predict", "info", "export", "bench"])
+        self.assertEqual(commands, ["train", "sweep", "plot", "grid", "fetch", "eval", "calibrate", "predict", "info", "export", "bench"])
         for command in commands:
             about = lenet("help", command).out
             self.assertTrue(about.startswith(f"usage: lenet {command} "), about)
@@ -118,7 +118,7 @@ class CommandLine(Folder):
                 self.assertEqual(done.out, "")
 
     def test_every_command_that_computes_can_be_told_what_with(self):
-        for command in ("train", "eval", "predict", "bench"):
+        for command in ("train", "eval", "calibrate", "predict", "bench"):
             text = lenet("help", command).out
             for option in ("--device", "--kernels", "--tf32", "--isa"):
                 self.assertIn(option, text, command)
@@ -291,9 +291,39 @@ class Measuring(Folder):
         names = sorted(os.listdir(self.path("wrong")))
         self.assertEqual(len(names), len(answer["mistakes"]))
         some = [os.path.join("wrong", name) for name in names[:20]]
-        for line in self.run_here("predict", "--model", out, *some).out.splitlines():
+        for line in self.run_here("predict", "--model", out, "--threshold", "0", *some).out.splitlines():
             said = re.fullmatch(r"wrong/\d{5}-is-\d-read-(\d)\.png: (\d) \(.*", line)
             self.assertTrue(said and said[1] == said[2], line)
+
+    def test_calibrate(self):
+        out, fitted = self.path("a.bin"), self.path("b.bin")
+        lenet("train", RECIPE, "-o", out, "--data", small, "--epochs", "2", "--warmup", "20", "--validation", "300", "--network", "relu")
+        some = ["--data", small, "--scenes", "40"]
+        before = read(out)
+        text = lenet("calibrate", out, "-o", fitted, *some).out
+        self.assertEqual(read(out), before)
+        temperature, threshold = re.search(r"temperature ([\d.]+) \(was 1\)\nthreshold +([\d.]+) \(was 0\.5\)", text).groups()
+        self.assertRegex(text, r"held-out digits +300 ")
+        refused = float(re.search(r"held-out digits +300 +[\d.]+ % +([\d.]+) %", text)[1])
+        self.assertLessEqual(refused, 0.5)
+        self.assertRegex(lenet("info", fitted).out, rf"(?m)^temperature, threshold +{temperature}, {threshold}$")
+        self.assertIn(f"temperature {temperature}, threshold {threshold}, ", lenet("eval", "--model", fitted, "--data", small).out)
+        answer = json.loads(lenet("eval", "--model", fitted, "--data", small, "--json").out)
+        self.assertEqual(f"{answer['temperature']:.6g}", temperature)
+        self.assertEqual(answer["right"], json.loads(lenet("eval", "--model", out, "--data", small, "--json").out)["right"])
+
+        # Again, in place and with another number of threads: the same bytes.
+        first = read(fitted)
+        lenet("calibrate", fitted, *some, "--threads", "1")
+        self.assertEqual(read(fitted), first)
+        lenet("calibrate", out, "-o", fitted, *some, "--refuse", "0.3", "--refuse-scenes", "0.3")
+        self.assertNotEqual(read(fitted), first)
+
+        for arguments, words, status in ((["--from", "99999"], "training pictures", 1), (["--refuse", "2"], "0 to 1", 2)):
+            self.assertIn(words, lenet("calibrate", out, "-o", fitted, *some, *arguments, status=status).err)
+        whole = os.path.join(ROOT, "models/relu.bin")
+        self.assertIn("--validation 5000, or give --from N", lenet("calibrate", whole, "-o", fitted, *some, status=1).err)
+        self.assertIn("wrote", lenet("calibrate", whole, "-o", fitted, *some, "--from", "100").out)
 
     def test_eval_says_which_data(self):
         self.assertIn("lenet fetch", self.run_here("eval", status=1).err)
@@ -314,9 +344,10 @@ class Measuring(Folder):
         self.write("blank.png", png(28, 28, bytes(784)))
         done = self.run_here("predict", "it's good.png", "text.png", "none.png", "blank.png", good, status=1)
         lines = done.out.splitlines()
-        self.assertEqual(len(lines), 2)
+        self.assertEqual(len(lines), 3)
         self.assertRegex(lines[0], r"^it's good\.png: \d \(\d+\.\d\d %\)")
-        for name in ("text.png", "none.png", "blank.png"):
+        self.assertRegex(lines[1], r"^blank\.png: no digit \(blank\): nothing ")
+        for name in ("text.png", "none.png"):
             self.assertRegex(done.err, rf"(?m)^lenet predict: {name}: ")
 
         turned = [os.path.join(DATA, name) for name in ("7.jpg", "7.webp")]
@@ -332,6 +363,21 @@ class Measuring(Folder):
 
         piped = self.run_here("predict", "-", "--json", input=png(28, 28, images[:784]))
         self.assertEqual(json.loads(piped.out)["probabilities"], first["probabilities"])
+
+    def test_predict_refuses(self):
+        images = gzip.decompress(read(os.path.join(DATA, "t10k-images-idx3-ubyte.gz")))[16:]
+        self.write("7.png", png(28, 28, images[:784]))
+        self.write("blank.png", png(28, 28, bytes(784)))
+        done = self.run_here("predict", "--threshold", "1", "7.png", "blank.png")  # a refusal is not a failure
+        self.assertRegex(done.out, r"^7\.png: no digit \(no digit\): .*\nblank\.png: no digit \(blank\): .*\n$")
+        self.assertEqual(done.err, "")
+        seven, blank = map(json.loads, self.run_here("predict", "--json", "--threshold=1", "7.png", "blank.png").out.splitlines())
+        self.assertEqual((seven["digit"], seven["reason"]), (None, "no digit"))
+        self.assertEqual(seven["probabilities"].index(seven["confidence"]), 7)
+        self.assertEqual(sorted(blank), ["digit", "file", "message", "reason"])
+        self.assertRegex(self.run_here("predict", "--threshold", "0", "7.png").out, r"^7\.png: 7 ")
+        for wrong in ("1.1", "-1", "nan", "0x1", "1e-1", ".", ""):
+            self.assertIn("from 0 to 1", self.run_here("predict", "--threshold=" + wrong, "7.png", status=2).err)
 
     def test_info_counts(self):
         out = lenet("info").out

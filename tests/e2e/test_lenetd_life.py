@@ -402,7 +402,7 @@ class Start(unittest.TestCase):
         with tempfile.NamedTemporaryFile(suffix='.bin') as f:
             f.write(struct.pack('<Q', len(text)) + text + data)
             f.flush()
-            with Daemon('--model', f.name, '--device', 'cpu') as d:
+            with Daemon('--model', f.name, '--device', 'cpu', '--threshold', '0') as d:
                 r = d.predict(multipart(*[png(p) for p in mnist(32)]), f'multipart/form-data; boundary={BOUNDARY}')
         self.assertEqual(r.status, 200, r.body)
         for i, p in enumerate(r.json['predictions']):

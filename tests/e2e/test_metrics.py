@@ -111,6 +111,8 @@ class Metrics(unittest.TestCase):
         self.assertEqual(more('lenet_predictions_total', 'digit', '7'), 6)
         self.assertEqual(more('lenet_predictions_total', 'digit', '2'), 1)
         self.assertEqual(more('lenet_predictions_total', 'digit', 'refused'), 1)
+        reasons = ('blank', 'no_digit', 'several_digits', 'too_small', 'too_blurred')
+        self.assertEqual([more('lenet_refused_total', 'reason', reason) for reason in reasons], [1, 0, 0, 0, 0])
         self.assertEqual(more('lenet_predictions_total', 'digit', 'unreadable'), 2)
         self.assertEqual(sum(more(*key) for key in last if key[0] == 'lenet_predictions_total'), 10)
         self.assertEqual(more('lenet_rejections_total', 'reason', 'body_too_large'), 1)

@@ -402,10 +402,11 @@ class Repository(unittest.TestCase):
 class Penalties(unittest.TestCase):
     def test_the_highest_logit_is_the_likeliest_digit(self):
         pictures = mnist(32)
-        with Daemon('--model', os.path.join(ROOT, 'models/1998.bin')) as d:
+        with Daemon('--model', os.path.join(ROOT, 'models/1998.bin'), '--threshold', '0') as d:
             client = Client(self, d, '1998')
             config = client.ask('GET', '/v2/models/1998/config').json
             self.assertEqual(config['parameters']['logits'], {'string_value': 'penalties below zero'})
+            self.assertEqual([config['parameters'][k]['string_value'] for k in ('temperature', 'threshold')], ['1', '0'])
             flat, _ = tensor('UINT8', [32, 784], b''.join(pictures), False)
             logits = client.tensors(client.post({'inputs': [flat]}))['logits']
             r = d.predict(multipart(*[png(p) for p in pictures]), f'multipart/form-data; boundary={BOUNDARY}')

@@ -26,7 +26,7 @@ static void check_request(const struct oip_request *r)
 	for (int i = 0; r->ink && i < r->n * LENET5_PIXELS; i++)
 		check(isfinite(r->ink[i]));
 	check(r->n_wanted > 0 && r->n_wanted <= OIP_N_OUTPUTS && (r->n_wanted == 1 || r->wanted[0].output != r->wanted[1].output));
-	size_t n_json = oip_response_write("m", lenet5_at(0), r, scores, &body);
+	size_t n_json = oip_response_write("m", lenet5_at(0), 1, r, scores, &body);
 	char *answer = text_take(&body, &n);
 	check(answer && n_json < n && (n_json != 0) == (r->wanted[0].binary || (r->n_wanted > 1 && r->wanted[1].binary)));
 	free(answer);

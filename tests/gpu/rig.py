@@ -285,12 +285,13 @@ class Peer:
 
 
 class Daemon:
-    """A lenetd of our own on a free port, up until the end of the with block."""
+    """A lenetd of our own on a free port, up until the end of the with block. It refuses no digit, as `lenet eval` does not."""
 
     def __init__(self, report, env, *flags, program='lenetd'):
         end = time.monotonic() + report.time_for(60)
         self.log = tempfile.TemporaryFile()
-        self.process = subprocess.Popen([f'{ROOT}/{BUILD}/{program}', '--listen', '127.0.0.1:0', *flags], stderr=self.log, env=env)
+        self.process = subprocess.Popen([f'{ROOT}/{BUILD}/{program}', '--listen', '127.0.0.1:0', '--threshold', '0', *flags],
+                                        stderr=self.log, env=env)
         while not (found := re.search(r'listening on http://([\d.]+):(\d+), model .*, engine (.*)', self.text())):
             if self.process.poll() is not None or time.monotonic() > end:
                 self.stop()

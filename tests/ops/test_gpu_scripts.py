@@ -85,7 +85,7 @@ class Whole(unittest.TestCase):
     def test_every_row_but_one_says_what_computes(self):
         calls = self.card.calls('lenetd') + self.card.calls('lenet')
         chosen = [call for call in calls if not re.search('--device (cpu|cuda --kernels (own|cudnn))', call)]
-        self.assertEqual(chosen, ['--listen 127.0.0.1:0'])
+        self.assertEqual(chosen, ['--listen 127.0.0.1:0 --threshold 0'])
 
     def test_a_graph_that_cannot_be_captured_is_tried_once(self):
         asked = [json.loads(call) for call in self.card.calls('peer')]

@@ -1,9 +1,9 @@
-// A picture goes the way of one that is handed in: its candidates, the CPU engine, and the best of them. The pictures of a row are dealt
+// A picture goes the way of one that is handed in: its candidates, the CPU engine, and the verdict with the model's calibration. The pictures of a row are dealt
 // out to threads, each with its own context and fonts, and their counts are added.
 #include "tests/pictures/table.h"
 
 #include "core/builtin.h"
-#include "core/picture/candidates.h"
+#include "core/picture/verdict.h"
 #include "kernels/cpu/cpu.h"
 #include "tests/pictures/hard.h"
 #include "tests/pictures/nondigits.h"
@@ -15,13 +15,14 @@
 enum { MAX_THREADS = 64 };
 
 struct counts {
-	uint32_t n, right, sure_and_wrong, blank, above_90, above_50;
+	uint32_t n, right, wrong, sure_and_wrong, refused, sure;
 };
 
 struct worker {
 	const struct table_options *o;
 	const struct idx *data;
 	const struct engine_model *model;
+	struct lenet5_calibration calibration;
 	struct engine_context *context;
 	struct glyphs *glyphs;
 	int row, index;
@@ -37,16 +38,17 @@ static const uint8_t *digit(const struct worker *w, uint32_t i)
 
 static int read_picture(struct worker *w, const struct image *image, int label)
 {
-	struct lenet5_prediction p;
-	int found = candidates_read(image, w->context, w->model, &p, &w->err);
+	struct verdict v;
+	if (verdict_read(image, w->context, w->model, w->calibration, &v, &w->err))
+		return -1;
+	bool refused = v.reason != VERDICT_DIGIT, right = !refused && v.prediction.digit == label;
+	bool sure = !refused && v.prediction.confidence > 0.9f;
 	w->counts.n++;
-	w->counts.blank += found == 0;
-	if (found != 1)
-		return found;
-	w->counts.right += p.digit == label;
-	w->counts.sure_and_wrong += p.digit != label && p.confidence > 0.9f;
-	w->counts.above_90 += p.confidence > 0.9f;
-	w->counts.above_50 += p.confidence > 0.5f;
+	w->counts.refused += refused;
+	w->counts.right += right;
+	w->counts.wrong += !refused && !right;
+	w->counts.sure += sure;
+	w->counts.sure_and_wrong += sure && !right;
 	return 0;
 }
 
@@ -73,8 +75,8 @@ static void *work(void *arg)
 
 static void add(struct counts *to, const struct counts *from)
 {
-	to->n += from->n, to->right += from->right, to->blank += from->blank;
-	to->sure_and_wrong += from->sure_and_wrong, to->above_90 += from->above_90, to->above_50 += from->above_50;
+	to->n += from->n, to->right += from->right, to->wrong += from->wrong, to->refused += from->refused;
+	to->sure += from->sure, to->sure_and_wrong += from->sure_and_wrong;
 }
 
 static int count_row(struct worker *workers, int n_threads, int row, struct counts *counts, struct err *e)
@@ -107,16 +109,16 @@ static double percent(uint32_t part, uint32_t n)
 
 static void print_condition(FILE *to, const char *name, const char *about, const struct counts *c)
 {
-	fprintf(to, "| %s | %s | %.1f | %.1f | %.1f |\n", name, about, percent(c->right, c->n), percent(c->sure_and_wrong, c->n),
-		percent(c->blank, c->n));
+	fprintf(to, "| %s | %s | %.1f | %.1f | %.1f | %.1f |\n", name, about, percent(c->right, c->n), percent(c->wrong, c->n),
+		percent(c->sure_and_wrong, c->n), percent(c->refused, c->n));
 	fflush(to);
 }
 
 static int print_rows(struct worker *workers, int n_threads, FILE *to, struct err *e)
 {
 	struct counts c, all = { 0 };
-	fprintf(to, "| condition | what it is | right, %% | wrong and above 0.9, %% | nothing found, %% |\n| --- | --- | --: | --: "
-		    "| --: |\n");
+	fprintf(to, "| condition | what it is | right, %% | wrong, %% | wrong and above 0.9, %% | refused, %% |\n"
+		    "| --- | --- | --: | --: | --: | --: |\n");
 	for (int row = 0; row < HARD_CONDITIONS; row++) {
 		if (count_row(workers, n_threads, row, &c, e))
 			return -1;
@@ -124,12 +126,12 @@ static int print_rows(struct worker *workers, int n_threads, FILE *to, struct er
 		add(&all, &c);
 	}
 	print_condition(to, "all", "", &all);
-	fprintf(to, "\n| no digit | what it is | above 0.9, %% | above 0.5, %% |\n| --- | --- | --: | --: |\n");
+	fprintf(to, "\n| no digit | what it is | read as a digit, %% | so and above 0.9, %% |\n| --- | --- | --: | --: |\n");
 	for (int kind = 0; kind < NONDIGIT_KINDS; kind++) {
 		if (count_row(workers, n_threads, HARD_CONDITIONS + kind, &c, e))
 			return -1;
-		fprintf(to, "| %s | %s | %.1f | %.1f |\n", nondigit_name(kind), nondigit_about(kind), percent(c.above_90, c.n),
-			percent(c.above_50, c.n));
+		fprintf(to, "| %s | %s | %.1f | %.1f |\n", nondigit_name(kind), nondigit_about(kind), percent(c.n - c.refused, c.n),
+			percent(c.sure, c.n));
 		fflush(to);
 	}
 	return 0;
@@ -151,7 +153,7 @@ int table_print(const struct table_options *options, const struct idx *data, FIL
 		goto out;
 	for (int t = 0; t < o.n_threads; t++) {
 		struct worker *at = &workers[t];
-		*at = (struct worker){ .o = &o, .data = data, .model = model, .index = t };
+		*at = (struct worker){ .o = &o, .data = data, .model = model, .calibration = w.calibration, .index = t };
 		if (engine_context_open(engine, CANDIDATES_MAX, 1, &at->context, e) || glyphs_open(o.fonts, &at->glyphs, e))
 			goto out;
 	}

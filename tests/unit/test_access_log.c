@@ -43,6 +43,11 @@ TEST(access_log_formats_text)
 			       "model=relu pictures=2 id=an-id trace=0af7651916cd43dd8448eb211c80319c\n") == 0,
 		  "%s", line);
 	CHECK(n == (int)strlen(line));
+	record.account.seen[7] = record.account.seen[ROUTE_UNREADABLE] = 1;
+	record.account.seen[ROUTE_BLANK] = 2;
+	record.account.seen[ROUTE_TOO_SMALL] = 3;
+	access_log_format(ACCESS_LOG_TEXT, &record, "::1", &at, line);
+	CHECK_MSG(strstr(line, " pictures=2 refused=blank:2,too_small:3 unreadable=1 id=an-id "), "%s", line);
 	record = (struct request_record){ .id = "b", .method = "GET", .path = "/" }; // its client left
 	access_log_format(ACCESS_LOG_TEXT, &record, "-", &at, line);
 	CHECK_MSG(strcmp(line, "2023-11-14T22:13:20.007Z - GET / - in=0 out=0 id=b\n") == 0, "%s", line);
@@ -52,12 +57,17 @@ TEST(access_log_formats_json)
 {
 	struct request_record record = request_record_of_a_prediction();
 	char line[ACCESS_LOG_MAX_LINE];
+	record.account.seen[ROUTE_NO_DIGIT] = 4;
+	record.account.seen[ROUTE_TOO_BLURRED] = 5;
 	access_log_format(ACCESS_LOG_JSON, &record, "127.0.0.1", &at, line);
 	cJSON *json = cJSON_Parse(line);
 	CHECK(json && strcmp(cJSON_GetStringValue(cJSON_GetObjectItem(json, "client")), "127.0.0.1") == 0);
 	CHECK(cJSON_GetNumberValue(cJSON_GetObjectItem(json, "duration_ms")) == 1.235);
 	CHECK(cJSON_GetNumberValue(cJSON_GetObjectItem(json, "decode_ms")) == 0.086 && !cJSON_HasObjectItem(json, "queue_ms"));
 	CHECK(strcmp(cJSON_GetStringValue(cJSON_GetObjectItem(json, "trace_id")), record.trace_id) == 0);
+	const cJSON *refused = cJSON_GetObjectItem(json, "refused");
+	CHECK(cJSON_GetArraySize(refused) == 2 && cJSON_GetNumberValue(cJSON_GetObjectItem(refused, "no_digit")) == 4);
+	CHECK(cJSON_GetNumberValue(cJSON_GetObjectItem(refused, "too_blurred")) == 5 && !cJSON_HasObjectItem(json, "unreadable"));
 	cJSON_Delete(json);
 	record = (struct request_record){ .id = "b", .method = "GET", .path = "/" };
 	access_log_format(ACCESS_LOG_JSON, &record, "-", &at, line);
@@ -78,6 +88,8 @@ TEST(access_log_lines_have_room_for_the_longest)
 	memset(client, 'c', sizeof client - 1);
 	client[sizeof client - 1] = 0;
 	record.account.n_pictures = INT_MAX;
+	for (int seen = 0; seen < ROUTE_N_SEEN; seen++)
+		record.account.seen[seen] = INT_MAX;
 	for (int stage = 0; stage < ROUTE_N_STAGES; stage++)
 		route_account_add(&record.account, stage, INT64_MAX);
 	access_log_format(ACCESS_LOG_TEXT, &record, client, &at, line);

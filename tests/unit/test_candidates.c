@@ -34,7 +34,7 @@ static bool take(struct image *image, uint8_t pixels[784])
 {
 	struct candidates c;
 	struct err e = { .msg = "" };
-	CHECK_MSG(candidates_find(image, &c, &e) == 0 && (c.n > 0 || e.msg[0]), "%s", e.msg);
+	CHECK_MSG(candidates_find(image, &c, &e) == 0, "%s", e.msg);
 	image_free(image);
 	if (c.n > 0)
 		memcpy(pixels, c.pixels[0], 784);

@@ -2,7 +2,7 @@
 // must be read nearly as well as the plain pictures are.
 #include "core/builtin.h"
 #include "core/idx.h"
-#include "core/picture/candidates.h"
+#include "core/picture/verdict.h"
 #include "core/rng.h"
 #include "kernels/cpu/cpu.h"
 #include "tests/unit/test.h"
@@ -71,9 +71,10 @@ struct reader {
 
 static bool reads_right(const struct reader *r, const struct image *image, int label)
 {
-	struct lenet5_prediction p;
+	struct verdict v;
 	struct err e;
-	return candidates_read(image, r->context, r->model, &p, &e) == 1 && p.digit == label;
+	return verdict_read(image, r->context, r->model, lenet5_uncalibrated, &v, &e) == 0 && v.candidate >= 0 &&
+	       v.prediction.digit == label;
 }
 
 static int count_plain(const struct reader *r, const struct idx *data, int n)

@@ -240,3 +240,19 @@ TEST(config_help_works_in_a_broken_environment)
 	CHECK(strstr(text, "--kernels KERNELS") && strstr(text, "--tf32  ") && strstr(text, "--on-gpu-loss WHAT"));
 	CHECK(strstr(text, "--listen ADDR:PORT") && strstr(text, "Exit status") && strlen(text) < sizeof text - 1);
 }
+
+TEST(config_threshold)
+{
+	static const char *const bad[] = { "1.1", "-0.1", "nan", "1e-1", "0x1", "half" };
+	struct config c;
+	struct err e;
+	CHECK(parse("", "", &c, &e) == 0 && c.threshold < 0); // the model's own
+	CHECK(parse("--threshold 0", "LENETD_THRESHOLD=0.7", &c, &e) == 0 && c.threshold == 0);
+	CHECK(parse("", "LENETD_THRESHOLD=0.75", &c, &e) == 0 && c.threshold == 0.75f);
+	for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+		char flags[64];
+		snprintf(flags, sizeof flags, "--threshold %s", bad[i]);
+		CHECK_MSG(parse(flags, "", &c, &e) == -1 && strstr(e.msg, "--threshold") && strstr(e.msg, "from 0 to 1"), "%s",
+			  e.msg);
+	}
+}

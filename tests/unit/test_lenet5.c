@@ -64,11 +64,11 @@ static double sum(const struct lenet5_prediction *p)
 TEST(lenet5_predicts_from_logits)
 {
 	float scores[10] = { 0, 0, 0, 2, 0, 0, 0, 2, 0, -1000 };
-	struct lenet5_prediction p = lenet5_predict(network("relu"), scores);
+	struct lenet5_prediction p = lenet5_predict(network("relu"), 1, scores);
 	CHECK(p.digit == 3 && p.confidence == p.probabilities[3] && p.probabilities[7] == p.probabilities[3]);
 	CHECK(fabs((double)p.confidence - exp(2) / (2 * exp(2) + 7)) < 1e-7 && fabs(sum(&p) - 1) < 1e-6);
 	scores[9] = 1000;
-	p = lenet5_predict(network("relu"), scores);
+	p = lenet5_predict(network("relu"), 1, scores);
 	CHECK(p.digit == 9 && p.confidence == 1);
 }
 
@@ -76,19 +76,35 @@ TEST(lenet5_predicts_from_penalties)
 {
 	const struct lenet5 *net = network("1998");
 	float scores[10] = { 90, 60, 70, 80, 0.25f, 50, 70, 80, 90, 40 }; // near one centre
-	struct lenet5_prediction p = lenet5_predict(net, scores);
+	struct lenet5_prediction p = lenet5_predict(net, 1, scores);
 	CHECK(p.digit == 4 && p.confidence == p.probabilities[4] && p.confidence > 0.9999f && fabs(sum(&p) - 1) < 1e-6);
 
 	scores[4] = LENET5_RUBBISH; // as near as no digit at all: half of it, and the other half is dealt out
-	p = lenet5_predict(net, scores);
+	p = lenet5_predict(net, 1, scores);
 	CHECK(p.digit == 4 && fabs((double)p.confidence - 0.55) < 1e-6 && fabs((double)p.probabilities[0] - 0.05) < 1e-6);
 	CHECK(fabs(sum(&p) - 1) < 1e-6);
 
 	scores[9] = scores[4] = 0.5f; // between two
-	p = lenet5_predict(net, scores);
+	p = lenet5_predict(net, 1, scores);
 	CHECK(p.digit == 4 && fabs((double)p.confidence - 0.5) < 1e-4 && p.probabilities[9] == p.confidence);
 
 	const float far[10] = { 900, 800, 700, 701, 3e38f, 900, 900, 900, 900, 900 };
-	p = lenet5_predict(net, far);
+	p = lenet5_predict(net, 1, far);
 	CHECK(p.digit == 2 && fabs((double)p.confidence - 0.1) < 1e-7 && fabs(sum(&p) - 1) < 1e-6);
+}
+
+// Scores and temperature both times two are the same; a picture near one centre gets less sure the hotter it is.
+TEST(lenet5_temperature_divides_the_scores)
+{
+	static const char *const names[] = { "relu", "1998" };
+	for (int k = 0; k < 2; k++) {
+		const struct lenet5 *net = network(names[k]);
+		float scores[10] = { 3, 6, 7, 8, 0.25f, 5, 7, 8, 9, 4 }, twice[10];
+		for (int i = 0; i < 10; i++)
+			twice[i] = 2 * scores[i];
+		struct lenet5_prediction p = lenet5_predict(net, 1, scores), q = lenet5_predict(net, 2, twice);
+		CHECK(memcmp(&p, &q, sizeof p) == 0);
+		q = lenet5_predict(net, 2, scores);
+		CHECK(q.digit == p.digit && q.confidence < p.confidence && fabs(sum(&q) - 1) < 1e-6);
+	}
 }

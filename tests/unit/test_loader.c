@@ -49,7 +49,7 @@ static void reload(void *arg)
 static void start(void)
 {
 	static const struct models_spec spec = { "m", NULL };
-	const struct models_options serving = { &fake.engine, &spec, 1, NULL, 0 };
+	const struct models_options serving = { &fake.engine, &spec, 1, NULL, 0, -1 };
 	struct err e;
 	fake_engine_init(&fake);
 	n_done = n_reloads = 0;

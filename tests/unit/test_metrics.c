@@ -140,8 +140,13 @@ TEST(metrics_count_the_rest)
 	HAS("lenet_batch_size_count 4");
 	HAS("lenet_predictions_total{digit=\"0\"} 1");
 	HAS("lenet_predictions_total{digit=\"9\"} 10");
-	HAS("lenet_predictions_total{digit=\"refused\"} 11");
-	HAS("lenet_predictions_total{digit=\"unreadable\"} 12");
+	HAS("lenet_predictions_total{digit=\"refused\"} 65");
+	HAS("lenet_predictions_total{digit=\"unreadable\"} 16");
+	HAS("lenet_refused_total{reason=\"blank\"} 11");
+	HAS("lenet_refused_total{reason=\"no_digit\"} 12");
+	HAS("lenet_refused_total{reason=\"several_digits\"} 13");
+	HAS("lenet_refused_total{reason=\"too_small\"} 14");
+	HAS("lenet_refused_total{reason=\"too_blurred\"} 15");
 	HAS("lenet_rejections_total{reason=\"no_buffer\"} 1");
 	HAS("lenet_rejections_total{reason=\"late\"} 0");
 	HAS("lenet_connections_total 2");

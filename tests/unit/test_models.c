@@ -27,6 +27,12 @@ static void write_file(void (*change)(struct weights *))
 	weights_free(&w);
 }
 
+static void calibrate(struct weights *w)
+{
+	w->is_calibrated = true;
+	w->calibration = (struct lenet5_calibration){ 2, 0.75f };
+}
+
 static void blunt(struct weights *w)
 {
 	memset(w->params, 0, w->net->n_params * sizeof *w->params);
@@ -38,11 +44,13 @@ static void overflow(struct weights *w)
 		w->params[i] *= 1e38f;
 }
 
+static float threshold = -1; // of start()
+
 static int start(int min_right, struct err *e)
 {
 	static struct models_spec specs[2] = { { "first", NULL }, { "second", path } };
 	CHECK_MSG(cpu_engine_open(NULL, &engine, e) == 0, "%s", e->msg);
-	const struct models_options options = { engine, specs, 2, NULL, min_right };
+	const struct models_options options = { engine, specs, 2, NULL, min_right, threshold };
 	int failed = models_open(&options, &models, e);
 	if (failed)
 		engine_close(engine);
@@ -126,4 +134,25 @@ TEST(models_a_bad_one_stops_the_start)
 	CHECK(start(7, &e) == -1 && strstr(e.msg, "built-in digits"));
 	CHECK(start(0, &e) == 0);
 	stop();
+}
+
+TEST(models_have_a_calibration)
+{
+	struct err e;
+	make_file();
+	write_file(calibrate);
+	for (int flag = 0; flag < 2; flag++) {
+		threshold = flag ? 0.25f : -1;
+		CHECK_MSG(start(7, &e) == 0, "%s", e.msg);
+		struct model *first = models_get(models, "first"), *second = models_get(models, "second");
+		CHECK(first->calibration.temperature == lenet5_uncalibrated.temperature && second->calibration.temperature == 2);
+		CHECK(first->calibration.threshold == (flag ? 0.25f : lenet5_uncalibrated.threshold));
+		CHECK(second->calibration.threshold == (flag ? 0.25f : 0.75f));
+		model_unref(first);
+		model_unref(second);
+		models_close(models);
+		engine_close(engine);
+	}
+	threshold = -1;
+	unlink(path);
 }

@@ -14,6 +14,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define TEMPERATURE 1.5f // of the probabilities; the logits stay as they are
+
 // Two pictures.
 static const float scores[2 * LENET5_DIGITS] = { 3, 1, 4, 1.5f, 5, 9, 2, 6, 6, 0.1f, -1, -2, -3, -4, -5, -6, -7, -8, -9, -10 };
 
@@ -25,7 +27,7 @@ static const cJSON *write_answer(const char *network, const struct oip_request *
 {
 	struct err e;
 	struct text body = { 0 };
-	n_json = oip_response_write("m", lenet5_find(network, &e), request, scores, &body);
+	n_json = oip_response_write("m", lenet5_find(network, &e), TEMPERATURE, request, scores, &body);
 	free(answer);
 	answer = text_take(&body, &n_answer);
 	cJSON_Delete(json);
@@ -69,7 +71,7 @@ TEST(oip_response_in_json)
 	for (int i = 0; i < 20; i++)
 		CHECK((float)number(data, i) == scores[i]);
 	for (int p = 0; p < 2; p++) {
-		struct lenet5_prediction want = lenet5_predict(lenet5_at(0), scores + 10 * p);
+		struct lenet5_prediction want = lenet5_predict(lenet5_at(0), TEMPERATURE, scores + 10 * p);
 		for (int d = 0; d < 10; d++)
 			CHECK((float)number(cJSON_GetObjectItem(probabilities, "data"), 10 * p + d) == want.probabilities[d]);
 	}

@@ -1,8 +1,8 @@
 // Pictures as people hand them in, from their files to the built-in model's answer.
 #include "core/builtin.h"
 #include "core/file.h"
-#include "core/picture/candidates.h"
 #include "core/picture/decode.h"
+#include "core/picture/verdict.h"
 #include "kernels/cpu/cpu.h"
 #include "tests/unit/test.h"
 
@@ -36,22 +36,23 @@ static void close_reader(struct reader *r)
 	weights_free(&r->w);
 }
 
-// The digit; −1 if nothing is found.
+// The digit, which may be of several; −1 if the picture shows none.
 static int read_digit(const struct reader *r, const char *path)
 {
 	static const struct picture_limits limits = PICTURE_LIMITS;
 	struct picture picture;
-	struct lenet5_prediction p;
+	struct verdict v;
 	struct err e;
 	uint8_t *bytes;
 	size_t n;
 	CHECK_MSG(file_read(path, 1 << 24, &bytes, &n, &e) == 0, "%s", e.msg);
 	CHECK_MSG(picture_decode(bytes, n, &limits, &picture, &e) == PICTURE_OK, "%s: %s", path, e.msg);
 	free(bytes);
-	int found = candidates_read(&(struct image){ picture.width, picture.height, picture.luma }, r->context, r->model, &p, &e);
+	int failed = verdict_read(&(struct image){ picture.width, picture.height, picture.luma }, r->context, r->model,
+				  r->w.calibration, &v, &e);
 	picture_free(&picture);
-	CHECK_MSG(found >= 0, "%s", e.msg);
-	return found == 1 ? p.digit : -1;
+	CHECK_MSG(!failed, "%s", e.msg);
+	return !failed && v.candidate >= 0 ? v.prediction.digit : -1;
 }
 
 // Reads the pictures of a folder that show one digit: their names begin with it and a hyphen.

@@ -28,6 +28,7 @@ static struct route_response response;
 static cJSON *answer; // of the last request
 
 static bool batched = true; // by which of the two ways predictions go
+static float threshold; // of start(): 0, so that the fake scores are digits
 
 static void start(int queue)
 {
@@ -42,7 +43,7 @@ static void start(int queue)
 				  .deadline_ms = 600000 };
 	metrics = metrics_new();
 	const struct service_options options = {
-		.models = { &fake.engine, specs, 2, NULL, 0 },
+		.models = { &fake.engine, specs, 2, NULL, 0, threshold },
 		.batching = { 8, 0, queue, metrics },
 		.n_callers = 1,
 		.gather_on_cpu = batched,
@@ -225,14 +226,44 @@ BOTH_WAYS(api_puts_an_error_in_its_place)
 	start(64);
 	CHECK(ask("POST", "/predict", NULL, pictures("4x5")) == 200); // x is blank
 	CHECK((int)cJSON_GetNumberValue(cJSON_GetObjectItem(prediction(0), "digit")) == 4);
-	CHECK(cJSON_IsNull(cJSON_GetObjectItem(prediction(1), "digit")) && *text_of(prediction(1), "reason"));
+	CHECK(cJSON_IsNull(cJSON_GetObjectItem(prediction(1), "digit")) && strcmp(text_of(prediction(1), "reason"), "blank") == 0);
+	CHECK(response.account.seen[4] == 1 && response.account.seen[5] == 1 && response.account.seen[ROUTE_BLANK] == 1);
 	CHECK((int)cJSON_GetNumberValue(cJSON_GetObjectItem(prediction(2), "digit")) == 5);
 
-	CHECK(ask("POST", "/predict", NULL, pictures("x")) == 422);
-	CHECK(*text_of(answer, "error") && strcmp(text_of(answer, "error"), text_of(prediction(0), "reason")) == 0);
 	CHECK(ask("POST", "/predict", NULL, "{\"images\": [\"aGVsbG8=\", 7]}") == 415);
 	CHECK(*text_of(prediction(0), "error") && *text_of(prediction(1), "error") && fake.n_calls == 1);
+	CHECK(strcmp(text_of(answer, "error"), text_of(prediction(0), "error")) == 0);
+	CHECK(response.account.seen[ROUTE_UNREADABLE] == 2);
 	stop();
+}
+
+// A refusal is an answer: 200, with the reason, and what the network made of it.
+BOTH_WAYS(api_refuses)
+{
+	threshold = 0.24f; // above what the fake scores give a digit, e/(e + 9)
+	start(64);
+	CHECK(ask("POST", "/predict", "1", pictures("3x")) == 200 && !cJSON_HasObjectItem(answer, "error"));
+	const cJSON *p = prediction(0), *probabilities = cJSON_GetObjectItem(p, "probabilities");
+	CHECK(cJSON_IsNull(cJSON_GetObjectItem(p, "digit")) && strcmp(text_of(p, "reason"), "no digit") == 0);
+	CHECK(*text_of(p, "message") && !cJSON_HasObjectItem(p, "error"));
+	CHECK(cJSON_GetArraySize(probabilities) == 10 && cJSON_GetArraySize(cJSON_GetObjectItem(p, "input")) == LENET5_PIXELS);
+	CHECK(cJSON_GetNumberValue(cJSON_GetObjectItem(p, "confidence")) ==
+	      cJSON_GetNumberValue(cJSON_GetArrayItem(probabilities, 3)));
+	p = prediction(1);
+	CHECK(cJSON_IsNull(cJSON_GetObjectItem(p, "digit")) && strcmp(text_of(p, "reason"), "blank") == 0 &&
+	      *text_of(p, "message"));
+	CHECK(!cJSON_HasObjectItem(p, "confidence") && !cJSON_HasObjectItem(p, "probabilities") &&
+	      !cJSON_HasObjectItem(p, "input"));
+	CHECK(response.account.seen[ROUTE_NO_DIGIT] == 1 && response.account.seen[ROUTE_BLANK] == 1 && !response.account.seen[3]);
+
+	const int n_calls = fake.n_calls;
+	CHECK(ask("POST", "/predict", NULL, pictures("xx")) == 200 && !cJSON_HasObjectItem(answer, "error"));
+	CHECK(response.account.seen[ROUTE_BLANK] == 2 && fake.n_calls == n_calls);
+	struct model *model = models_get(service_models(service), NULL);
+	CHECK(model->statistics->n_success == 2 && model->statistics->n_fail == 0);
+	model_unref(model);
+	stop();
+	threshold = 0;
 }
 
 BOTH_WAYS(api_errors)

@@ -315,7 +315,7 @@ TEST(measure_counts_and_averages)
 	const struct engine_network network = { lenet5_at(0), 0, 1, params };
 	struct engine_context *context = NULL;
 	CHECK(engine_context_open(&fake_trainer, MEASURE_BATCH, 1, &context, &e) == 0);
-	CHECK(measure_network(context, &network, &data, predictions, &m, &e) == 0);
+	CHECK(measure_network(context, &network, 1, &data, predictions, &m, &e) == 0);
 	engine_context_close(context);
 	CHECK(m.n == N && m.n_right == N / 10 * 9 && measure_accuracy(&m) == 0.9);
 	double sum = exp(1) + 9; // of the exponentials

@@ -96,7 +96,7 @@ static void start(bool batched)
 	holding = released = false;
 	CHECK(observer_open(ACCESS_LOG_OFF, &observer, &e) == 0);
 	const struct service_options options = {
-		.models = { &fake.engine, &spec, 1, NULL, 0 },
+		.models = { &fake.engine, &spec, 1, NULL, 0, -1 },
 		.batching = { 4, 0, 100, observer.metrics },
 		.n_callers = N_THREADS,
 		.gather_on_cpu = batched,

@@ -455,3 +455,63 @@ TEST(weights_text_that_is_not_utf8_is_not_written)
 	weights_free(&w);
 	scratch_free(&s);
 }
+
+// A file with these strings and the tensors of a golden one.
+static uint8_t *with_strings(const struct safetensors_meta *strings, int n_strings, size_t *n)
+{
+	struct safetensors s;
+	struct err e = { .msg = "" };
+	uint8_t *bytes = NULL;
+	CHECK(safetensors_read("tests/golden/relu-init.safetensors", 1 << 20, &s, &e) == 0);
+	CHECK_MSG(safetensors_format(strings, n_strings, s.tensors, s.n_tensors, &bytes, n, &e) == 0, "%s", e.msg);
+	safetensors_free(&s);
+	return bytes;
+}
+
+TEST(weights_keep_a_calibration)
+{
+	struct weights w = read_init("relu"), back = { 0 };
+	struct err e = { .msg = "" };
+	size_t n;
+	CHECK(!w.is_calibrated && w.calibration.temperature == 1 && w.calibration.threshold == 0.5f);
+	uint8_t *bytes = write_bytes(&w, &n);
+	CHECK(!memmem(bytes, n, "temperature", 11) && !memmem(bytes, n, "threshold", 9)); // as before there were any
+	free(bytes);
+	w.is_calibrated = true;
+	w.calibration = (struct lenet5_calibration){ 1.2345f, 0.9f };
+	bytes = write_bytes(&w, &n);
+	CHECK(memmem(bytes, n, "\"temperature\":\"1.2345\",\"threshold\":\"0.9\"", 40));
+	CHECK_MSG(weights_parse(bytes, n, NULL, &back, &e) == 0, "%s", e.msg);
+	CHECK(back.is_calibrated && back.calibration.temperature == 1.2345f && back.calibration.threshold == 0.9f &&
+	      same(&w, &back));
+	CHECK(weights_set(&w, "threshold", "0.1", &e) == -1 && weights_set(&w, "temperature", "2", &e) == -1);
+	free(bytes);
+	weights_free(&w);
+	weights_free(&back);
+}
+
+TEST(weights_refuse_a_bad_calibration)
+{
+	static const struct {
+		const char *key, *value;
+	} good[] = { { "temperature", "0.01" }, { "temperature", "100" }, { "threshold", "0" }, { "threshold", "1.000" } },
+	  bad[] = { { "temperature", "0" },    { "temperature", "0.0099" }, { "temperature", "100.1" }, { "temperature", "-1" },
+		    { "temperature", "nan" },  { "temperature", "1e0" },    { "temperature", "" },      { "temperature", "1 " },
+		    { "threshold", "1.0001" }, { "threshold", "-0" },       { "threshold", "0x1" },     { "threshold", "inf" },
+		    { "threshold", "0.5\n" } };
+	for (size_t i = 0; i < sizeof good / sizeof good[0] + sizeof bad / sizeof bad[0]; i++) {
+		bool is_good = i < sizeof good / sizeof good[0];
+		const char *key = is_good ? good[i].key : bad[i - 4].key, *value = is_good ? good[i].value : bad[i - 4].value;
+		const struct safetensors_meta strings[] = { { (char *)"network", (char *)"relu" }, { (char *)key, (char *)value } };
+		struct weights w = { 0 };
+		struct err e = { .msg = "" };
+		size_t n;
+		uint8_t *bytes = with_strings(strings, 2, &n);
+		int failed = weights_parse(bytes, n, NULL, &w, &e);
+		CHECK_MSG(!failed == is_good && w.is_calibrated == is_good, "%s %s: %s", key, value, e.msg);
+		if (failed)
+			CHECK_MSG(strstr(e.msg, key) && strstr(e.msg, "not a decimal number from 0"), "%s", e.msg);
+		free(bytes);
+		weights_free(&w);
+	}
+}
