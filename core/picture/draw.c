@@ -18,6 +18,7 @@ struct crop {
 	float *ink; // (height, width): 0 to 1
 };
 enum { PIXEL = 5, FAR = 255 };
+static const float LEAST_INK = 0.1f; // that strokes have, of the darkest
 
 static int clamp(int v, int low, int high)
 {
@@ -154,8 +155,8 @@ static double ink_step(const struct image *plane, const struct crop *c, const st
 	return level;
 }
 
-// The share of what lies around the mark that is nearer to the ground than to the ink. A stroke has ground on all sides; what is enclosed
-// by thin strokes has ground only as wide as these.
+// The share of what lies around the mark that is clearly lighter than its ink. A stroke has ground on all sides, if of more than one grey;
+// what is enclosed by thin strokes has it only as wide as these.
 static double ground_share(const struct image *plane, const struct crop *c, const struct ground *g, double step, int inner,
 			   int outer)
 {
@@ -164,9 +165,9 @@ static double ground_share(const struct image *plane, const struct crop *c, cons
 		if (c->near[i] <= inner || c->near[i] > outer)
 			continue;
 		int x = i % c->width, y = i / c->width;
+		double darker = ground_at(g, x, y) - plane->pixels[(c->top + y) * plane->width + c->left + x];
 		n++;
-		n_ground += ground_at(g, x, y) - plane->pixels[(c->top + y) * plane->width + c->left + x] < step / 2 &&
-			    ground_at(g, x, y) - plane->pixels[(c->top + y) * plane->width + c->left + x] > -step / 2;
+		n_ground += darker < 0.7 * step && darker > -step;
 	}
 	return n > 0 ? (double)n_ground / n : 1;
 }
@@ -176,8 +177,52 @@ static void take_ink(const struct image *plane, struct crop *c, const struct gro
 	for (int i = 0; i < c->width * c->height; i++) {
 		int x = i % c->width, y = i / c->width, near = c->near[i];
 		double ink = (ground_at(g, x, y) - plane->pixels[(c->top + y) * plane->width + c->left + x]) / step;
-		c->ink[i] = near > reach ? 0 : (float)(ink < 0.1 ? 0 : ink > 1 ? 1 : ink);
+		c->ink[i] = near > reach ? 0 : (float)(ink < 0 ? 0 : ink > 1 ? 1 : ink);
 	}
+}
+
+// Whether a quarter of the strokes has less than half of the ink of the darkest.
+static bool is_faded(const struct crop *c)
+{
+	int n = 0, n_pale = 0;
+	for (int i = 0; i < c->width * c->height; i++) {
+		n += c->near[i] == 0;
+		n_pale += c->near[i] == 0 && c->ink[i] < 0.5f;
+	}
+	return 4 * n_pale > n;
+}
+
+// The largest of the values up to `reach` away, along rows of n values that are `step` apart.
+static void dilate(const float *from, float *to, int n_rows, int row_step, int n, int step, int reach)
+{
+	for (int row = 0; row < n_rows; row++)
+		for (int i = 0; i < n; i++) {
+			float most = 0;
+			for (int k = i - reach < 0 ? 0 : i - reach; k <= i + reach && k < n; k++)
+				most = fmaxf(most, from[row * row_step + k * step]);
+			to[row * row_step + i * step] = most;
+		}
+}
+
+// Where strokes are pale over a part of their length, in a lamp's reflection, say, their ink is measured by the darkest nearby.
+static void even_out(struct crop *c, int reach)
+{
+	size_t n = (size_t)c->width * (size_t)c->height;
+	float *rows = malloc(2 * n * sizeof *rows), *most = rows + n;
+	if (!rows)
+		return; // pale, then
+	dilate(c->ink, rows, c->height, c->width, c->width, 1, reach);
+	dilate(rows, most, c->width, 1, c->height, c->width, reach);
+	for (size_t i = 0; i < n; i++)
+		c->ink[i] /= fmaxf(most[i], LEAST_INK);
+	free(rows);
+}
+
+// What is hardly ink is none.
+static void cut(struct crop *c)
+{
+	for (int i = 0; i < c->width * c->height; i++)
+		c->ink[i] = c->ink[i] < 0.1f ? 0 : c->ink[i];
 }
 
 // Grows strokes by `by` pixels, a fraction of one by as much of the step.
@@ -322,6 +367,9 @@ static int draw(const struct image *plane, struct mark *mark, uint8_t pixels[N_P
 	mark->ground = (float)ground_share(plane, &c, &g, step, 2 * PIXEL, outer);
 	if (step >= 1) {
 		take_ink(plane, &c, &g, step, reach * PIXEL);
+		if (is_faded(&c))
+			even_out(&c, 1 + (int)(0.75 * has));
+		cut(&c);
 		double wanted = 1.7 * longer / INNER;
 		if (has < wanted && longer > INNER)
 			thicken(&c, (wanted - has) / 2);

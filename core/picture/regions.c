@@ -207,6 +207,12 @@ static float edge_of(const struct node *n)
 	return n->outline > 0 ? (float)n->steps / (float)n->outline : 0;
 }
 
+// A longer outline makes up for a lesser step: a stroke that pales over a part of its length is one, with that part.
+static float contrast_of(const struct node *n)
+{
+	return edge_of(n) * sqrtf((float)n->outline);
+}
+
 // Strokes, rather than a surface, a blob, a line that runs out of the picture, or what surrounds the sheet. The mean width of strokes is
 // 2·area/outline; noise makes an outline longer than it is, so surfaces are told by how much of their box they fill, too.
 static bool is_mark(const struct tree *t, const struct node *n, const struct regions_limits *limits)
@@ -291,7 +297,7 @@ static void select_regions(struct tree *t, const struct regions_limits *limits, 
 				give_out(s, t, best);
 				best = i;
 			}
-			if (is_mark(t, node, limits) && edge_of(node) >= edge_of(&t->nodes[best]))
+			if (is_mark(t, node, limits) && contrast_of(node) >= contrast_of(&t->nodes[best]))
 				best = i;
 			if (best == i && !is_mark(t, node, limits))
 				continue;
