@@ -25,6 +25,7 @@ struct part {
 
 struct search {
 	bool any; // the last resort: whatever stands out
+	struct candidates_stop *stop; // or NULL
 	int reduction; // pixels of the picture to one of the planes
 	struct image planes[2]; // [is_light]: the picture, and its negative, in which light strokes are dark
 	uint8_t *lines[2]; // (height, width), [is_light]: 1 where a frame is, or a line that runs out of the picture
@@ -221,6 +222,8 @@ static bool has_dark(const struct image *plane)
 static int look(struct search *s, bool is_light, float noise, struct err *e)
 {
 	const struct image *plane = &s->planes[is_light];
+	if (s->stop && (s->stop->stopped = s->stop->is_due(s->stop->arg)))
+		return -1;
 	if (!has_dark(plane))
 		return 0;
 	float min_edge = s->any ? fmaxf(6 * noise, 12) : fmaxf(3.5f * noise, 3);
@@ -320,9 +323,9 @@ static void drop_lines(struct search *s)
 }
 
 // Finds candidates in the picture reduced by k.
-static int find_at(const struct image *image, int k, bool any, struct candidates *c, struct err *e)
+static int find_at(const struct image *image, int k, bool any, struct candidates_stop *stop, struct candidates *c, struct err *e)
 {
-	struct search s = { .any = any, .reduction = k };
+	struct search s = { .any = any, .stop = stop, .reduction = k };
 	int status = -1;
 	s.planes[0] = reduce(image, s.reduction);
 	size_t n = (size_t)s.planes[0].width * (size_t)s.planes[0].height;
@@ -379,6 +382,11 @@ static int reduction_to(const struct image *image, int side)
 
 int candidates_find(const struct image *image, struct candidates *c, struct err *e)
 {
+	return candidates_find_until(image, NULL, c, e);
+}
+
+int candidates_find_until(const struct image *image, struct candidates_stop *stop, struct candidates *c, struct err *e)
+{
 	if (mnist_is_its_form(image)) {
 		c->n = 1;
 		c->at[0] = (struct candidate){ 0, 0, image->width, image->height, true, 255 };
@@ -388,14 +396,14 @@ int candidates_find(const struct image *image, struct candidates *c, struct err 
 	int least = reduction_to(image, FINE_SIDE);
 	int k = reduction_to(image, COARSE_SIDE), closer;
 	for (;; k = closer) {
-		if (find_at(image, k, false, c, e))
+		if (find_at(image, k, false, stop, c, e))
 			return -1;
 		closer = max(look_closer(c, k), least);
 		if (closer >= k)
 			break;
 	}
 	// Nothing that looks like strokes; a dot, or a drawing that has just begun, is still something.
-	if (c->n == 0 && find_at(image, reduction_to(image, COARSE_SIDE), true, c, e))
+	if (c->n == 0 && find_at(image, reduction_to(image, COARSE_SIDE), true, stop, c, e))
 		return -1;
 	if (c->n == 0)
 		err_set(e, "no digit found: nothing in the picture stands out from its background");

@@ -32,6 +32,16 @@ struct candidates {
 // picture in MNIST's form is its only candidate, bit for bit. The same picture gives the same bits on every machine. After −1, for want of memory, e is set.
 int candidates_find(const struct image *image, struct candidates *candidates, struct err *e);
 
+// A condition to stop a search on. It is asked a few times, some milliseconds apart at most on a picture of 280×280.
+struct candidates_stop {
+	bool (*is_due)(void *arg);
+	void *arg;
+	bool stopped; // set by the search: it has stopped
+};
+
+// As candidates_find, but returns −1 without a message and sets stop->stopped when the condition becomes true.
+int candidates_find_until(const struct image *image, struct candidates_stop *stop, struct candidates *candidates, struct err *e);
+
 // The candidate that is the picture's digit. predictions: (n), a network's of each. A part of a digit loses to the whole, and the
 // inconspicuous to the conspicuous. n is at least 1.
 int candidates_best(const struct candidate *at, int n, const struct lenet5_prediction *predictions);
