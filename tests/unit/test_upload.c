@@ -19,7 +19,7 @@ static const struct limits limits = {
 	.max_body = 1 << 20, .max_pictures = 4, .max_pixels = 10000, .max_whole_pixels = 10000, .max_scans = 32
 };
 static struct upload upload;
-static int64_t deadline_ns; // of read_body
+static struct upload_terms terms = { .limits = &limits }; // of read_body
 static struct err error;
 
 static uint8_t digit[N_PIXELS]; // a one: light on dark
@@ -44,7 +44,7 @@ static int read_body(const char *type, const void *body, size_t n)
 	char *copy = malloc(n + 1); // of the exact size, for the sanitiser
 	memcpy(copy, body, n);
 	copy[n] = 0;
-	int status = upload_read(type, copy, n, &limits, deadline_ns, &upload, &error);
+	int status = upload_read(type, copy, n, &terms, &upload, &error);
 	free(copy);
 	return status;
 }
@@ -149,6 +149,7 @@ TEST(upload_takes_several_formats_in_one_request)
 	static const struct limits large = {
 		.max_pictures = 4, .max_pixels = 3 * SIDE * SIDE, .max_whole_pixels = SIDE * SIDE, .max_scans = 9
 	};
+	static const struct upload_terms wide = { .limits = &large };
 	static uint8_t rgba[SIDE * SIDE * 4], rgb[SIDE * SIDE * 3];
 	memset(rgba, 255, sizeof rgba);
 	memset(rgb, 255, sizeof rgb);
@@ -172,8 +173,8 @@ TEST(upload_takes_several_formats_in_one_request)
 	strcat(text, "]}");
 	n += (size_t)sprintf(body + n, "--X--\r\n");
 	for (int json = 0; json < 2; json++) {
-		int status = json ? upload_read("application/json", text, strlen(text), &large, 0, &upload, &error)
-				  : upload_read("multipart/form-data; boundary=X", body, n, &large, 0, &upload, &error);
+		int status = json ? upload_read("application/json", text, strlen(text), &wide, &upload, &error)
+				  : upload_read("multipart/form-data; boundary=X", body, n, &wide, &upload, &error);
 		CHECK_MSG(status == 0 && upload.n_candidates == 3, "%d %s", status, error.msg);
 		for (int i = 1; i < upload.n_candidates; i++)
 			for (int k = 0; k < N_PIXELS; k++)
@@ -193,11 +194,11 @@ TEST(upload_stops_at_the_deadline)
 {
 	static uint8_t grey[96 * 96];
 	struct file file = pictures_jpeg(grey, 96, 96, &(struct pictures_jpeg){ .quality = 90 });
-	deadline_ns = clock_now_ns() - 1;
+	terms.deadline_ns = clock_now_ns() - 1;
 	CHECK(read_body("image/jpeg", file.bytes, file.n) == 503 && strstr(error.msg, "in time") && upload.n == 0);
-	deadline_ns = clock_now_ns() + 60000000000;
+	terms.deadline_ns = clock_now_ns() + 60000000000;
 	CHECK(read_body("image/jpeg", file.bytes, file.n) == 0);
-	deadline_ns = 0;
+	terms.deadline_ns = 0;
 	free(file.bytes);
 	upload_free(&upload);
 }
