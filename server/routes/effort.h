@@ -8,7 +8,7 @@ enum effort {
 	EFFORT_TINY, // the same with tiny pictures
 };
 
-enum { EFFORT_SMALL_BYTES = 64 << 10, EFFORT_SMALL_MS = 2 };
+enum { EFFORT_SMALL_BYTES = 64 << 10, EFFORT_SMALL_MS = 4 };
 
 // What a reader returns instead of an HTTP status: the body needs a greater effort. Nothing of it is read then.
 enum {
