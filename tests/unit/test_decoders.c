@@ -190,7 +190,8 @@ TEST(decoders_drop_whose_client_is_gone)
 	submit('a', ALICE);
 	atomic_store(&gone, true);
 	struct item *b = submit('b', ALICE); // there is room for it now
-	CHECK(left->done && left->result == DECODERS_GONE);
+	await(left);
+	CHECK(left->result == DECODERS_GONE);
 	stop();
 	CHECK(b->result == DECODERS_OK && strcmp(order, "lxab") == 0);
 }
