@@ -76,7 +76,7 @@ static const struct flag flags[] = {
 	{ "max-body", "BYTES", NUMBER, AT(limits.max_body), .min = 1, .max = 1 << 30, .fallback = "33554432",
 	  .help = "answer 413 to a body of more than BYTES" },
 	{ "max-buffer", "BYTES", NUMBER, AT(limits.max_buffer), .min = 1, .max = INT32_MAX, .fallback = "268435456",
-	  .help = "answer 503 when all bodies, received or waiting, take more than BYTES" },
+	  .help = "answer 503 when all bodies in memory take more than BYTES" },
 	{ "max-pictures", "N", NUMBER, AT(limits.max_pictures), .min = 1, .max = 65536, .fallback = "256",
 	  .help = "answer 413 to a request with more than N pictures" },
 	{ "max-pixels", "N", NUMBER, AT(limits.max_pixels), .min = 784, .max = 1 << 28, .fallback = "67108864",
