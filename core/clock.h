@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 int64_t clock_now_ns(void);
+int64_t clock_cpu_ns(void); // the processor time of the calling thread; a system call
 int64_t clock_coarse_ms(void); // the time of the kernel's last tick, at most some milliseconds old, in a third of the time
 
 // Initialises a condition for clock_wait.

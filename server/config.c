@@ -3,9 +3,12 @@
 #include "server/config.h"
 
 #include "core/decimal.h"
+#include "core/picture/decode.h"
+#include "server/compute/decoders.h"
 
 #include <assert.h>
 #include <ctype.h>
+#include <inttypes.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -59,6 +62,12 @@ static const struct flag flags[] = {
 	  .help = "on an idle GPU, let a picture wait up to US microseconds for others" },
 	{ "queue", "N", NUMBER, AT(limits.queue), .min = 1, .max = 1 << 20, .fallback = "4096",
 	  .help = "on a GPU, answer 503 when more than N pictures would wait" },
+	{ "decode-threads", "N", NUMBER, AT(n_decoders), .min = 1, .max = 64,
+	  .help = "decode what is costly with N threads; without it processors less 1, at least 1" },
+	{ "decode-queue", "N", NUMBER, AT(limits.decode_queue), .min = 1, .max = 4096, .fallback = "256",
+	  .help = "answer 503 when more than N costly requests would wait to be decoded" },
+	{ "decode-memory", "BYTES", NUMBER, AT(limits.decode_memory), .min = 1, .max = INT32_MAX, .fallback = "268435456",
+	  .help = "decode at the same time what takes up to BYTES together" },
 	{ "deadline-ms", "MS", NUMBER, AT(limits.deadline_ms), .min = 1, .max = 600000, .fallback = "5000",
 	  .help = "answer 503 when a picture has waited for MS milliseconds" },
 	{ "header-timeout-ms", "MS", NUMBER, AT(limits.header_timeout_ms), .min = 1, .max = 600000, .fallback = "10000",
@@ -70,7 +79,7 @@ static const struct flag flags[] = {
 	{ "max-body", "BYTES", NUMBER, AT(limits.max_body), .min = 1, .max = 1 << 30, .fallback = "33554432",
 	  .help = "answer 413 to a body of more than BYTES" },
 	{ "max-buffer", "BYTES", NUMBER, AT(limits.max_buffer), .min = 1, .max = INT32_MAX, .fallback = "268435456",
-	  .help = "answer 503 when all bodies being received take more than BYTES" },
+	  .help = "answer 503 when all bodies in memory take more than BYTES" },
 	{ "max-pictures", "N", NUMBER, AT(limits.max_pictures), .min = 1, .max = 65536, .fallback = "256",
 	  .help = "answer 413 to a request with more than N pictures" },
 	{ "max-pixels", "N", NUMBER, AT(limits.max_pixels), .min = 784, .max = 1 << 28, .fallback = "67108864",
@@ -373,6 +382,12 @@ static int check_together(const struct config *c, struct err *e)
 	if (c->limits.max_buffer <= c->limits.max_body)
 		return err_set(e, "--max-buffer %d is not more than --max-body %d: a full body would never fit",
 			       c->limits.max_buffer, c->limits.max_body);
+	const struct picture_limits largest = { .max_whole_pixels = (uint64_t)c->limits.max_whole_pixels };
+	uint64_t needed = picture_memory_at_most(&largest);
+	if ((uint64_t)c->limits.decode_memory < needed)
+		return err_set(
+			e, "--decode-memory %d is less than the %" PRIu64 " bytes that a picture of --max-whole-pixels %d takes",
+			c->limits.decode_memory, needed, c->limits.max_whole_pixels);
 	if (c->max_delay_us / 1000 >= c->limits.deadline_ms)
 		return err_set(e, "--max-delay-us %d is not less than --deadline-ms %d: every picture would be late",
 			       c->max_delay_us, c->limits.deadline_ms);
@@ -431,6 +446,11 @@ void config_help(char *text, size_t n_text)
 #undef SAY
 }
 
+int config_n_decoders(const struct config *config)
+{
+	return config->n_decoders ? config->n_decoders : decoders_default_threads();
+}
+
 void config_limits(const struct config *config, bool batched, char *line, size_t n_line)
 {
 	const struct limits *l = &config->limits;
@@ -442,9 +462,9 @@ void config_limits(const struct config *config, bool batched, char *line, size_t
 			 config->max_delay_us);
 	snprintf(line, n_line,
 		 "limits: body %d bytes (%d in all), %d pictures a request, %d pixels a picture (%d of a WebP or progressive JPEG, "
-		 "of at most %d scans), %d connections%s, %sdeadline %d "
-		 "ms, "
-		 "headers %d ms, body %d ms, idle %d s",
+		 "of at most %d scans), %d connections%s, %s%d decode threads (queue %d, %d bytes), deadline %d ms, headers "
+		 "%d ms, body %d ms, idle %d s",
 		 l->max_body, l->max_buffer, l->max_pictures, l->max_pixels, l->max_whole_pixels, l->max_scans, l->max_connections,
-		 per_address, gathering, l->deadline_ms, l->header_timeout_ms, l->body_timeout_ms, l->idle_timeout_s);
+		 per_address, gathering, config_n_decoders(config), l->decode_queue, l->decode_memory, l->deadline_ms,
+		 l->header_timeout_ms, l->body_timeout_ms, l->idle_timeout_s);
 }

@@ -26,6 +26,7 @@ struct config {
 	struct http_options http; // n_threads 0: one for each processor, at least 2; main sets limits, tables and observer
 	int drain_delay_ms; // how long to answer while unready before draining
 	bool batch_on_cpu; // use the batcher on the CPU, too
+	int n_decoders; // 0: one less than processors, at least 1
 	int max_batch; // pictures in a forward pass
 	int max_delay_us; // how long a picture waits for more of them while the engine is idle
 	enum log_level log_level;
@@ -40,6 +41,9 @@ int config_parse(int argc, char *const *argv, char *const *environ, struct confi
 
 // Writes the text of --help: every flag with its default.
 void config_help(char *text, size_t n_text);
+
+// How many threads decode.
+int config_n_decoders(const struct config *config);
 
 // Writes the limits in one line. batched: those of the batcher, too.
 void config_limits(const struct config *config, bool batched, char *line, size_t n_line);

@@ -104,6 +104,11 @@ static void probe(void *arg, void (*done)(void *), void *done_arg)
 	service_probe(((struct daemon *)arg)->service, done, done_arg);
 }
 
+static bool is_stuck(void *arg)
+{
+	return service_is_stuck(((struct daemon *)arg)->service);
+}
+
 static int open_watchdog(struct daemon *d, struct err *e)
 {
 	const struct watchdog_options watching = {
@@ -112,6 +117,7 @@ static int open_watchdog(struct daemon *d, struct err *e)
 		.add_connection = add_connection,
 		.n_passes = service_computes_here(d->service) ? NULL : count_passes,
 		.probe = probe,
+		.is_stuck = is_stuck,
 		.arg = d,
 	};
 	return watching.period_us ? watchdog_open(&watching, &d->watchdog, e) : 0;
@@ -119,7 +125,7 @@ static int open_watchdog(struct daemon *d, struct err *e)
 
 static void report_listening(const struct daemon *d)
 {
-	char limits[512];
+	char limits[768];
 	config_limits(d->config, !service_computes_here(d->service), limits, sizeof limits);
 	log_info("%s", limits);
 	const char *address = http_address(d->http);
@@ -142,6 +148,7 @@ static int open_service(struct daemon *d, struct err *e)
 	const struct service_options options = {
 		.models = { d->engine, c->models, c->n_models, c->network, c->min_right, c->threshold },
 		.batching = { c->max_batch, c->max_delay_us, c->limits.queue, d->observer.metrics },
+		.decoding = { config_n_decoders(c), c->limits.decode_queue, c->limits.decode_memory },
 		.n_callers = n_threads(c),
 		.gather_on_cpu = c->batch_on_cpu,
 		.reload = reload,

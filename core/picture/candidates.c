@@ -159,10 +159,10 @@ static int look_closer(const struct look *s)
 
 // Adds what is found in the picture reduced by *k; but if a closer look is worth while, at `least` or more, only what is large, and *k is
 // changed to it.
-static int find_at(const struct image *image, int *k, int least, bool any, struct finds *f, struct err *e)
+static int find_at(const struct image *image, int *k, int least, bool any, struct search_stop *stop, struct finds *f, struct err *e)
 {
 	struct look s = { .any = any, .max = CANDIDATES_MAX };
-	int status = planes_make(image, *k, &s.planes, e) || parts_find(&s.planes, any, &s.parts, e) ? -1 : 0;
+	int status = planes_make(image, *k, &s.planes, e) || parts_find(&s.planes, any, stop, &s.parts, e) ? -1 : 0;
 	int closer = max(look_closer(&s), least);
 	if (closer < *k) {
 		s.max = CANDIDATES_MAX / 2;
@@ -185,6 +185,11 @@ static int reduction_to(const struct image *image, int side)
 
 int candidates_find(const struct image *image, struct candidates *c, struct err *e)
 {
+	return candidates_find_until(image, NULL, c, e);
+}
+
+int candidates_find_until(const struct image *image, struct search_stop *stop, struct candidates *c, struct err *e)
+{
 	if (mnist_is_its_form(image)) {
 		c->n = 1;
 		c->at[0] = (struct candidate){ 0, 0, image->width, image->height, true, 255, 3, 0, 0 };
@@ -196,12 +201,12 @@ int candidates_find(const struct image *image, struct candidates *c, struct err 
 	c->n = 0;
 	do {
 		before = k;
-		status = find_at(image, &k, least, false, &f, e);
+		status = find_at(image, &k, least, false, stop, &f, e);
 	} while (!status && k < before);
 	// Nothing that looks like strokes; a dot, or a drawing that has just begun, is still something.
 	k = reduction_to(image, COARSE_SIDE);
 	if (!status && c->n == 0)
-		status = find_at(image, &k, k, true, &f, e);
+		status = find_at(image, &k, k, true, stop, &f, e);
 	note_parts(&f);
 	for (int i = 0; i < c->n; i++)
 		mark_free(&f.marks[i]);

@@ -9,6 +9,7 @@
 #include "core/err.h"
 #include "core/image.h"
 #include "core/lenet5.h"
+#include "core/picture/search_stop.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -33,3 +34,6 @@ struct candidates {
 // Finds the candidates of a picture of any size; n is 0 if nothing stands out from the ground. A picture in MNIST's form is its only
 // candidate, bit for bit. The same picture gives the same bits on every machine. After −1, for want of memory, e is set.
 int candidates_find(const struct image *image, struct candidates *candidates, struct err *e);
+
+// As candidates_find, but returns −1 without a message and sets stop->stopped when the condition becomes true.
+int candidates_find_until(const struct image *image, struct search_stop *stop, struct candidates *candidates, struct err *e);

@@ -6,7 +6,12 @@
 
 #include <string.h>
 
-enum { CHEAP_PIXELS = 1 << 18, CHEAP_WHOLE_PIXELS = 1 << 16, CHEAP_BYTES = 1 << 20 };
+// Bytes bound the time, too: a file may hold much that is no pixel.
+enum { TINY_PIXELS = 28 * 28, SMALL_PIXELS = 1 << 17, SMALL_WHOLE_PIXELS = 1 << 14, SMALL_BYTES = 1 << 16 };
+
+// What a decoder takes: for each pixel that must be held whole (jpeg.c; WebP takes less), for each that is looked at (samples, sums and
+// the result), and beside both.
+enum { WHOLE_PIXEL_BYTES = 8, LOOKED_AT_PIXEL_BYTES = 20, OTHER_BYTES = 16 << 20 };
 
 // What people send instead. `at` is the place of the magic bytes; hint: how to convert.
 static const struct other {
@@ -108,6 +113,26 @@ uint64_t picture_n_pixels(const void *bytes, size_t n)
 enum picture_cost picture_cost(const void *bytes, size_t n)
 {
 	struct picture_header h = picture_read_header(bytes, n);
-	uint64_t cheap = h.is_whole || h.is_interlaced ? CHEAP_WHOLE_PIXELS : CHEAP_PIXELS;
-	return n <= CHEAP_BYTES && (uint64_t)h.width * h.height <= cheap ? PICTURE_CHEAP : PICTURE_COSTLY;
+	uint64_t n_pixels = (uint64_t)h.width * h.height, small = h.is_whole || h.is_interlaced ? SMALL_WHOLE_PIXELS : SMALL_PIXELS;
+	if (n > SMALL_BYTES || n_pixels > small)
+		return PICTURE_COSTLY;
+	return n_pixels <= TINY_PIXELS ? PICTURE_TINY : PICTURE_SMALL;
+}
+
+static uint64_t memory_of(uint64_t n_pixels, bool is_whole)
+{
+	uint64_t looked_at = n_pixels < PICTURE_LOOKED_AT ? n_pixels : PICTURE_LOOKED_AT;
+	return looked_at * LOOKED_AT_PIXEL_BYTES + (is_whole ? n_pixels * WHOLE_PIXEL_BYTES : 0) + OTHER_BYTES;
+}
+
+uint64_t picture_memory(const void *bytes, size_t n, const struct picture_limits *limits)
+{
+	struct picture_header h = picture_read_header(bytes, n);
+	uint64_t n_pixels = (uint64_t)h.width * h.height, max = h.is_whole ? limits->max_whole_pixels : limits->max_pixels;
+	return n_pixels <= max && picture_cost(bytes, n) == PICTURE_COSTLY ? memory_of(n_pixels, h.is_whole) : 0;
+}
+
+uint64_t picture_memory_at_most(const struct picture_limits *limits)
+{
+	return memory_of(limits->max_whole_pixels, true);
 }

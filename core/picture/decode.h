@@ -21,9 +21,17 @@ bool picture_is_other(const void *bytes, size_t n);
 uint64_t picture_n_pixels(const void *bytes, size_t n);
 
 enum picture_cost {
-	PICTURE_CHEAP, // decoded or refused within about 5 ms
+	PICTURE_TINY, // not larger than a digit of MNIST, 28×28
+	PICTURE_SMALL, // such as a canvas to draw on, 280×280: decoded or refused within about 2 ms
 	PICTURE_COSTLY,
 };
 
 // By the header and the number of bytes.
 enum picture_cost picture_cost(const void *bytes, size_t n);
+
+// An upper estimate, by the header, of the memory in bytes that picture_decode takes for this file; 0 for one that is not costly, and for
+// one that a limit refuses.
+uint64_t picture_memory(const void *bytes, size_t n, const struct picture_limits *limits);
+
+// The same for the largest picture that the limits allow.
+uint64_t picture_memory_at_most(const struct picture_limits *limits);

@@ -196,7 +196,7 @@ static void drop_lines(struct search *s)
 	s->parts->n = n;
 }
 
-int parts_find(const struct planes *planes, bool any, struct parts *parts, struct err *e)
+int parts_find(const struct planes *planes, bool any, struct search_stop *stop, struct parts *parts, struct err *e)
 {
 	size_t n = (size_t)planes->width * (size_t)planes->height;
 	uint8_t *masks = calloc(n, 3);
@@ -205,7 +205,7 @@ int parts_find(const struct planes *planes, bool any, struct parts *parts, struc
 	parts->n = 0;
 	for (enum plane p = 0; p < PLANES_N && !status; p++)
 		if (planes->wanted[p])
-			status = look(&s, p, e);
+			status = search_stop_is_due(stop) ? -1 : look(&s, p, e);
 	if (!status)
 		drop_lines(&s);
 	free(masks);

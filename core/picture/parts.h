@@ -8,6 +8,7 @@
 #include "core/err.h"
 #include "core/picture/mark.h"
 #include "core/picture/planes.h"
+#include "core/picture/search_stop.h"
 
 #include <stdbool.h>
 
@@ -26,6 +27,6 @@ struct parts {
 	struct part at[PARTS_MAX]; // the most conspicuous first
 };
 
-// Finds parts in the wanted planes. any: the last resort, whatever stands out. *parts is to be freed by parts_free, after a failure too.
-int parts_find(const struct planes *planes, bool any, struct parts *parts, struct err *e);
+// Finds parts in the wanted planes. any: the last resort, whatever stands out. stop, or NULL, is asked before each plane. *parts is to be freed by parts_free, after a failure too.
+int parts_find(const struct planes *planes, bool any, struct search_stop *stop, struct parts *parts, struct err *e);
 void parts_free(struct parts *parts);

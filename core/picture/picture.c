@@ -13,7 +13,8 @@ void picture_free(struct picture *picture)
 
 bool picture_is_late(const struct picture_limits *limits, struct err *e)
 {
-	if (!limits->deadline_ns || clock_now_ns() < limits->deadline_ns)
+	bool is_late = limits->deadline_ns && clock_now_ns() >= limits->deadline_ns;
+	if (!is_late && !(limits->gone && atomic_load(limits->gone)))
 		return false;
 	err_set(e, "the picture could not be decoded in time: make it smaller, or try again later");
 	return true;

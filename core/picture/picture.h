@@ -3,6 +3,7 @@
 
 #include "core/err.h"
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -23,6 +24,7 @@ struct picture_limits {
 	int max_scans; // of a JPEG
 	size_t looked_at; // pixels of the result at most; at least 1
 	int64_t deadline_ns; // by clock_now_ns, after which decoding stops; 0: none
+	const atomic_bool *gone; // decoding also stops when this becomes true: nobody waits for the picture any more; or NULL
 };
 
 enum {
@@ -35,7 +37,7 @@ enum {
 
 #define PICTURE_LIMITS                                                                                                             \
 	{                                                                                                                          \
-		PICTURE_MAX_PIXELS, PICTURE_MAX_WHOLE_PIXELS, PICTURE_MAX_SCANS, PICTURE_LOOKED_AT, 0                              \
+		PICTURE_MAX_PIXELS, PICTURE_MAX_WHOLE_PIXELS, PICTURE_MAX_SCANS, PICTURE_LOOKED_AT, 0, NULL                        \
 	}
 
 enum picture_result {
@@ -43,11 +45,11 @@ enum picture_result {
 	PICTURE_UNKNOWN, // not a format that is read
 	PICTURE_TOO_LARGE, // more pixels or scans than a limit
 	PICTURE_DAMAGED,
-	PICTURE_LATE, // the deadline passed
+	PICTURE_LATE, // the deadline passed, or limits->gone became true
 	PICTURE_FAILED, // no memory
 };
 
-// For decoders: whether the deadline has passed; then e says so.
+// For decoders: whether the deadline has passed or `gone` is true; then e says so.
 bool picture_is_late(const struct picture_limits *limits, struct err *e);
 
 // For decoders: checks the size that the header gives. whole: what must be held whole, as "a WebP", or NULL. Unless PICTURE_OK, e

@@ -22,7 +22,8 @@ struct route_parts {
 	char part[ROUTE_MAX_PARTS][ROUTE_MAX_PART];
 };
 
-// Valid during the call that receives it.
+// Valid during the call that receives it. Of a request whose call keeps_request, the body and the values of headers and arguments are
+// valid until the call is done.
 struct route_request {
 	const struct route *route; // set by route_start
 	int n_arguments;
@@ -33,6 +34,7 @@ struct route_request {
 	const char *body; // n_body bytes and a 0 behind them; never NULL
 	size_t n_body;
 	const atomic_bool *gone; // becomes true when the client disconnects during a submitted call, and lives as long; or NULL
+	uint64_t client; // equal for requests of one client, as far as its address tells
 };
 
 // The value of a request's header, the first one if it is repeated; NULL if it is missing.
@@ -43,12 +45,19 @@ struct route_header {
 };
 
 // The stages of a request with pictures.
-enum route_stage { ROUTE_DECODE, ROUTE_QUEUE, ROUTE_COMPUTE, ROUTE_N_STAGES };
+enum route_stage {
+	ROUTE_WAIT, // for a decoder; only requests that cost more than a small picture have it
+	ROUTE_DECODE,
+	ROUTE_QUEUE,
+	ROUTE_COMPUTE,
+	ROUTE_N_STAGES
+};
 
 // Why the daemon rejects a request that it would accept at another time or from another client.
 enum route_rejection {
 	ROUTE_NOT_REJECTED,
 	ROUTE_QUEUE_FULL,
+	ROUTE_DECODE_QUEUE_FULL,
 	ROUTE_LATE, // no answer within the deadline
 	ROUTE_STOPPING, // the daemon is going down
 	ROUTE_BODY_TOO_LARGE,
@@ -100,6 +109,7 @@ struct route_response {
 // Work that a route leaves to a worker. The route's own struct begins with one.
 struct route_call {
 	const struct route_worker *worker;
+	bool keeps_request; // a submitted call still reads the request
 };
 
 // Does the work of calls in one of two ways; the other function is NULL.

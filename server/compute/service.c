@@ -9,9 +9,14 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
+// Decoders look at the clock every few milliseconds, but for the parser of JSON, whose time the limits of a body bound.
+static const int64_t STUCK_NS = 30 * (int64_t)1000000000;
+
 struct service {
 	struct models *models;
 	struct loader *loader;
+	struct decoders *decoders; // or NULL
+	struct decoders_options decoding;
 	int queue; // of the batcher
 	struct batcher *batcher; // or
 	struct direct *direct;
@@ -32,11 +37,15 @@ int service_open(const struct service_options *o, struct service **service, stru
 	if (!s)
 		return err_set(e, "no memory for the service");
 	s->queue = o->batching.queue;
+	s->decoding = o->decoding;
 	if (models_open(&o->models, &s->models, e))
 		goto failed;
 	const struct loader_options loading = { s->models, o->reload, o->arg };
-	if (loader_open(&loading, &s->loader, e) || (here ? direct_open(engine, o->n_callers, o->batching.metrics, &s->direct, e)
+	const int n_callers = o->n_callers + o->decoding.n_threads;
+	if (loader_open(&loading, &s->loader, e) || (here ? direct_open(engine, n_callers, o->batching.metrics, &s->direct, e)
 							  : batcher_open(engine, &o->batching, &s->batcher, e)))
+		goto failed;
+	if (o->decoding.n_threads && decoders_open(&o->decoding, &s->decoders, e))
 		goto failed;
 	*service = s;
 	return 0;
@@ -54,6 +63,19 @@ struct models *service_models(const struct service *s)
 struct loader *service_loader(const struct service *s)
 {
 	return s->loader;
+}
+
+struct decoders *service_decoders(const struct service *s)
+{
+	return s->decoders;
+}
+
+bool service_is_stuck(const struct service *s)
+{
+	struct decoders_state state = { .most_overdue_ns = 0 };
+	if (s->decoders)
+		decoders_state(s->decoders, &state);
+	return state.most_overdue_ns > STUCK_NS;
 }
 
 int service_load_all(struct service *s, struct err *e)
@@ -134,12 +156,27 @@ static void write_models(struct models *models, struct text *t)
 	}
 }
 
+static void write_decoders(const struct service *s, struct text *t)
+{
+	struct decoders_state state = { .n_queued = 0 };
+	if (s->decoders)
+		decoders_state(s->decoders, &state);
+	prometheus_text_gauge(t, "lenet_decode_queue_depth", "Costly requests that wait for a thread that decodes.",
+			      state.n_queued);
+	prometheus_text_gauge(t, "lenet_decode_queue_capacity", "Costly requests that may wait.", s->decoding.queue);
+	prometheus_text_gauge(t, "lenet_decode_threads", "Threads that decode costly requests.", s->decoding.n_threads);
+	prometheus_text_gauge(t, "lenet_decode_threads_busy", "Threads that decode a costly request now.", state.n_busy);
+	prometheus_text_gauge(t, "lenet_decode_memory_bytes", "Memory reserved for decoding now.", (double)state.n_reserved);
+	prometheus_text_gauge(t, "lenet_decode_memory_max_bytes", "Memory that may be reserved.", (double)s->decoding.memory);
+}
+
 void service_write_metrics(struct service *s, struct text *t)
 {
 	prometheus_text_gauge(t, "lenet_queue_depth", "Pictures that wait for the engine.",
 			      s->batcher ? batcher_depth(s->batcher) : 0);
 	prometheus_text_gauge(t, "lenet_queue_capacity", "Pictures that may wait; 0 where requests do not queue.",
 			      s->batcher ? s->queue : 0);
+	write_decoders(s, t);
 	write_models(s->models, t);
 }
 
@@ -153,6 +190,7 @@ void service_close(struct service *s)
 	if (!s)
 		return;
 	loader_close(s->loader);
+	decoders_close(s->decoders); // they use what follows
 	batcher_close(s->batcher);
 	direct_close(s->direct);
 	models_close(s->models);

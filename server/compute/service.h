@@ -4,6 +4,7 @@
 
 #include "core/text.h"
 #include "server/compute/batcher.h"
+#include "server/compute/decoders.h"
 #include "server/compute/loader.h"
 #include "server/compute/models.h"
 
@@ -12,7 +13,8 @@
 struct service_options {
 	struct models_options models; // the engine is borrowed and outlives the service
 	struct batcher_options batching;
-	int n_callers; // threads that may call service_compute at the same time
+	struct decoders_options decoding; // n_threads 0: there are no decoders
+	int n_callers; // other threads that may call service_compute at the same time
 	bool gather_on_cpu; // use the batcher on a CPU, too
 	void (*reload)(void *arg); // called on the loader's thread after loader_reload
 	void *arg;
@@ -20,15 +22,19 @@ struct service_options {
 
 struct service;
 
-// Loads all models, and opens the batcher or the contexts of the calling threads.
+// Loads all models, and opens the decoders and the batcher or the contexts of the calling threads.
 int service_open(const struct service_options *options, struct service **service, struct err *e);
 
 // The service's own, for callers on any thread.
 struct models *service_models(const struct service *service);
 struct loader *service_loader(const struct service *service);
+struct decoders *service_decoders(const struct service *service); // or NULL
 
 // Loads every model again and logs the results. Returns how many failed; e says why the last one did. On the loader's thread.
 int service_load_all(struct service *service, struct err *e);
+
+// Whether a decoder is past its task's deadline by so much that it must be stuck.
+bool service_is_stuck(const struct service *service);
 
 // True: jobs are computed by service_compute, on the calling thread. False: they are submitted to the batcher.
 bool service_computes_here(const struct service *service);
@@ -39,7 +45,7 @@ enum job_result service_submit(struct service *service, struct job *job);
 // failed. One probe at a time.
 void service_probe(struct service *service, void (*done)(void *arg), void *arg);
 
-// Writes the metrics of models and queue in Prometheus' text format.
+// Writes the metrics of models and queues in Prometheus' text format.
 void service_write_metrics(struct service *service, struct text *t);
 
 // Stops the loader, as loader_stop. False: it is still reading, and nothing that it uses may be freed.

@@ -13,6 +13,7 @@
 #include "server/http/exchange.h"
 
 #include "server/http/body.h"
+#include "server/http/client_key.h"
 #include "server/http/gather.h"
 #include "server/http/head.h"
 #include "server/observe/observer.h"
@@ -50,6 +51,7 @@ struct client {
 	struct timeouts_entry timeout;
 	struct departures_entry departure; // while a call is submitted
 	struct in_flight_connection in_flight;
+	uint64_t key; // of its address (client_key.h)
 	struct exchange exchange;
 	struct request_record record; // of the exchange
 	char authority[HEAD_MAX_AUTHORITY]; // of its URL
@@ -251,6 +253,7 @@ static enum MHD_Result end(struct exchange *x)
 			.body = x->body.bytes,
 			.n_body = x->body.n,
 			.gone = &x->client->departure.gone,
+			.client = x->client->key,
 		};
 		atomic_store(&x->client->departure.gone, false);
 		x->body.bytes[x->body.n] = 0;
@@ -259,7 +262,8 @@ static enum MHD_Result end(struct exchange *x)
 			route_answer_error(&x->response, 400, "the URL has more than %d parameters", ROUTE_MAX_ARGUMENTS);
 		else
 			x->call = route_start(x->route, x->context, &request, &x->response);
-		body_free(&x->all->bodies, &x->body);
+		if (!x->call || !x->call->keeps_request)
+			body_free(&x->all->bodies, &x->body);
 	}
 	if (!x->call)
 		return answer(x);
@@ -295,6 +299,7 @@ enum MHD_Result exchange_handle(void *arg, struct MHD_Connection *connection, co
 	unwatch(x);
 	if (x->gathered.waiting)
 		gather_compute();
+	body_free(&x->all->bodies, &x->body);
 	x->route->finish(x->call, &x->response);
 	return x->response.status == ROUTE_CLIENT_GONE ? MHD_NO : answer(x);
 }
@@ -338,6 +343,9 @@ void exchange_connection(void *arg, struct MHD_Connection *connection, void **co
 		int fd = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
 		*context = client = malloc(sizeof *client);
 		if (client) {
+			const union MHD_ConnectionInfo *info =
+				MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+			client->key = client_key(info ? info->client_addr : NULL);
 			in_flight_begin_connection(&all->in_flight, &client->in_flight);
 			timeouts_add(all->timeouts, &client->timeout, fd);
 		} else {

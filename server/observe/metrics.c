@@ -214,6 +214,7 @@ static void write_durations(const struct metrics *m, struct text *t)
 	static const struct {
 		const char *name, *help;
 	} stages[] = {
+		[ROUTE_WAIT] = { "lenet_decode_wait_duration_seconds", "Wait of a costly request for a thread that decodes." },
 		[ROUTE_DECODE] = { "lenet_decode_duration_seconds", "Decoding a request's pictures from its body." },
 		[ROUTE_QUEUE] = { "lenet_queue_duration_seconds", "Wait of a request's pictures for the engine." },
 		[ROUTE_COMPUTE] = { "lenet_compute_duration_seconds", "Forward passes with a request's pictures." },
@@ -259,10 +260,15 @@ static void write_predictions(const struct metrics *m, struct text *t)
 void metrics_write(const struct metrics *m, struct text *t)
 {
 	static const char *const reasons[ROUTE_N_REJECTIONS] = {
-		[ROUTE_QUEUE_FULL] = "queue_full", [ROUTE_LATE] = "late",
-		[ROUTE_STOPPING] = "stopping",     [ROUTE_BODY_TOO_LARGE] = "body_too_large",
-		[ROUTE_NO_BUFFER] = "no_buffer",   [ROUTE_NO_KEY] = "no_key",
-		[ROUTE_FORBIDDEN] = "forbidden",   [ROUTE_NO_CONNECTION] = "no_connection",
+		[ROUTE_QUEUE_FULL] = "queue_full",
+		[ROUTE_DECODE_QUEUE_FULL] = "decode_queue_full",
+		[ROUTE_LATE] = "late",
+		[ROUTE_STOPPING] = "stopping",
+		[ROUTE_BODY_TOO_LARGE] = "body_too_large",
+		[ROUTE_NO_BUFFER] = "no_buffer",
+		[ROUTE_NO_KEY] = "no_key",
+		[ROUTE_FORBIDDEN] = "forbidden",
+		[ROUTE_NO_CONNECTION] = "no_connection",
 	};
 	const struct shard *first = &m->shards[0];
 	write_requests(m, t);

@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-const char *const request_record_stages[ROUTE_N_STAGES] = { "decode", "queue", "compute" };
+const char *const request_record_stages[ROUTE_N_STAGES] = { "wait", "decode", "queue", "compute" };
 
 void request_record_begin(struct request_record *r, const struct route_request *request, const char *method, const char *path,
 			  bool logged)

@@ -8,7 +8,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { REQUEST_RECORD_MAX_METHOD = 16, REQUEST_RECORD_MAX_PATH = 256, REQUEST_RECORD_MAX_TIMING = 128 };
+enum { REQUEST_RECORD_MAX_METHOD = 16, REQUEST_RECORD_MAX_PATH = 256, REQUEST_RECORD_MAX_TIMING = 160 };
 
 struct request_record {
 	int64_t began_ns, took_ns; // took_ns: until the answer was ready

@@ -5,6 +5,7 @@
 #include "server/base/limits.h"
 #include "server/base/route.h"
 #include "server/compute/service.h"
+#include "server/routes/effort.h"
 #include "server/routes/routes.h"
 
 // A route's call begins with one. One thread at a time.
@@ -12,20 +13,34 @@ struct inference {
 	struct route_call call;
 	const struct inference_kind *kind;
 	struct service *service; // borrowed
+	const struct limits *limits; // borrowed
 	struct model *model; // a reference, as long as the call lives; NULL: the request names none that is served
 	struct job job;
+	struct decoders_task task; // while a decoder is to read the request
+	const char *body; // the request's n_body bytes, and a 0 behind them
+	size_t n_body;
+	int status; // of the error that job.error describes; 0: none
+	enum route_rejection rejection; // counts with that error
+	struct route_response *made; // by a decoder: the whole response, the call's until finish; NULL: none
 	float one[LENET5_DIGITS]; // the scores of a single picture
 	int n_pictures; // in the request
 	int deadline_ms;
-	int64_t arrived_ns, ready_ns; // clock_now_ns of the complete request, and after its pictures were decoded
+	int64_t arrived_ns, begun_ns,
+		ready_ns; // clock_now_ns of the complete request, and before and after its pictures were decoded
 };
 
 struct inference_kind {
 	size_t bytes; // of the route's call
 
-	// Reads the request: sets `model`, then n_pictures, job.n, and job.pixels or job.ink, which belong to the call. False: the response
-	// is filled with the error.
-	bool (*read)(struct inference *, const struct routes_context *, const struct route_request *, struct route_response *);
+	// Reads all but the body: sets `model`. False: the response is filled with the error.
+	bool (*begin)(struct inference *, const struct routes_context *, const struct route_request *, struct route_response *);
+
+	// Reads the body: sets n_pictures, job.n, and job.pixels or job.ink, which belong to the call. Returns 0; or a status and e for the
+	// sender; or EFFORT_COSTLY or EFFORT_OVERRAN unless effort is EFFORT_WHOLE. On any thread.
+	int (*read)(struct inference *, enum effort effort, struct err *e);
+
+	// An upper estimate of the memory in bytes that reading the body takes, beside the body.
+	uint64_t (*memory)(const struct inference *);
 
 	// Writes the answer from job.scores, and counts each picture's result in response->account.seen. job.n 0: nothing was
 	// computed.

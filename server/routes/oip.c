@@ -167,6 +167,11 @@ static int read_object(const struct routes_context *c, const struct route_reques
 	*root = NULL;
 	if (request->n_body == 0)
 		return 0;
+	if (request->n_body > EFFORT_SMALL_BYTES) { // it is parsed here
+		route_answer_error(response, 413, "the body has more than %d bytes, and this request needs none",
+				   EFFORT_SMALL_BYTES);
+		return -1;
+	}
 	int status = json_parse(request->body, request->n_body, c->limits->max_pictures, root, &e);
 	if (status == 0 && cJSON_IsObject(*root))
 		return 0;

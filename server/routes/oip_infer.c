@@ -2,6 +2,7 @@
 #include "server/routes/oip.h"
 
 #include "server/routes/inference.h"
+#include "server/routes/json.h"
 #include "server/routes/oip_request.h"
 #include "server/routes/oip_response.h"
 
@@ -10,25 +11,35 @@
 struct infer {
 	struct inference inference;
 	struct oip_request request;
+	const char *header_length; // the request's Inference-Header-Content-Length
 	char n_json[24]; // the response's Inference-Header-Content-Length
 };
 
-static bool read(struct inference *x, const struct routes_context *context, const struct route_request *http,
-		 struct route_response *response)
+static bool begin(struct inference *x, const struct routes_context *context, const struct route_request *request,
+		  struct route_response *response)
 {
-	struct oip_request *request = &((struct infer *)x)->request;
-	const char *n_json = route_header(http, "Inference-Header-Content-Length");
-	struct err e;
-	x->model = oip_model(context, &http->parts, response);
-	if (!x->model)
-		return false;
-	int status = oip_request_read(n_json, http->body, http->n_body, context->limits->max_pictures, request, &e);
-	if (status)
-		route_answer_error(response, status, "%s", e.msg);
+	((struct infer *)x)->header_length = route_header(request, "Inference-Header-Content-Length");
+	x->model = oip_model(context, &request->parts, response);
+	return x->model != NULL;
+}
+
+static int read(struct inference *x, enum effort effort, struct err *e)
+{
+	struct infer *infer = (struct infer *)x;
+	struct oip_request *request = &infer->request;
+	if (x->n_body > EFFORT_SMALL_BYTES && effort != EFFORT_WHOLE)
+		return EFFORT_COSTLY;
+	int status = oip_request_read(infer->header_length, x->body, x->n_body, x->limits->max_pictures, request, e);
 	x->n_pictures = x->job.n = request->n;
 	x->job.ink = request->ink;
 	x->job.pixels = request->pixels;
-	return status == 0;
+	return status;
+}
+
+// The tree of the JSON, and tensors, which are not larger than their text in it.
+static uint64_t memory(const struct inference *x)
+{
+	return json_memory(x->n_body, x->limits->max_pictures) + x->n_body;
 }
 
 static void fini(struct inference *x)
@@ -53,7 +64,7 @@ static void answer(struct inference *x, struct route_response *response)
 	}
 }
 
-static const struct inference_kind kind = { sizeof(struct infer), read, answer, fini };
+static const struct inference_kind kind = { sizeof(struct infer), begin, read, memory, answer, fini };
 const struct route oip_infer_routes[OIP_N_INFER] = {
 	INFERENCE_ROUTE("/v2/models/*/infer", &kind),
 	INFERENCE_ROUTE("/v2/models/*/versions/*/infer", &kind),

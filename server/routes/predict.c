@@ -8,6 +8,7 @@
 struct predict {
 	struct inference inference;
 	bool explain;
+	const char *type; // the request's Content-Type
 	struct upload upload;
 };
 
@@ -31,28 +32,35 @@ static int read_arguments(const struct route_request *request, bool *explain, co
 	return 0;
 }
 
-static bool read(struct inference *x, const struct routes_context *context, const struct route_request *request,
-		 struct route_response *response)
+static bool begin(struct inference *x, const struct routes_context *context, const struct route_request *request,
+		  struct route_response *response)
 {
 	struct predict *p = (struct predict *)x;
-	const char *name, *type = route_header(request, "Content-Type");
+	const char *name;
 	struct err e;
+	p->type = route_header(request, "Content-Type");
 	if (read_arguments(request, &p->explain, &name, &e)) {
 		route_answer_error(response, 400, "%s", e.msg);
 		return false;
 	}
 	x->model = inference_model(context, name, response);
-	if (!x->model)
-		return false;
-	int status = upload_read(type, request->body, request->n_body, context->limits, x->job.deadline_us * 1000, &p->upload, &e);
-	if (status == 503)
-		route_reject(response, status, ROUTE_LATE, "%s", e.msg);
-	else if (status)
-		route_answer_error(response, status, "%s", e.msg);
+	return x->model != NULL;
+}
+
+static int read(struct inference *x, enum effort effort, struct err *e)
+{
+	struct predict *p = (struct predict *)x;
+	const struct upload_terms terms = { x->limits, effort, x->job.deadline_us * 1000, x->job.gone };
+	int status = upload_read(p->type, x->body, x->n_body, &terms, &p->upload, e);
 	x->n_pictures = p->upload.n;
 	x->job.n = p->upload.n_candidates;
 	x->job.pixels = p->upload.pixels;
-	return status == 0;
+	return status;
+}
+
+static uint64_t memory(const struct inference *x)
+{
+	return upload_memory(((const struct predict *)x)->type, x->body, x->n_body, x->limits);
 }
 
 static void fini(struct inference *x)
@@ -155,5 +163,5 @@ static void answer(struct inference *x, struct route_response *response)
 	route_answer_json(response, status ? status : 200, &t);
 }
 
-static const struct inference_kind kind = { sizeof(struct predict), read, answer, fini };
+static const struct inference_kind kind = { sizeof(struct predict), begin, read, memory, answer, fini };
 const struct route predict_route = INFERENCE_ROUTE("/predict", &kind);

@@ -2,6 +2,7 @@
 // request fails only if its body cannot be parsed or exceeds a limit. Functions return 0, or the request's status and e.
 #include "server/routes/upload.h"
 
+#include "core/clock.h"
 #include "core/lenet5.h"
 #include "core/picture/decode.h"
 #include "server/routes/json.h"
@@ -28,7 +29,7 @@ static int no_memory(struct err *e)
 // Appends a picture.
 static int add(struct upload *u, struct upload_picture **picture, struct err *e)
 {
-	const int max_pictures = u->limits->max_pictures;
+	const int max_pictures = u->terms->limits->max_pictures;
 	if (u->n == max_pictures)
 		return err_status(e, 413, "more than %d pictures in one request; send the rest in another", max_pictures);
 	if (u->n == u->capacity) {
@@ -65,11 +66,34 @@ static int append_candidates(struct upload *u, const struct candidates *c, struc
 	return 0;
 }
 
+static bool is_late(const struct upload_terms *terms)
+{
+	return (terms->deadline_ns && clock_now_ns() >= terms->deadline_ns) || (terms->gone && atomic_load(terms->gone));
+}
+
+// Whether the search is to stop. Time is counted from the first time that it is asked: what is not searched is quick. It is processor time,
+// since a thread that is not running does not make its clients wait any longer by a search.
+static bool is_due(void *arg)
+{
+	struct upload *u = arg;
+	if (u->terms->effort == EFFORT_WHOLE)
+		return is_late(u->terms);
+	int64_t now_ns = clock_cpu_ns();
+	if (!u->cpu_until_ns)
+		u->cpu_until_ns = now_ns + EFFORT_SMALL_MS * 1000000;
+	return now_ns >= u->cpu_until_ns;
+}
+
 static int find_digit(struct upload *u, const struct image *image, struct upload_picture *p, struct err *e)
 {
 	struct candidates c;
-	if (candidates_find(image, &c, e))
-		return 500;
+	struct search_stop stop = { is_due, u, false };
+	if (candidates_find_until(image, &stop, &c, e)) {
+		if (!stop.stopped)
+			return 500;
+		return u->terms->effort == EFFORT_WHOLE ? err_status(e, 503, "the pictures could not be read in time")
+							: EFFORT_OVERRAN;
+	}
 	p->n_candidates = c.n;
 	return c.n ? append_candidates(u, &c, e) : 0;
 }
@@ -77,7 +101,7 @@ static int find_digit(struct upload *u, const struct image *image, struct upload
 // Checks the sum of the pixels of all pictures up to this one. One that is too large by itself is not decoded, so it does not count.
 static int count_pixels(struct upload *u, const uint8_t *bytes, size_t n, struct err *e)
 {
-	uint64_t n_pixels = picture_n_pixels(bytes, n), max = (uint64_t)u->limits->max_pixels;
+	uint64_t n_pixels = picture_n_pixels(bytes, n), max = (uint64_t)u->terms->limits->max_pixels;
 	if (n_pixels <= LENET5_PIXELS || n_pixels > max)
 		return 0;
 	u->n_decoded += n_pixels;
@@ -85,7 +109,23 @@ static int count_pixels(struct upload *u, const uint8_t *bytes, size_t n, struct
 		return 0;
 	return err_status(e, 413,
 			  "the pictures have more than %d pixels together; make them smaller, or send each in its own request",
-			  u->limits->max_pixels);
+			  u->terms->limits->max_pixels);
+}
+
+static struct picture_limits limits_of(const struct limits *limits)
+{
+	return (struct picture_limits){
+		.max_pixels = (uint64_t)limits->max_pixels,
+		.max_whole_pixels = (uint64_t)limits->max_whole_pixels,
+		.max_scans = limits->max_scans,
+		.looked_at = PICTURE_LOOKED_AT,
+	};
+}
+
+static bool is_too_costly(const struct upload *u, const uint8_t *bytes, size_t n)
+{
+	static const enum picture_cost most[] = { [EFFORT_SMALL] = PICTURE_SMALL, [EFFORT_TINY] = PICTURE_TINY };
+	return u->terms->effort != EFFORT_WHOLE && picture_cost(bytes, n) > most[u->terms->effort];
 }
 
 // Fills in the picture p.
@@ -97,14 +137,12 @@ static int read_picture(struct upload *u, const uint8_t *bytes, size_t n, struct
 		p->status = err_status(&p->error, 400, "the picture is empty: send a " DECODE_FORMATS);
 		return 0;
 	}
-	int status = count_pixels(u, bytes, n, e);
+	int status = is_too_costly(u, bytes, n) ? EFFORT_COSTLY : count_pixels(u, bytes, n, e);
 	if (status)
 		return status;
-	const struct picture_limits limits = { .max_pixels = (uint64_t)u->limits->max_pixels,
-					       .max_whole_pixels = (uint64_t)u->limits->max_whole_pixels,
-					       .max_scans = u->limits->max_scans,
-					       .looked_at = PICTURE_LOOKED_AT,
-					       .deadline_ns = u->deadline_ns };
+	struct picture_limits limits = limits_of(u->terms->limits);
+	limits.deadline_ns = u->terms->deadline_ns;
+	limits.gone = u->terms->gone;
 	struct picture picture;
 	enum picture_result result = picture_decode(bytes, n, &limits, &picture, &p->error);
 	p->status = statuses[result];
@@ -222,7 +260,7 @@ static int read_json_items(const cJSON *root, struct upload *u, struct err *e)
 static int read_json(const char *body, size_t n, struct upload *u, struct err *e)
 {
 	cJSON *root;
-	int status = json_parse(body, n, u->limits->max_pictures, &root, e);
+	int status = json_parse(body, n, u->terms->limits->max_pictures, &root, e);
 	if (status)
 		return status;
 	status = read_json_items(root, u, e);
@@ -259,14 +297,43 @@ static int read_form(const char *type, const char *body, size_t n, struct upload
 		*type ? ", its Content-Type " : "", type);
 }
 
-int upload_read(const char *content_type, const char *body, size_t n, const struct limits *limits, int64_t deadline_ns,
-		struct upload *upload, struct err *e)
+int upload_read(const char *content_type, const char *body, size_t n, const struct upload_terms *terms, struct upload *upload,
+		struct err *e)
 {
-	struct upload u = { .limits = limits, .deadline_ns = deadline_ns };
+	struct upload u = { .terms = terms };
+	if (n > EFFORT_SMALL_BYTES && terms->effort != EFFORT_WHOLE)
+		return EFFORT_COSTLY;
 	int status = read_form(content_type ? content_type : "", body, n, &u, e);
+	u.terms = NULL;
 	if (status)
 		upload_free(&u);
 	else
 		*upload = u;
 	return status;
+}
+
+static uint64_t memory_of_parts(const char *content_type, const char *body, size_t n, const struct picture_limits *limits)
+{
+	struct multipart m;
+	struct multipart_part part;
+	struct err e;
+	uint64_t most = 0;
+	if (multipart_init(&m, content_type, body, n, &e))
+		return 0;
+	while (multipart_next(&m, &part, &e) > 0) {
+		uint64_t memory = picture_memory(part.bytes, part.n, limits);
+		most = memory > most ? memory : most;
+	}
+	return most;
+}
+
+uint64_t upload_memory(const char *content_type, const char *body, size_t n, const struct limits *limits)
+{
+	const struct picture_limits of_picture = limits_of(limits);
+	if (picture_is_known(body, n))
+		return picture_memory(body, n, &of_picture);
+	if (content_type && is_type(content_type, "multipart/"))
+		return memory_of_parts(content_type, body, n, &of_picture);
+	return n <= EFFORT_SMALL_BYTES ? picture_memory_at_most(&of_picture)
+				       : json_memory(n, limits->max_pictures) + n + picture_memory_at_most(&of_picture);
 }

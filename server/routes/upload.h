@@ -4,7 +4,9 @@
 #include "core/err.h"
 #include "core/picture/candidates.h"
 #include "server/base/limits.h"
+#include "server/routes/effort.h"
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -16,6 +18,13 @@ struct upload_picture {
 	int n_candidates; // if status is 0; 0: it is blank
 };
 
+struct upload_terms {
+	const struct limits *limits;
+	enum effort effort;
+	int64_t deadline_ns; // by clock_now_ns; 0: none
+	const atomic_bool *gone; // stops as the deadline does when it becomes true; or NULL
+};
+
 // Zero-initialise; upload_free frees what it holds.
 struct upload {
 	int n; // pictures in the request, in order
@@ -23,9 +32,9 @@ struct upload {
 	int n_candidates; // of all pictures that were read, in order
 	uint8_t *pixels; // (n_candidates, 28, 28)
 	struct candidate *candidates; // [n_candidates]
-	const struct limits *limits; // borrowed
+	const struct upload_terms *terms; // borrowed, during upload_read
 	int capacity, candidates_capacity;
-	int64_t deadline_ns; // by clock_now_ns; 0: none
+	int64_t cpu_until_ns; // by clock_cpu_ns, under EFFORT_SMALL; 0: not begun
 	uint64_t n_decoded; // pixels of all pictures that are larger than a digit
 };
 
@@ -34,7 +43,11 @@ void upload_free(struct upload *upload);
 // body: n bytes and a 0 behind them: a PNG, JPEG or WebP, multipart (parts that are one of these, or files), or JSON:
 // {"images": ["<base64>", …]} or {"pixels": [[784 numbers 0..255], …]}. A picture is recognised whatever content_type says, and so is JSON
 // under the types that curl sends by itself. max_pixels bounds each picture and all together, since decoding costs the most; those of
-// 28×28 do not count. Returns 0 and at least one picture, read or not; or 400, 413, 415, 500, or 503 after deadline_ns, and e for the
-// sender.
-int upload_read(const char *content_type, const char *body, size_t n, const struct limits *limits, int64_t deadline_ns,
-		struct upload *upload, struct err *e);
+// 28×28 do not count. Returns 0 and at least one picture, read or not; or 400, 413, 415, 500, or 503 after the deadline, and e for the
+// sender; or EFFORT_COSTLY or EFFORT_OVERRAN.
+int upload_read(const char *content_type, const char *body, size_t n, const struct upload_terms *terms, struct upload *upload,
+		struct err *e);
+
+// An upper estimate of the memory in bytes that EFFORT_WHOLE takes for a body, beside the body: that of the JSON, and of the one picture
+// that needs most, since they are decoded one after another. Pictures within JSON count as the largest that the limits allow.
+uint64_t upload_memory(const char *content_type, const char *body, size_t n, const struct limits *limits);

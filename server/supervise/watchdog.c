@@ -68,7 +68,7 @@ static bool engine_works(struct watchdog *w)
 static void check(struct watchdog *w)
 {
 	bool threads_work = liveness_all_closed(&w->liveness), computes = !w->options.n_passes || engine_works(w);
-	bool works = threads_work && computes;
+	bool decodes = !w->options.is_stuck(w->options.arg), works = threads_work && computes && decodes;
 	liveness_send_probes(&w->liveness);
 	if (works)
 		notify_send("WATCHDOG=1");
@@ -76,7 +76,9 @@ static void check(struct watchdog *w)
 		log_info("watchdog: everything answers again");
 	if (!works && !w->failing)
 		log_error("watchdog: %s; systemd gets no WATCHDOG=1 until it does",
-			  threads_work ? "the engine does not answer" : "a thread that answers HTTP does not respond");
+			  !threads_work ? "a thread that answers HTTP does not respond"
+			  : computes    ? "a thread that decodes pictures is stuck"
+					: "the engine does not answer");
 	w->failing = !works;
 }
 

@@ -8,7 +8,7 @@
 // Decodes to at most looked_at pixels. Aborts if the picture breaks its promises, or if there is neither a picture nor a message.
 static inline void decode_checked(const uint8_t *bytes, size_t n, size_t looked_at)
 {
-	const struct picture_limits limits = { 1 << 20, 1 << 18, 8, looked_at, 0 };
+	const struct picture_limits limits = { 1 << 20, 1 << 18, 8, looked_at, 0, NULL };
 	struct picture p = { 0 };
 	struct err e = { .msg = "" };
 	if (picture_decode(bytes, n, &limits, &p, &e) != PICTURE_OK) {

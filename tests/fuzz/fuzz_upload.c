@@ -11,6 +11,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
 	static const struct limits limits = {
 		.max_body = 1 << 20, .max_pictures = 8, .max_pixels = 1 << 16, .max_whole_pixels = 1 << 14, .max_scans = 8
 	};
+	static const struct upload_terms terms = { .limits = &limits };
 	const uint8_t *line_end = memchr(bytes, '\n', n);
 	if (!line_end)
 		return 0;
@@ -20,7 +21,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
 	struct err e = { .msg = "" };
 	if (type && body) {
 		memcpy(body, line_end + 1, n_body);
-		int status = upload_read(type, body, n_body, &limits, 0, &upload, &e);
+		upload_memory(type, body, n_body, &limits);
+		int status = upload_read(type, body, n_body, &terms, &upload, &e);
 		int n_candidates = 0;
 		for (int i = 0; i < upload.n; i++) {
 			const struct upload_picture *p = &upload.pictures[i];

@@ -36,7 +36,8 @@ TEST(config_defaults)
 	CHECK(c.max_batch == 64 && c.max_delay_us == 0 && c.http.n_threads == 0 && c.log_level == LOG_INFO &&
 	      c.access_log == ACCESS_LOG_OFF);
 	CHECK(c.limits.max_body == 32 << 20 && c.limits.max_pixels == 64 << 20 && c.limits.max_whole_pixels == 16 << 20 &&
-	      c.limits.max_scans == 32 && c.limits.queue >= c.limits.max_pictures && c.limits.idle_timeout_s == 60);
+	      c.limits.max_scans == 32 && c.limits.decode_queue == 256 && c.limits.decode_memory == 256 << 20 &&
+	      config_n_decoders(&c) >= 1 && c.limits.queue >= c.limits.max_pictures && c.limits.idle_timeout_s == 60);
 }
 
 TEST(config_flags_go_before_variables)
@@ -51,6 +52,17 @@ TEST(config_flags_go_before_variables)
 	CHECK(parse("", "LENETD_ISA=portable", &c, &e) == 0 && strcmp(c.engine.isa, "portable") == 0);
 	CHECK(parse("--access-log text", "LENETD_ACCESS_LOG=json", &c, &e) == 0 && c.access_log == ACCESS_LOG_TEXT);
 	CHECK(parse("", "LENETD_ACCESS_LOG=json", &c, &e) == 0 && c.access_log == ACCESS_LOG_JSON);
+}
+
+TEST(config_decoders)
+{
+	struct config c;
+	struct err e;
+	char line[768];
+	CHECK(parse("--decode-threads 3 --decode-queue 5", "LENETD_DECODE_MEMORY=300000000", &c, &e) == 0);
+	CHECK(config_n_decoders(&c) == 3 && c.limits.decode_queue == 5 && c.limits.decode_memory == 300000000);
+	config_limits(&c, true, line, sizeof line);
+	CHECK_MSG(strstr(line, "3 decode threads (queue 5, 300000000 bytes)") && strstr(line, "idle 60 s"), "%s", line);
 }
 
 TEST(config_models)
@@ -218,6 +230,9 @@ TEST(config_says_what_is_wrong)
 		{ "--drain-delay 3600001", "", "from 0 to 3600000" },
 		{ "--queue 10", "", "--queue 10 is less than --max-pictures 256" },
 		{ "--max-buffer 10", "", "--max-buffer 10 is not more than --max-body" },
+		{ "--decode-threads 0", "", "--decode-threads: \"0\" is not accepted: give a whole number from 1 to 64" },
+		{ "--decode-memory 1000", "", "--decode-memory 1000 is less than" },
+		{ "--max-whole-pixels 100000000", "", "that a picture of --max-whole-pixels 100000000 takes" },
 		{ "--max-delay-us 2000 --deadline-ms 2", "", "every picture would be late" },
 	};
 	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {

@@ -1,8 +1,10 @@
 #include "core/picture/decode.h"
 
+#include "core/rng.h"
 #include "tests/unit/pictures.h"
 #include "tests/unit/test.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -55,9 +57,16 @@ TEST(decode_other_formats_are_named_and_say_how_to_convert)
 TEST(decode_sizes_and_costs_are_in_the_headers)
 {
 	enum { LARGE = 520 };
+	static uint8_t noise[1 << 17]; // behind the rows of a picture in its compressed stream
 	uint8_t *samples = calloc(LARGE * LARGE, 4);
+	struct rng rng;
+	rng_init(&rng, 1);
+	for (size_t i = 29 * 28; i < sizeof noise; i++)
+		noise[i] = (uint8_t)rng_next(&rng);
+	struct file digit = pictures_png(samples, 28, 28, 1, 0),
+		    endless = pictures_png_of_rows(noise, sizeof noise, 28, 28, 8, 0, 0);
 	struct file png = pictures_png(samples, LARGE, 100, 1, 0), large_png = pictures_png(samples, LARGE, LARGE, 1, 0);
-	struct file lossy = pictures_webp(samples, 200, 300, false, 0), lossless = pictures_webp(samples, 300, 200, true, 0),
+	struct file lossy = pictures_webp(samples, 100, 150, false, 0), lossless = pictures_webp(samples, 300, 200, true, 0),
 		    extended = pictures_webp(samples, LARGE, LARGE, true, 3);
 	struct file jpeg = pictures_jpeg(samples, 300, 400, &(struct pictures_jpeg){ JPEG_GREY, 80, .orientation = 6 });
 	struct file progressive = pictures_jpeg(samples, 300, 400, &(struct pictures_jpeg){ JPEG_YCC, 80, .progressive = true });
@@ -66,12 +75,14 @@ TEST(decode_sizes_and_costs_are_in_the_headers)
 		enum picture_format format;
 		uint32_t width, height;
 		enum picture_cost cost;
-	} files[] = { { &png, PICTURE_PNG, LARGE, 100, PICTURE_CHEAP },
+	} files[] = { { &digit, PICTURE_PNG, 28, 28, PICTURE_TINY },
+		      { &endless, PICTURE_PNG, 28, 28, PICTURE_COSTLY },
+		      { &png, PICTURE_PNG, LARGE, 100, PICTURE_SMALL },
 		      { &large_png, PICTURE_PNG, LARGE, LARGE, PICTURE_COSTLY },
-		      { &lossy, PICTURE_WEBP, 200, 300, PICTURE_CHEAP },
-		      { &lossless, PICTURE_WEBP, 300, 200, PICTURE_CHEAP },
+		      { &lossy, PICTURE_WEBP, 100, 150, PICTURE_SMALL },
+		      { &lossless, PICTURE_WEBP, 300, 200, PICTURE_COSTLY },
 		      { &extended, PICTURE_WEBP, LARGE, LARGE, PICTURE_COSTLY },
-		      { &jpeg, PICTURE_JPEG, 300, 400, PICTURE_CHEAP },
+		      { &jpeg, PICTURE_JPEG, 300, 400, PICTURE_SMALL },
 		      { &progressive, PICTURE_JPEG, 300, 400, PICTURE_COSTLY } };
 	for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) {
 		const struct file *f = files[i].file;
@@ -79,6 +90,9 @@ TEST(decode_sizes_and_costs_are_in_the_headers)
 		CHECK_MSG(h.format == files[i].format && h.width == files[i].width && h.height == files[i].height,
 			  "file %zu: %u×%u", i, h.width, h.height);
 		CHECK_MSG(picture_cost(f->bytes, f->n) == files[i].cost, "file %zu", i);
+		uint64_t memory = picture_memory(f->bytes, f->n, &plenty);
+		CHECK_MSG((memory > 0) == (files[i].cost == PICTURE_COSTLY) && memory <= picture_memory_at_most(&plenty),
+			  "file %zu: %" PRIu64 " bytes", i, memory);
 		CHECK(picture_is_known(f->bytes, f->n) && picture_n_pixels(f->bytes, f->n) == (uint64_t)h.width * h.height);
 		struct picture p = { 0 };
 		struct err e = { .msg = "" };

@@ -28,7 +28,7 @@ TEST(gather_computes_each_worker_apart)
 	n_passes = n_calls = 0;
 	sum = 0;
 	for (int i = 0; i < N; i++) {
-		numbers[i] = (struct number){ { i % 2 ? &b : &a }, 1 };
+		numbers[i] = (struct number){ { .worker = i % 2 ? &b : &a }, 1 };
 		gather_add(&entries[i], &numbers[i].call);
 	}
 	numbers[1].value = 1000;

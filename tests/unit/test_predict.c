@@ -194,7 +194,7 @@ BOTH_WAYS(api_predicts)
 	CHECK(strcmp(text_of(answer, "model"), "first") == 0 && !cJSON_HasObjectItem(answer, "error"));
 	CHECK(cJSON_GetArraySize(cJSON_GetObjectItem(answer, "predictions")) == 2);
 	CHECK(strcmp(response.account.model, "first") == 0 && response.account.n_pictures == 2);
-	for (int stage = 0; stage < ROUTE_N_STAGES; stage++)
+	for (int stage = ROUTE_DECODE; stage < ROUTE_N_STAGES; stage++)
 		CHECK(response.account.stages & 1u << stage && response.account.ns[stage] >= 0);
 	for (int i = 0; i < 2; i++) {
 		const cJSON *p = prediction(i), *probabilities = cJSON_GetObjectItem(p, "probabilities");
@@ -340,16 +340,28 @@ TEST(api_a_job_that_was_not_computed)
 	stop();
 }
 
-static bool read_slowly(struct inference *x, const struct routes_context *context, const struct route_request *request,
-			struct route_response *r)
+static bool begin_slow(struct inference *x, const struct routes_context *context, const struct route_request *request,
+		       struct route_response *r)
 {
-	static const uint8_t pixels[LENET5_PIXELS];
 	(void)request;
 	x->model = inference_model(context, NULL, r);
+	return true;
+}
+
+static int read_slowly(struct inference *x, enum effort effort, struct err *e)
+{
+	static const uint8_t pixels[LENET5_PIXELS];
+	(void)effort, (void)e;
 	nanosleep(&(struct timespec){ .tv_nsec = 20000000 }, NULL);
 	x->n_pictures = x->job.n = 1;
 	x->job.pixels = pixels;
-	return true;
+	return 0;
+}
+
+static uint64_t no_memory(const struct inference *x)
+{
+	(void)x;
+	return 0;
 }
 
 static void answer_nothing(struct inference *x, struct route_response *r)
@@ -365,7 +377,8 @@ static void fini_nothing(struct inference *x)
 
 TEST(api_decoding_counts_towards_the_deadline)
 {
-	static const struct inference_kind slow = { sizeof(struct inference), read_slowly, answer_nothing, fini_nothing };
+	static const struct inference_kind slow = { sizeof(struct inference), begin_slow,  read_slowly, no_memory,
+						    answer_nothing,           fini_nothing };
 	const struct route route = INFERENCE_ROUTE("/slow", &slow);
 	struct route_request request = { .find_header = find_header, .body = "" };
 	batched = false;

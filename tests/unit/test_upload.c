@@ -3,6 +3,7 @@
 
 #include "core/clock.h"
 #include "core/picture/png.h"
+#include "core/rng.h"
 #include "tests/unit/pictures.h"
 #include "tests/unit/test.h"
 
@@ -19,7 +20,7 @@ static const struct limits limits = {
 	.max_body = 1 << 20, .max_pictures = 4, .max_pixels = 10000, .max_whole_pixels = 10000, .max_scans = 32
 };
 static struct upload upload;
-static int64_t deadline_ns; // of read_body
+static struct upload_terms terms = { .limits = &limits }; // of read_body
 static struct err error;
 
 static uint8_t digit[N_PIXELS]; // a one: light on dark
@@ -44,7 +45,7 @@ static int read_body(const char *type, const void *body, size_t n)
 	char *copy = malloc(n + 1); // of the exact size, for the sanitiser
 	memcpy(copy, body, n);
 	copy[n] = 0;
-	int status = upload_read(type, copy, n, &limits, deadline_ns, &upload, &error);
+	int status = upload_read(type, copy, n, &terms, &upload, &error);
 	free(copy);
 	return status;
 }
@@ -149,6 +150,7 @@ TEST(upload_takes_several_formats_in_one_request)
 	static const struct limits large = {
 		.max_pictures = 4, .max_pixels = 3 * SIDE * SIDE, .max_whole_pixels = SIDE * SIDE, .max_scans = 9
 	};
+	static const struct upload_terms wide = { .limits = &large };
 	static uint8_t rgba[SIDE * SIDE * 4], rgb[SIDE * SIDE * 3];
 	memset(rgba, 255, sizeof rgba);
 	memset(rgb, 255, sizeof rgb);
@@ -172,8 +174,8 @@ TEST(upload_takes_several_formats_in_one_request)
 	strcat(text, "]}");
 	n += (size_t)sprintf(body + n, "--X--\r\n");
 	for (int json = 0; json < 2; json++) {
-		int status = json ? upload_read("application/json", text, strlen(text), &large, 0, &upload, &error)
-				  : upload_read("multipart/form-data; boundary=X", body, n, &large, 0, &upload, &error);
+		int status = json ? upload_read("application/json", text, strlen(text), &wide, &upload, &error)
+				  : upload_read("multipart/form-data; boundary=X", body, n, &wide, &upload, &error);
 		CHECK_MSG(status == 0 && upload.n_candidates == 3, "%d %s", status, error.msg);
 		for (int i = 1; i < upload.n_candidates; i++)
 			for (int k = 0; k < N_PIXELS; k++)
@@ -193,13 +195,111 @@ TEST(upload_stops_at_the_deadline)
 {
 	static uint8_t grey[96 * 96];
 	struct file file = pictures_jpeg(grey, 96, 96, &(struct pictures_jpeg){ .quality = 90 });
-	deadline_ns = clock_now_ns() - 1;
+	terms.deadline_ns = clock_now_ns() - 1;
 	CHECK(read_body("image/jpeg", file.bytes, file.n) == 503 && strstr(error.msg, "in time") && upload.n == 0);
-	deadline_ns = clock_now_ns() + 60000000000;
+	terms.deadline_ns = clock_now_ns() + 60000000000;
 	CHECK(read_body("image/jpeg", file.bytes, file.n) == 0);
-	deadline_ns = 0;
+	terms.deadline_ns = 0;
 	free(file.bytes);
 	upload_free(&upload);
+}
+
+// A canvas of noise takes longer to search than a thread that answers HTTP may spend.
+TEST(upload_leaves_what_is_costly_to_others)
+{
+	enum { CANVAS = 280, LARGE = 500 };
+	static const struct limits wide = { .max_pictures = 4, .max_pixels = 1 << 20, .max_whole_pixels = 1 << 20, .max_scans = 9 };
+	static uint8_t plain[LARGE * LARGE], noise[CANVAS * CANVAS];
+	struct rng rng;
+	rng_init(&rng, 1);
+	for (int i = 0; i < CANVAS * CANVAS; i++)
+		noise[i] = i % 3 ? 128 : (uint8_t)rng_next(&rng);
+	for (int i = 0; i < CANVAS * CANVAS; i++) {
+		int x = i % CANVAS, y = i / CANVAS;
+		plain[i] = x > 130 && x < 150 && y > 40 && y < 240 ? 255 : 0;
+	}
+	make_picture();
+	struct file canvas = pictures_png(plain, CANVAS, CANVAS, 1, 0), large = pictures_png(plain, LARGE, LARGE, 1, 0),
+		    noisy = pictures_png(noise, CANVAS, CANVAS, 1, 0), digits = { png, n_png };
+	const struct {
+		const struct file *file;
+		int small, tiny; // what comes of it
+	} cases[] = { { &digits, 0, 0 },
+		      { &canvas, 0, EFFORT_COSTLY }, // or EFFORT_OVERRAN, under a sanitiser
+		      { &large, EFFORT_COSTLY, EFFORT_COSTLY },
+		      { &noisy, EFFORT_OVERRAN, EFFORT_COSTLY } };
+	char *text = calloc(1, 1 << 20);
+	terms.limits = &wide;
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		const struct file *f = cases[i].file;
+		size_t n_text = (size_t)sprintf(text, "{\"images\": [\"");
+		base64_encode_raw(text + n_text, f->n, f->bytes);
+		n_text += BASE64_ENCODE_RAW_LENGTH(f->n);
+		n_text += (size_t)sprintf(text + n_text, "\"]}");
+		for (int json = 0; json < 2; json++) {
+			for (terms.effort = EFFORT_SMALL; terms.effort <= EFFORT_TINY; terms.effort++) {
+				int want = terms.effort == EFFORT_SMALL ? cases[i].small : cases[i].tiny;
+				int got = read_body(NULL, json ? (void *)text : f->bytes, json ? n_text : f->n);
+				CHECK_MSG(got == want || (want == 0 && got == EFFORT_OVERRAN), "case %zu, effort %d: %d", i,
+					  (int)terms.effort, got);
+				CHECK((got == 0) == (upload.n == 1));
+			}
+			terms.effort = EFFORT_WHOLE;
+			CHECK(read_body(NULL, json ? (void *)text : f->bytes, json ? n_text : f->n) == 0 && upload.n == 1);
+		}
+	}
+	terms.effort = EFFORT_SMALL;
+	memset(text, ' ', EFFORT_SMALL_BYTES + 1);
+	CHECK(read_body("application/json", text, EFFORT_SMALL_BYTES) == 400);
+	CHECK(read_body("application/json", text, EFFORT_SMALL_BYTES + 1) == EFFORT_COSTLY);
+	terms = (struct upload_terms){ .limits = &limits };
+	free(text);
+	free(canvas.bytes);
+	free(large.bytes);
+	free(noisy.bytes);
+	upload_free(&upload);
+}
+
+TEST(upload_stops_when_the_client_is_gone)
+{
+	static atomic_bool gone;
+	static uint8_t grey[96 * 96];
+	struct file file = pictures_jpeg(grey, 96, 96, &(struct pictures_jpeg){ .quality = 90 });
+	terms.gone = &gone;
+	CHECK(read_body("image/jpeg", file.bytes, file.n) == 0);
+	atomic_store(&gone, true);
+	CHECK(read_body("image/jpeg", file.bytes, file.n) == 503 && upload.n == 0);
+	for (int i = 0; i < N_PIXELS; i++)
+		grey[i] = (uint8_t)(i % 28 * 9);
+	struct file searched = pictures_png(grey, 28, 28, 1, 0); // decoding takes no time, but looking for a digit does
+	CHECK(read_body("image/png", searched.bytes, searched.n) == 503);
+	terms.gone = NULL;
+	CHECK(read_body("image/png", searched.bytes, searched.n) == 0);
+	free(file.bytes);
+	free(searched.bytes);
+	upload_free(&upload);
+}
+
+TEST(upload_memory_is_that_of_the_largest_picture)
+{
+	enum { SIDE = 600 };
+	static const struct limits wide = { .max_pictures = 4, .max_pixels = 1 << 20, .max_whole_pixels = 1 << 20, .max_scans = 9 };
+	static uint8_t samples[SIDE * SIDE * 3];
+	char *body = calloc(1, 1 << 20);
+	make_picture();
+	struct file whole = pictures_jpeg(samples, SIDE, SIDE, &(struct pictures_jpeg){ JPEG_YCC, 50, .progressive = true });
+	uint64_t of_whole = upload_memory(NULL, (char *)whole.bytes, whole.n, &wide);
+	CHECK(of_whole > (uint64_t)SIDE * SIDE * 6 && upload_memory(NULL, (char *)png, n_png, &wide) == 0);
+	CHECK(upload_memory(NULL, (char *)whole.bytes, whole.n, &limits) == 0); // it is refused
+	size_t n = add_part(body, 0, "; filename=\"a\"", png, n_png);
+	n = add_part(body, n, "; filename=\"b\"", whole.bytes, whole.n);
+	n = add_part(body, n, "; filename=\"c\"", png, n_png);
+	n += (size_t)sprintf(body + n, "--X--\r\n");
+	CHECK(upload_memory("multipart/form-data; boundary=X", body, n, &wide) == of_whole);
+	CHECK(upload_memory("multipart/form-data", body, n, &wide) == 0);
+	CHECK(upload_memory("application/json", "{}", 2, &wide) > of_whole);
+	free(whole.bytes);
+	free(body);
 }
 
 static void check_fault(const char *type, const void *body, size_t n, int status, const char *message)

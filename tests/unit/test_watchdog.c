@@ -9,6 +9,7 @@
 #include <arpa/inet.h>
 #include <poll.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -86,6 +87,14 @@ static void probe(void *arg, void (*done)(void *), void *done_arg)
 	service_probe(service, done, done_arg);
 }
 
+static atomic_bool stuck;
+
+static bool is_stuck(void *arg)
+{
+	(void)arg;
+	return atomic_load(&stuck);
+}
+
 static void start(bool batched)
 {
 	static const struct models_spec spec = { "m", NULL };
@@ -107,9 +116,8 @@ static void start(bool batched)
 	CHECK(bind(systemd, (struct sockaddr *)&name, sizeof name) == 0);
 	setenv("NOTIFY_SOCKET", name.sun_path, 1);
 	start_http();
-	const struct watchdog_options watching = {
-		PERIOD_US, N_THREADS, add_connection, batched ? count_passes : NULL, probe, NULL
-	};
+	const struct watchdog_options watching = { PERIOD_US, N_THREADS, add_connection, batched ? count_passes : NULL, probe,
+						   is_stuck,  NULL };
 	CHECK(watchdog_open(&watching, &watchdog, &e) == 0);
 }
 
@@ -152,6 +160,17 @@ TEST(watchdog_speaks_while_the_engine_answers)
 	fake_engine_await();
 	CHECK(falls_silent());
 	fake_engine_release();
+	CHECK(is_told(PATIENCE_MS));
+	stop();
+}
+
+TEST(watchdog_speaks_while_no_decoder_is_stuck)
+{
+	start(false);
+	CHECK(is_told(PATIENCE_MS));
+	atomic_store(&stuck, true);
+	CHECK(falls_silent());
+	atomic_store(&stuck, false);
 	CHECK(is_told(PATIENCE_MS));
 	stop();
 }
