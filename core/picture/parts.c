@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAX_REGIONS = 32, MAX_PIECES = 6 };
+enum { MAX_REGIONS = 32, MAX_PIECES = 6, TINY_SIDE = 32 };
 
 struct search {
 	const struct planes *planes;
@@ -134,7 +134,8 @@ static int add_region(struct search *s, const struct region *region, struct mark
 	const struct image *plane = &s->planes->at[which];
 	bool is_lines = false;
 	bool spans = 4 * (mark->right - mark->left) > 3 * plane->width || 4 * (mark->bottom - mark->top) > 3 * plane->height;
-	int status = spans || region->on_border ? add_pieces(s, region, mark, which, min_side, &is_lines, e) : 0;
+	bool is_tiny = plane->width < TINY_SIDE && plane->height < TINY_SIDE; // lines are as short as strokes
+	int status = !is_tiny && (spans || region->on_border) ? add_pieces(s, region, mark, which, min_side, &is_lines, e) : 0;
 	if (status || is_lines)
 		mark_free(mark);
 	else

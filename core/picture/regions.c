@@ -24,6 +24,7 @@ struct node {
 	uint32_t parent;
 	uint32_t root, size,
 		top; // sets of runs, joined by size (Tarjan): their size, and the node of all of them, are kept in the root
+	uint32_t first; // of a mark: the first of those with nearly the same box, which its box is compared with, lest they drift
 	uint32_t best; // the node whose outline is the steepest among those with nearly the same box, itself and below
 	int32_t area, outline, on_border, steps;
 	uint16_t left, top_row, right, bottom;
@@ -171,6 +172,7 @@ static void add_run(struct tree *t, uint32_t i)
 		.root = i,
 		.size = 1,
 		.top = i,
+		.first = i,
 		.best = i,
 		.area = length,
 		.outline = 2 + 2 * length - on_border,
@@ -289,16 +291,18 @@ static void select_regions(struct tree *t, const struct regions_limits *limits, 
 {
 	for (int k = 0; k < t->n_runs; k++) {
 		uint32_t i = t->order[k];
-		const struct node *node = &t->nodes[i];
+		struct node *node = &t->nodes[i];
 		uint32_t best = node->best, up = node->parent;
 		bool complete = up == i || t->runs[up].level > t->runs[i].level;
 		if (complete) {
-			if (best != i && !is_same(&t->nodes[best], node)) {
+			if (best != i && !is_same(&t->nodes[t->nodes[best].first], node)) {
 				give_out(s, t, best);
 				best = i;
 			}
-			if (is_mark(t, node, limits) && contrast_of(node) >= contrast_of(&t->nodes[best]))
+			if (is_mark(t, node, limits) && contrast_of(node) >= contrast_of(&t->nodes[best])) {
+				node->first = t->nodes[best].first;
 				best = i;
+			}
 			if (best == i && !is_mark(t, node, limits))
 				continue;
 			if (up == i) {
