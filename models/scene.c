@@ -142,7 +142,7 @@ int scene_compose(const struct idx *data, uint32_t seed, uint32_t i, struct scen
 {
 	struct drawing c = { 0 };
 	rng_init_stream(&c.rng, seed, 0x5ce00000ULL + i);
-	float size = expf(drawing_uniform(&c, logf(14), logf(110))); // of a digit, in pixels
+	float size = expf(drawing_uniform(&c, logf(9), logf(110))); // of a digit, in pixels
 	bool cell = drawing_chance(&c, 0.25f);
 	float around = cell ? drawing_uniform(&c, 1.2f, 2) : drawing_uniform(&c, 1.3f, 6);
 	if (around * size > 400)
@@ -161,7 +161,7 @@ int scene_compose(const struct idx *data, uint32_t seed, uint32_t i, struct scen
 		return err_set(e, "no memory for a scene");
 	for (size_t k = 0; k < n; k++)
 		c.grey[k] = c.paper;
-	*scene = (struct scene){ 0 };
+	*scene = (struct scene){ .is_light = c.ink > c.paper };
 	float spread = cell ? 0.1f : 0.5f - 0.55f * size / (float)(c.width < c.height ? c.width : c.height);
 	float x = (float)c.width * (0.5f + drawing_uniform(&c, -spread, spread)),
 	      y = (float)c.height * (0.5f + drawing_uniform(&c, -spread, spread));

@@ -6,6 +6,7 @@
 #include "core/idx.h"
 #include "core/image.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 enum { SCENE_MAX_DIGITS = 3 };
@@ -17,6 +18,7 @@ struct scene_digit {
 
 struct scene {
 	struct image image; // owned
+	bool is_light; // its ink is lighter than its paper
 	int n_digits;
 	struct scene_digit digits[SCENE_MAX_DIGITS];
 };

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { PER_SCENE = 4, EMPTY = 255 };
+enum { PER_SCENE = 5, EMPTY = 255 };
 
 struct work {
 	const struct idx *data;
@@ -21,23 +21,38 @@ struct work {
 	struct err err; // lock
 };
 
-// Intersection over union.
-static float agreement(const struct candidate *c, const struct scene_digit *d)
+static float shared_area(const struct candidate *c, const struct scene_digit *d)
 {
 	float x = fminf((float)c->right, d->right) - fmaxf((float)c->left, d->left);
 	float y = fminf((float)c->bottom, d->bottom) - fmaxf((float)c->top, d->top);
-	if (x <= 0 || y <= 0)
-		return 0;
-	float area = (float)(c->right - c->left) * (float)(c->bottom - c->top) + (d->right - d->left) * (d->bottom - d->top);
-	return x * y / (area - x * y);
+	return x <= 0 || y <= 0 ? 0 : x * y;
 }
 
-// What agrees with a digit is that digit; what agrees with none is no digit, but for upright bars, which a 1 is too. What is in between is
-// left out: a part of a digit may be another.
+static float area_of(const struct candidate *c)
+{
+	return (float)(c->right - c->left) * (float)(c->bottom - c->top);
+}
+
+// Intersection over union.
+static float agreement(const struct candidate *c, const struct scene_digit *d)
+{
+	float both = shared_area(c, d);
+	return both / (area_of(c) + (d->right - d->left) * (d->bottom - d->top) - both);
+}
+
+static bool is_part(const struct candidate *c, const struct scene *scene)
+{
+	bool is = false;
+	for (int k = 0; k < scene->n_digits; k++)
+		is |= c->is_light == scene->is_light && shared_area(c, &scene->digits[k]) > 0.7f * area_of(c);
+	return is;
+}
+
+// What agrees with a digit is that digit, and may be twice; what agrees with none is no digit, but for upright bars, which a 1 is too.
+// What is in between is left out, and so are parts of digits, which may be other digits.
 static void label(const struct scene *scene, const struct candidates *c, uint8_t *pixels, uint8_t labels[PER_SCENE])
 {
-	bool seen[SCENE_MAX_DIGITS] = { false };
-	int n = 0, n_others = 0;
+	int seen[SCENE_MAX_DIGITS] = { 0 }, n = 0, n_others = 0;
 	memset(labels, EMPTY, PER_SCENE);
 	for (int i = 0; i < c->n && n < PER_SCENE; i++) {
 		const struct candidate *a = &c->at[i];
@@ -48,13 +63,13 @@ static void label(const struct scene *scene, const struct candidates *c, uint8_t
 				best = agreement(a, &scene->digits[k]);
 				which = k;
 			}
-		bool is_digit = best > 0.72f && !seen[which];
-		bool is_other = best < 0.4f && n_others < 2 && a->bottom - a->top < 3 * (a->right - a->left);
+		bool is_digit = best > 0.72f && seen[which] < 2 && a->is_light == scene->is_light;
+		bool is_other = best < 0.4f && n_others < 2 && a->bottom - a->top < 3 * (a->right - a->left) && !is_part(a, scene);
 		if (!is_digit && !is_other)
 			continue;
 		memcpy(pixels + (size_t)n * LENET5_PIXELS, c->pixels[i], LENET5_PIXELS);
 		labels[n++] = (uint8_t)(is_digit ? scene->digits[which].digit : LENET5_NO_DIGIT);
-		seen[which] |= is_digit;
+		seen[which] += is_digit;
 		n_others += is_other;
 	}
 }
