@@ -168,13 +168,14 @@ void drawing_letter(struct drawing *c, float x, float y, float size, float width
 	const char *p =
 		drawing_chance(c, 0.5f) ? invent(c, invented) : letters[drawing_pick(c, sizeof letters / sizeof letters[0])];
 	float angle = drawing_uniform(c, -0.25f, 0.25f), s = sinf(angle), k = cosf(angle), wide = drawing_uniform(c, 0.6f, 1.2f);
-	bool smooth = drawing_chance(c, 0.6f);
+	bool smooth = drawing_chance(c, 0.7f);
+	float bend = drawing_uniform(c, 0.02f, 0.1f);
 	while (*p) {
 		float points[MAX_POINTS + 2][2];
 		int n = 0;
 		for (; p[0] && p[0] != ' ' && p[1] && p[1] != ' ' && n < MAX_POINTS; p += 2) {
-			float u = ((float)(p[0] - '0') - 2) / 6 * size * wide + drawing_uniform(c, -0.04f, 0.04f) * size;
-			float v = ((float)(p[1] - '0') - 3) / 6 * size + drawing_uniform(c, -0.04f, 0.04f) * size;
+			float u = ((float)(p[0] - '0') - 2) / 6 * size * wide + drawing_uniform(c, -bend, bend) * size;
+			float v = ((float)(p[1] - '0') - 3) / 6 * size + drawing_uniform(c, -bend, bend) * size;
 			n++;
 			points[n][0] = x + k * u - s * v;
 			points[n][1] = y + s * u + k * v;

@@ -70,27 +70,26 @@ static bool is_nearly(const struct mark *a, const struct mark *b)
 // region that it comes from.
 static void add_part(struct search *s, struct mark *mark, enum plane plane, bool is_piece, struct err *e)
 {
-	struct part part = { *mark, plane, is_piece, is_frame(s, mark, plane, e), mark->edge * sqrtf((float)longer_of(mark)) };
-	for (int i = 0; i < s->parts->n; i++) {
-		const struct part *other = &s->parts->at[i];
-		if (planes_is_light(other->plane) == planes_is_light(plane) && (!is_piece || other->is_piece) &&
-		    is_nearly(&other->mark, mark)) {
-			mark_free(mark);
-			return;
-		}
+	struct parts *parts = s->parts;
+	float rank = mark->edge * sqrtf((float)longer_of(mark));
+	bool is_known = false;
+	int at = parts->n;
+	for (int i = 0; i < parts->n; i++) {
+		const struct part *other = &parts->at[i];
+		is_known |= planes_is_light(other->plane) == planes_is_light(plane) && (!is_piece || other->is_piece) &&
+			    is_nearly(&other->mark, mark);
 	}
-	int at = s->parts->n;
-	while (at > 0 && s->parts->at[at - 1].rank < part.rank)
+	while (at > 0 && parts->at[at - 1].rank < rank)
 		at--;
-	if (at == PARTS_MAX) {
+	if (is_known || at == PARTS_MAX) {
 		mark_free(mark);
 		return;
 	}
-	if (s->parts->n == PARTS_MAX)
-		mark_free(&s->parts->at[--s->parts->n].mark);
-	memmove(s->parts->at + at + 1, s->parts->at + at, (size_t)(s->parts->n - at) * sizeof part);
-	s->parts->at[at] = part;
-	s->parts->n++;
+	if (parts->n == PARTS_MAX)
+		mark_free(&parts->at[--parts->n].mark);
+	memmove(parts->at + at + 1, parts->at + at, (size_t)(parts->n - at) * sizeof *parts->at);
+	parts->at[at] = (struct part){ *mark, plane, is_piece, is_frame(s, mark, plane, e), rank };
+	parts->n++;
 }
 
 // Whether a larger region, with as steep an edge, holds region i.

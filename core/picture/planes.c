@@ -59,41 +59,31 @@ static float noise_of(const struct image *p, int apart)
 	return (float)quantile / (is_small ? 1.4f : 3.0f);
 }
 
-// The grey value that three quarters of the plane have at most, and the share of it that has just that value.
-static int ground_level(const struct image *plane, size_t counts[256], double *share)
+// What its grey values say of a picture that may be a canvas: three quarters of it have one value.
+struct levels {
+	bool has_ground;
+	size_t n_darker, n_lighter, n_near; // pixels that are clearly darker or lighter than the ground; that have nearly its value
+};
+
+static struct levels levels_of(const struct image *plane)
 {
-	size_t n = (size_t)plane->width * (size_t)plane->height;
-	int level = 0;
-	memset(counts, 0, 256 * sizeof *counts);
+	enum { AWAY = 8, NEARLY = 24 };
+	uint32_t parts[4][256] = { 0 }; // to count equal pixels one after the other in different places
+	size_t counts[256], n = (size_t)plane->width * (size_t)plane->height;
+	int ground = 0;
 	for (size_t i = 0; i < n; i++)
-		counts[plane->pixels[i]]++;
-	while (level < 255 && 4 * counts[level] <= 3 * n)
-		level++;
-	*share = (double)counts[level] / (double)n;
-	return level;
-}
-
-// Whether the light is even, as on a canvas: three quarters of the plane have one grey value, and hardly a pixel is nearly as light.
-static bool is_even(const struct image *plane)
-{
-	enum { NEARLY = 24 };
-	size_t counts[256], n_near = 0;
-	double share;
-	int ground = ground_level(plane, counts, &share);
-	for (int i = (ground > NEARLY ? ground - NEARLY : 0); i <= ground + NEARLY && i < 256; i++)
-		n_near += i == ground ? 0 : counts[i];
-	return share > 0.75 && 64 * n_near < (size_t)plane->width * (size_t)plane->height;
-}
-
-// False if hardly a pixel is darker than an even ground: a canvas has strokes of one polarity only.
-static bool has_dark(const struct image *plane)
-{
-	size_t counts[256], n = (size_t)plane->width * (size_t)plane->height, n_darker = 0;
-	double share;
-	int ground = ground_level(plane, counts, &share);
-	for (int i = 0; i < ground - 8; i++)
-		n_darker += counts[i];
-	return share <= 0.75 || n_darker > n / 1024;
+		parts[i % 4][plane->pixels[i]]++;
+	for (int v = 0; v < 256; v++)
+		counts[v] = (size_t)parts[0][v] + parts[1][v] + parts[2][v] + parts[3][v];
+	while (ground < 255 && 4 * counts[ground] <= 3 * n)
+		ground++;
+	struct levels l = { .has_ground = 4 * counts[ground] > 3 * n };
+	for (int v = 0; v < 256; v++) {
+		l.n_darker += v < ground - AWAY ? counts[v] : 0;
+		l.n_lighter += v > ground + AWAY ? counts[v] : 0;
+		l.n_near += v != ground && abs(v - ground) <= NEARLY ? counts[v] : 0;
+	}
+	return l;
 }
 
 // (a + b + c)/3 of the n values at each place of three rows.
@@ -158,9 +148,11 @@ int planes_make(const struct image *image, int reduction, struct planes *p, stru
 		return -1;
 	for (size_t i = 0; i < n; i++)
 		at[PLANES_LIGHT].pixels[i] = (uint8_t)(255 - at[PLANES_DARK].pixels[i]);
-	p->wanted[PLANES_DARK] = has_dark(&at[PLANES_DARK]);
-	p->wanted[PLANES_LIGHT] = has_dark(&at[PLANES_LIGHT]);
-	p->wanted[PLANES_FLAT_DARK] = p->wanted[PLANES_FLAT_LIGHT] = !is_even(&at[PLANES_DARK]);
+	// A canvas has strokes of one polarity, and its light is even.
+	struct levels l = levels_of(&at[PLANES_DARK]);
+	p->wanted[PLANES_DARK] = !l.has_ground || 1024 * l.n_darker > n;
+	p->wanted[PLANES_LIGHT] = !l.has_ground || 1024 * l.n_lighter > n;
+	p->wanted[PLANES_FLAT_DARK] = p->wanted[PLANES_FLAT_LIGHT] = !l.has_ground || 64 * l.n_near >= n;
 	for (int i = 0; i < PLANES_N; i++) {
 		if (!p->wanted[i])
 			continue;
