@@ -199,7 +199,7 @@ static void dilate(const float *from, float *to, int n_rows, int row_step, int n
 		for (int i = 0; i < n; i++) {
 			float most = 0;
 			for (int k = i - reach < 0 ? 0 : i - reach; k <= i + reach && k < n; k++)
-				most = fmaxf(most, from[row * row_step + k * step]);
+				most = from[row * row_step + k * step] > most ? from[row * row_step + k * step] : most;
 			to[row * row_step + i * step] = most;
 		}
 }
@@ -214,7 +214,7 @@ static void even_out(struct crop *c, int reach)
 	dilate(c->ink, rows, c->height, c->width, c->width, 1, reach);
 	dilate(rows, most, c->width, 1, c->height, c->width, reach);
 	for (size_t i = 0; i < n; i++)
-		c->ink[i] /= fmaxf(most[i], LEAST_INK);
+		c->ink[i] /= most[i] > LEAST_INK ? most[i] : LEAST_INK;
 	free(rows);
 }
 

@@ -17,29 +17,31 @@ static double slope(int i)
 	return (i - N_SLOPES / 2) * 0.01; // ±0.14
 }
 
-// A mask and its plane's erased pixels, or their transposes: (i, j) is column i, row j.
+// A mask and its plane's erased pixels, (i, j) being column i, row j. A column of the mask lies in one piece: of a mask for upright lines,
+// that is a row.
 struct view {
 	uint8_t *mask, *erased;
 	int n_columns, n_rows;
-	size_t column_step, row_step, erased_column_step, erased_row_step;
+	size_t erased_column_step, erased_row_step;
 };
 
 static uint8_t *at(const struct view *v, int i, int j)
 {
-	return v->mask + (size_t)i * v->column_step + (size_t)j * v->row_step;
+	return v->mask + (size_t)i * (size_t)v->n_rows + j;
 }
 
 // Finds the next vertical run of column i, from row *bottom on: [*top, *bottom). False if there is none.
 static bool next_run(const struct view *v, int i, int *top, int *bottom)
 {
-	int j = *bottom;
-	while (j < v->n_rows && !*at(v, i, j))
-		j++;
-	*top = j;
-	while (j < v->n_rows && *at(v, i, j))
-		j++;
-	*bottom = j;
-	return *top < v->n_rows;
+	const uint8_t *column = at(v, i, 0);
+	size_t n = (size_t)v->n_rows;
+	const uint8_t *first = memchr(column + *bottom, 1, n - (size_t)*bottom);
+	if (!first)
+		return false;
+	const uint8_t *end = memchr(first, 0, n - (size_t)(first - column));
+	*top = (int)(first - column);
+	*bottom = end ? (int)(end - column) : v->n_rows;
+	return true;
 }
 
 static void vote(const struct view *v, int max_width, uint16_t *votes, int n_offsets, int base)
@@ -136,14 +138,30 @@ static int strip(struct view *v, int min_length, int max_width, int *area)
 	return n;
 }
 
+// (width, height) of a mask of (height, width).
+static void transpose(const uint8_t *mask, int width, int height, uint8_t *to)
+{
+	for (int y = 0; y < height; y++)
+		for (int x = 0; x < width; x++)
+			to[(size_t)x * (size_t)height + (size_t)y] = mask[(size_t)y * (size_t)width + (size_t)x];
+}
+
 struct mark_lines mark_strip_lines(struct mark *mark, int min_width, int min_height, int thickness, uint8_t *erased,
 				   const struct image *plane)
 {
 	int width = mark->right - mark->left, height = mark->bottom - mark->top;
 	uint8_t *from = erased ? erased + (size_t)mark->top * (size_t)plane->width + (size_t)mark->left : NULL;
-	struct view level = { mark->mask, from, width, height, 1, (size_t)width, 1, (size_t)plane->width };
-	struct view upright = { mark->mask, from, height, width, (size_t)width, 1, (size_t)plane->width, 1 };
-	struct mark_lines lines = { .n_level = strip(&level, min_width, thickness, &mark->area) };
+	uint8_t *transposed = malloc((size_t)width * (size_t)height);
+	struct mark_lines lines = { 0, 0 };
+	if (!transposed)
+		return lines;
+	transpose(mark->mask, width, height, transposed);
+	struct view level = { transposed, from, width, height, 1, (size_t)plane->width };
+	struct view upright = { mark->mask, from, height, width, (size_t)plane->width, 1 };
+	lines.n_level = strip(&level, min_width, thickness, &mark->area);
+	if (lines.n_level)
+		transpose(transposed, height, width, mark->mask);
 	lines.n_upright = strip(&upright, min_height, thickness, &mark->area);
+	free(transposed);
 	return lines;
 }
