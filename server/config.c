@@ -415,7 +415,7 @@ int config_parse(int argc, char *const *argv, char *const *environ, struct confi
 		if (environment_failed)
 			return err_set(e, "%s", environment_error.msg);
 		if (c.n_models == 0)
-			c.models[c.n_models++] = (struct models_spec){ "relu", NULL };
+			c.models[c.n_models++] = (struct models_spec){ "best", NULL };
 		c.engine.max_batch = c.max_batch;
 		if (check_together(&c, e))
 			return -1;

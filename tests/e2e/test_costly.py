@@ -124,11 +124,11 @@ class Costly(unittest.TestCase):
         tensor = b'{"inputs": [{"name": "input", "datatype": "UINT8", "shape": [1, 784], "data": [' + b', '.join([b'0'] * 784) + b']}]}'
         for path, body, kind, costly in (
                 ('/predict', DIGIT, 'image/png', False), ('/predict', multipart(DIGIT), form, False),
-                ('/v2/models/relu/infer', tensor, 'application/json', False),
+                ('/v2/models/best/infer', tensor, 'application/json', False),
                 ('/predict', PHOTO, 'image/png', True), ('/predict', multipart(DIGIT, PHOTO), form, True),
                 ('/predict', images, 'application/json', True), ('/predict', DIGIT + bytes(70000), 'image/png', True),
                 ('/predict', b'{' + b' ' * 70000 + b'}', 'application/json', True),
-                ('/v2/models/relu/infer', tensor + b' ' * 70000, 'application/json', True)):
+                ('/v2/models/best/infer', tensor + b' ' * 70000, 'application/json', True)):
             r = d.ask('POST', path, body, kind)
             self.assertIn(r.status, (200, 400, 200), r.body)
             self.assertEqual('wait;dur=' in r.getheader('Server-Timing'), costly, (path, body[:40], r.body))
@@ -226,7 +226,7 @@ class Costly(unittest.TestCase):
         d = self.daemon()
         waiting = self.occupy(d, 2)
         d.process.send_signal(signal.SIGHUP)
-        self.assertEqual(d.ask('POST', '/v2/repository/models/relu/load').status, 200)
+        self.assertEqual(d.ask('POST', '/v2/repository/models/best/load').status, 200)
         self.assertEqual([self.status(s) for s in waiting], [200] * 2)
 
     def test_limits_are_printed(self):

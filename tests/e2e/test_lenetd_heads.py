@@ -86,7 +86,7 @@ class Heads(unittest.TestCase):
 
     def test_compressed_bodies_are_refused(self):
         body = gzip.compress(b'{"pixels": []}')
-        for path in ('/predict', '/v2/models/relu/infer', '/v2/repository/index'):
+        for path in ('/predict', '/v2/models/best/infer', '/v2/repository/index'):
             r = self.daemon.ask('POST', path, body, 'application/json', {'Content-Encoding': 'gzip', 'Host': 'localhost'})
             self.assertEqual(r.status, 415)
             self.assertIn('gzip', r.json['error'])

@@ -117,7 +117,7 @@ class Metrics(unittest.TestCase):
         self.assertEqual(sum(more(*key) for key in last if key[0] == 'lenet_predictions_total'), 10)
         self.assertEqual(more('lenet_rejections_total', 'reason', 'body_too_large'), 1)
         self.assertEqual((last['lenet_queue_depth',], last['lenet_queue_capacity',]), (0, capacity))
-        self.assertEqual(last['lenet_model_info', 'model', 'relu', 'network', 'relu'], 1)
+        self.assertEqual(last['lenet_model_info', 'model', 'best', 'network', 'relu'], 1)
         self.assertEqual((last['lenet_ready',], last['lenet_engine_losses_total',], last['lenet_requests_unanswered_total',]), (1, 0, 0))
 
     def test_counts_add_up_directly(self):
@@ -146,12 +146,12 @@ class Metrics(unittest.TestCase):
                     f.write('damaged')
                 daemon.process.send_signal(signal.SIGHUP)
                 end = time.monotonic() + PATIENCE
-                while self.scrape(daemon)['lenet_model_loads_total', 'model', 'relu'] != 2:
+                while self.scrape(daemon)['lenet_model_loads_total', 'model', 'best'] != 2:
                     self.assertLess(time.monotonic(), end)
                 samples = self.scrape(daemon)
         self.assertEqual([samples[f'lenet_model_{name}', 'model', 'a'] for name in ('loads_total', 'load_failures_total', 'last_load_successful')],
                          [1, 1, 0])
-        self.assertEqual(samples['lenet_model_last_load_successful', 'model', 'relu'], 1)
+        self.assertEqual(samples['lenet_model_last_load_successful', 'model', 'best'], 1)
         self.assertEqual(samples['lenet_model_info', 'model', 'a', 'network', 'sigmoid'], 1)
 
     def test_process(self):
@@ -217,7 +217,7 @@ class Ids(unittest.TestCase):
         for line in lines[1:]:
             self.assertRegex(line['request_id'], '^[0-9a-f]{32}$')
         self.assertEqual(len({line['request_id'] for line in lines}), 4)
-        self.assertEqual((lines[0]['model'], lines[0]['pictures'], lines[0]['client']), ('relu', 1, '127.0.0.1'))
+        self.assertEqual((lines[0]['model'], lines[0]['pictures'], lines[0]['client']), ('best', 1, '127.0.0.1'))
         for line in lines:
             self.assertRegex(line['time'], r'^20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d\.\d\d\dZ$')
             self.assertGreaterEqual(line['duration_ms'], line.get('decode_ms', 0) + line.get('compute_ms', 0) - 0.002)
@@ -232,7 +232,7 @@ class Ids(unittest.TestCase):
         answer, lines = self.run_daemon('text', lambda daemon: daemon.predict(png(mnist(1)[0])))
         self.assertEqual(len(lines), 1)
         self.assertRegex(lines[0], r'^\S+Z 127\.0\.0\.1 POST /predict 200 in=\d+ out=\d+ ms=[\d.]+ decode=[\d.]+ queue=[\d.]+ '
-                                   r'compute=[\d.]+ model=relu pictures=1 id=' + answer.getheader('X-Request-Id') + '$')
+                                   r'compute=[\d.]+ model=best pictures=1 id=' + answer.getheader('X-Request-Id') + '$')
 
     def test_refusals_have_ids_too(self):
         with Daemon('--max-body', '1000') as daemon:

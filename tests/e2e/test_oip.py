@@ -21,7 +21,7 @@ FORMS = {'FP32': '<f', 'UINT8': '<B'}
 
 
 class Client:
-    def __init__(self, test, daemon, model='relu'):
+    def __init__(self, test, daemon, model='best'):
         self.test, self.daemon, self.path = test, daemon, f'/v2/models/{model}'
 
     def ask(self, method, path, body=None, headers=None):
@@ -280,15 +280,15 @@ class Errors(OneDaemon):
         for path in ('', '/ready', '/config', '/stats'):
             self.refused(self.client.ask('GET', '/v2/models/nobody' + path), 404, '"nobody"')
             self.refused(self.client.ask('GET', '/v2/models/nobody/versions/1' + path), 404, '"nobody"')
-            self.refused(self.client.ask('GET', '/v2/models/relu/versions/2' + path), 404, 'version "2"')
+            self.refused(self.client.ask('GET', '/v2/models/best/versions/2' + path), 404, 'version "2"')
         self.refused(self.client.post({'inputs': [flat]}, path='/v2/models/nobody/infer'), 404, '"nobody"')
-        self.refused(self.client.post({'inputs': [flat]}, path='/v2/models/relu/versions/2/infer'), 404, 'version "2"')
+        self.refused(self.client.post({'inputs': [flat]}, path='/v2/models/best/versions/2/infer'), 404, 'version "2"')
         for action in ('load', 'unload'):
             self.refused(self.client.ask('POST', f'/v2/repository/models/nobody/{action}', b''), 404, '"nobody"')
 
     def test_methods(self):
-        for method, path, allowed in (('GET', '/v2/models/relu/infer', 'POST'), ('POST', '/v2', 'GET, HEAD'),
-                                      ('GET', '/v2/repository/index', 'POST'), ('POST', '/v2/models/relu', 'GET, HEAD')):
+        for method, path, allowed in (('GET', '/v2/models/best/infer', 'POST'), ('POST', '/v2', 'GET, HEAD'),
+                                      ('GET', '/v2/repository/index', 'POST'), ('POST', '/v2/models/best', 'GET, HEAD')):
             r = self.client.ask(method, path, b'{}' if method == 'POST' else None)
             self.refused(r, 405, method)
             self.assertEqual(r.getheader('Allow'), allowed)
@@ -298,8 +298,8 @@ class Errors(OneDaemon):
         for body, words in ((b'{', 'malformed'), (b'[]', 'object'), (b'{"ready": 1}', 'ready:')):
             self.refused(self.client.ask('POST', '/v2/repository/index', body), 400, words)
         for body, words in ((b'{', 'malformed'), (b'{"parameters": {"config": "{}"}}', 'none are accepted'), (b'7', 'object')):
-            self.refused(self.client.ask('POST', '/v2/repository/models/relu/load', body), 400, words)
-        self.refused(self.client.ask('POST', '/v2/repository/models/relu/unload', b''), 400, 'not unloaded')
+            self.refused(self.client.ask('POST', '/v2/repository/models/best/load', body), 400, words)
+        self.refused(self.client.ask('POST', '/v2/repository/models/best/unload', b''), 400, 'not unloaded')
 
 
 class Metadata(OneDaemon):
@@ -316,13 +316,13 @@ class Metadata(OneDaemon):
             self.assertEqual(self.client.ask('GET', path).status, 200)
 
     def test_model(self):
-        for path in ('/v2/models/relu', '/v2/models/relu/versions/1'):
+        for path in ('/v2/models/best', '/v2/models/best/versions/1'):
             r = self.client.ask('GET', path)
             self.assertEqual(r.json['inputs'], [{'name': 'input', 'datatype': 'FP32', 'shape': [-1, 1, 28, 28]}])
             self.assertEqual(r.json['outputs'], [{'name': n, 'datatype': 'FP32', 'shape': [-1, 10]} for n in ('logits', 'probabilities')])
-            self.assertEqual(self.client.ask('GET', path + '/ready').json, {'name': 'relu', 'ready': True})
+            self.assertEqual(self.client.ask('GET', path + '/ready').json, {'name': 'best', 'ready': True})
             config = self.client.ask('GET', path + '/config').json
-            self.assertEqual((config['name'], config['max_batch_size']), ('relu', 256))
+            self.assertEqual((config['name'], config['max_batch_size']), ('best', 256))
             self.assertEqual(config['parameters']['network'], {'string_value': 'relu'})
             self.assertEqual(config['parameters']['logits'], {'string_value': 'linear'})
 
@@ -422,7 +422,7 @@ class GoingDown(unittest.TestCase):
         with Daemon() as d:
             busy = d.raw(b'POST /predict HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\nExpect: 100-continue\r\n\r\n' % len(picture))
             self.assertEqual(busy.recv(25, socket.MSG_WAITALL), b'HTTP/1.1 100 Continue\r\n\r\n')
-            paths = {'/v2/health/live': 200, '/v2/health/ready': 503, '/v2/models/relu/ready': 503}
+            paths = {'/v2/health/live': 200, '/v2/health/ready': 503, '/v2/models/best/ready': 503}
             idle = {}
             for path in paths:
                 s = d.raw(b'GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n')

@@ -75,9 +75,9 @@ class HAProxy(unittest.TestCase):
         with Daemon(LENETD_HOST='digits.example.com') as d:
             door = self.before(d)
             self.until_ready(door)
-            self.assertEqual(self.ask(door, 'GET', '/v2/models/relu')[0], 200)
+            self.assertEqual(self.ask(door, 'GET', '/v2/models/best')[0], 200)
             for method, path in (('GET', '/metrics'), ('GET', '/%6detrics'), ('POST', '/v2/repository/index'),
-                                 ('POST', '/v2/repository/models/relu/load'), ('POST', '/v2/%72epository/models/relu/load'),
+                                 ('POST', '/v2/repository/models/best/load'), ('POST', '/v2/%72epository/models/best/load'),
                                  ('GET', 'http://digits.example.com/metrics')):
                 self.assertEqual(self.ask(door, method, path), (404, b'{"error": "not served here"}'), path)
 
@@ -117,11 +117,11 @@ class Metrics(unittest.TestCase):
         tensor = b'{"inputs": [{"name": "input", "datatype": "UINT8", "shape": [1,784], "data": [%s]}]}' % b','.join([b'0'] * 784)
         with Daemon() as d:
             d.predict(png(mnist(1)[0]))
-            for path in ('/v2/models/relu/infer', '/v2/models/relu/versions/1/infer'):
+            for path in ('/v2/models/best/infer', '/v2/models/best/versions/1/infer'):
                 self.assertEqual(d.ask('POST', path, tensor).status, 200)
             predictions = set(re.findall(r'requests_total{route="([^"]+)"', d.ask('GET', '/metrics').body.decode()))
             d.ask('GET', '/readyz')
-            d.ask('GET', '/v2/models/relu/ready')
+            d.ask('GET', '/v2/models/best/ready')
             routes = set(re.findall(r'requests_total{route="([^"]+)"', d.ask('GET', '/metrics').body.decode()))
         self.assertGreater(routes, predictions)
         patterns = re.findall(r'route=~"([^"]+)"', tools.read('docker/prometheus/rules.yml'))

@@ -29,7 +29,7 @@ TEST(config_defaults)
 	struct err e;
 	CHECK_MSG(parse("", "", &c, &e) == 0, "%s", e.msg);
 	CHECK(strcmp(c.http.listen.host, "127.0.0.1") == 0 && c.http.listen.port == 8080);
-	CHECK(c.n_models == 1 && strcmp(c.models[0].name, "relu") == 0 && !c.models[0].file && !c.network &&
+	CHECK(c.n_models == 1 && strcmp(c.models[0].name, "best") == 0 && !c.models[0].file && !c.network &&
 	      strcmp(c.engine.device, "auto") == 0);
 	CHECK(strcmp(c.engine.kernels, "auto") == 0 && !c.old_cudnn && !c.engine.tf32 && !c.engine.isa &&
 	      c.on_loss == HEALTH_LOSS_CPU);
