@@ -33,3 +33,8 @@ struct candidates {
 // Finds the candidates of a picture of any size; n is 0 if nothing stands out from the ground. A picture in MNIST's form is its only
 // candidate, bit for bit. The same picture gives the same bits on every machine. After −1, for want of memory, e is set.
 int candidates_find(const struct image *image, struct candidates *candidates, struct err *e);
+
+// The same, and keeps how they were found in *steps (steps.h), which is zero-initialised and to be freed by steps_free, after a failure too.
+// steps NULL: nothing is kept.
+struct steps;
+int candidates_find_steps(const struct image *image, struct steps *steps, struct candidates *candidates, struct err *e);

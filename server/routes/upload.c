@@ -14,6 +14,11 @@
 
 void upload_free(struct upload *upload)
 {
+	for (int i = 0; i < upload->n; i++)
+		if (upload->pictures[i].steps) {
+			steps_free(upload->pictures[i].steps);
+			free(upload->pictures[i].steps);
+		}
 	free(upload->pictures);
 	free(upload->pixels);
 	free(upload->candidates);
@@ -68,7 +73,12 @@ static int append_candidates(struct upload *u, const struct candidates *c, struc
 static int find_digit(struct upload *u, const struct image *image, struct upload_picture *p, struct err *e)
 {
 	struct candidates c;
-	if (candidates_find(image, &c, e))
+	if (p - u->pictures < u->n_steps) {
+		p->steps = calloc(1, sizeof *p->steps);
+		if (!p->steps)
+			return no_memory(e);
+	}
+	if (candidates_find_steps(image, p->steps, &c, e))
 		return 500;
 	p->n_candidates = c.n;
 	return c.n ? append_candidates(u, &c, e) : 0;
@@ -111,6 +121,8 @@ static int read_picture(struct upload *u, const uint8_t *bytes, size_t n, struct
 	if (result == PICTURE_LATE)
 		return err_status(e, p->status, "%s", p->error.msg); // the rest would be late, too
 	if (result == PICTURE_OK) {
+		p->scale_x = (double)picture.sent_width / picture.width;
+		p->scale_y = (double)picture.sent_height / picture.height;
 		status = find_digit(u, &(struct image){ picture.width, picture.height, picture.luma }, p, e);
 		picture_free(&picture);
 	}
@@ -191,6 +203,7 @@ static int read_pixels(struct upload *u, const cJSON *item, struct upload_pictur
 			err_status(&p->error, 400, "each of \"pixels\" must be an array of 784 numbers from 0 to 255, row by row");
 		return 0;
 	}
+	p->scale_x = p->scale_y = 1;
 	return find_digit(u, &(struct image){ LENET5_SIDE, LENET5_SIDE, pixels }, p, e);
 }
 
@@ -262,7 +275,7 @@ static int read_form(const char *type, const char *body, size_t n, struct upload
 int upload_read(const char *content_type, const char *body, size_t n, const struct limits *limits, int64_t deadline_ns,
 		struct upload *upload, struct err *e)
 {
-	struct upload u = { .limits = limits, .deadline_ns = deadline_ns };
+	struct upload u = { .n_steps = upload->n_steps, .limits = limits, .deadline_ns = deadline_ns };
 	int status = read_form(content_type ? content_type : "", body, n, &u, e);
 	if (status)
 		upload_free(&u);

@@ -3,6 +3,7 @@
 
 #include "core/err.h"
 #include "core/picture/candidates.h"
+#include "core/picture/steps.h"
 #include "server/base/limits.h"
 
 #include <stdbool.h>
@@ -14,6 +15,8 @@ struct upload_picture {
 	int status; // 0: it was read; else the status of a request with this picture alone: 400, 413, 415, 500
 	struct err error; // for the sender, if status is not 0
 	int n_candidates; // if status is 0; 0: it is blank
+	double scale_x, scale_y; // pixels as they were sent to one that was looked at
+	struct steps *steps; // how the candidates were found; NULL: not kept
 };
 
 // Zero-initialise; upload_free frees what it holds.
@@ -23,6 +26,7 @@ struct upload {
 	int n_candidates; // of all pictures that were read, in order
 	uint8_t *pixels; // (n_candidates, 28, 28)
 	struct candidate *candidates; // [n_candidates]
+	int n_steps; // set before upload_read: keep the steps of so many pictures, the first ones
 	const struct limits *limits; // borrowed
 	int capacity, candidates_capacity;
 	int64_t deadline_ns; // by clock_now_ns; 0: none

@@ -16,7 +16,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
 		return 0;
 	size_t n_type = (size_t)(line_end - bytes), n_body = n - n_type - 1;
 	char *type = strndup((const char *)bytes, n_type), *body = calloc(1, n_body + 1);
-	struct upload upload = { 0 };
+	struct upload upload = { .n_steps = 1 };
 	struct err e = { .msg = "" };
 	if (type && body) {
 		memcpy(body, line_end + 1, n_body);
@@ -25,7 +25,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
 		for (int i = 0; i < upload.n; i++) {
 			const struct upload_picture *p = &upload.pictures[i];
 			n_candidates += p->n_candidates;
-			if ((p->status == 0) != (p->n_candidates > 0) || (p->status != 0 && !p->error.msg[0]))
+			if (p->status != 0 && (p->n_candidates > 0 || !p->error.msg[0])) // without candidates it is blank
 				abort();
 		}
 		if (n_candidates != upload.n_candidates || (status == 0) != (upload.n > 0) || (status != 0 && !e.msg[0]))
