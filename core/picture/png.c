@@ -281,14 +281,14 @@ enum picture_result png_decode(const uint8_t *bytes, size_t n, const struct pict
 	return result;
 }
 
-static int encode(const struct image *image, uint8_t palette[256][3], uint32_t flags, uint8_t **bytes, size_t *n, struct err *e)
+int png_encode_palette(const struct image *image, uint8_t palette[256][3], bool quickly, uint8_t **bytes, size_t *n, struct err *e)
 {
 	if ((int64_t)image->width * image->height > MAX_WRITTEN_PIXELS)
 		return err_set(e, "%d×%d pixels are more than a PNG is written for (%d)", image->width, image->height,
 			       MAX_WRITTEN_PIXELS);
 	png_image png = { .version = PNG_IMAGE_VERSION,
 			  .format = palette ? PNG_FORMAT_RGB_COLORMAP : PNG_FORMAT_GRAY,
-			  .flags = flags,
+			  .flags = quickly ? PNG_IMAGE_FLAG_FAST : 0,
 			  .colormap_entries = palette ? 256 : 0,
 			  .width = (png_uint_32)image->width,
 			  .height = (png_uint_32)image->height };
@@ -308,10 +308,5 @@ static int encode(const struct image *image, uint8_t palette[256][3], uint32_t f
 
 int png_encode(const struct image *image, uint8_t **bytes, size_t *n, struct err *e)
 {
-	return encode(image, NULL, 0, bytes, n, e);
-}
-
-int png_encode_quickly(const struct image *image, uint8_t palette[256][3], uint8_t **bytes, size_t *n, struct err *e)
-{
-	return encode(image, palette, PNG_IMAGE_FLAG_FAST, bytes, n, e);
+	return png_encode_palette(image, NULL, false, bytes, n, e);
 }

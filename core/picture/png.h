@@ -13,5 +13,5 @@ enum picture_result png_decode(const uint8_t *bytes, size_t n, const struct pict
 // Writes an 8-bit grey PNG. The caller frees *bytes.
 int png_encode(const struct image *image, uint8_t **bytes, size_t *n, struct err *e);
 
-// The same in a fraction of the time, for a larger file. palette: RGB of the image's values, or NULL: they are grey.
-int png_encode_quickly(const struct image *image, uint8_t palette[256][3], uint8_t **bytes, size_t *n, struct err *e);
+// The same with a palette: RGB of the image's values, or NULL: they are grey. quickly: in a fraction of the time, for a larger file.
+int png_encode_palette(const struct image *image, uint8_t palette[256][3], bool quickly, uint8_t **bytes, size_t *n, struct err *e);

@@ -17,7 +17,7 @@ static int append_png(struct text *t, const struct step *step, uint8_t palette[2
 	struct err e;
 	uint8_t *png;
 	size_t n;
-	if (png_encode_quickly(&step->image, step->has_colour ? palette : NULL, &png, &n, &e))
+	if (png_encode_palette(&step->image, step->has_colour ? palette : NULL, true, &png, &n, &e))
 		return -1;
 	char *text = malloc(BASE64_ENCODE_RAW_LENGTH(n));
 	if (text) {
