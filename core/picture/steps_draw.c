@@ -266,7 +266,8 @@ static int draw_box(const struct drawing *d)
 		draw_around(d, box_of(d, &d->steps->marks[i]), 1, OTHER, &step->image);
 	int thickness = larger(step->image.width, step->image.height) < 100 ? 1 : 2;
 	draw_around(d, box_of(d, d->chosen), thickness, CHOSEN, &step->image);
-	tell(step, "Where they are in the picture: the red box%s.", d->steps->n_marks > 1 ? ". Other candidates have blue ones" : "");
+	tell(step, "Where they are in the picture: the red box%s.",
+	     d->steps->n_marks > 1 ? ". Other candidates have blue ones" : "");
 	return 0;
 }
 
