@@ -14,7 +14,7 @@ const SLOWEST_UPLOAD = 50; // bytes a millisecond
 
 const find = id => document.getElementById(id);
 const make = (tag, fields) => Object.assign(document.createElement(tag), fields);
-const pad = find('pad'), drawing = find('drawing'), result = find('result');
+const pad = find('pad'), drawing = find('drawing'), result = find('result'), how = find('how');
 
 // ---- The sheets
 
@@ -294,7 +294,7 @@ async function ask(png, failures) {
 	request = stop;
 	let response, body;
 	try {
-		response = await fetch('predict?explain=1', {
+		response = await fetch(`predict?explain=${how.open ? 'steps' : '1'}`, {
 			method: 'POST', headers: { 'Content-Type': 'image/png', ...key && { 'X-API-Key': key } }, body: png, signal: stop.signal,
 		});
 		body = await response.json();
@@ -371,10 +371,20 @@ function showDigit(digit, second) {
 		find('digit').append(make('span', { className: 'second', textContent: `${second}?` }));
 }
 
+// steps: of how the picture was read, each a PNG in base64 and a sentence about it; empty unless they are asked for.
+function showSteps(steps) {
+	find('steps').replaceChildren(...steps.map(({ name, about, png }) => {
+		const step = make('li', { id: `step-${name}` });
+		step.append(make('img', { src: `data:image/png;base64,${png}`, alt: '' }), make('p', { textContent: about }));
+		return step;
+	}));
+}
+
 function showNothing() {
 	showDigit('', null);
 	showBars(null, null);
 	showInput(null);
+	showSteps([]);
 	find('words').classList.remove('problem');
 	find('by').textContent = '';
 	say('');
@@ -395,8 +405,9 @@ const REFUSALS = {
 };
 
 // The picture shows no digit, which is not an error. The bars hint at what was likeliest, if there was anything.
-function showRefusal({ reason, message, probabilities, input }) {
+function showRefusal({ reason, message, probabilities, input, steps }) {
 	showNothing();
+	showSteps(steps ?? []);
 	showBars(probabilities ?? null, null);
 	showInput(input ?? null);
 	say(REFUSALS[reason] ?? message);
@@ -407,12 +418,13 @@ function show({ problem, prediction, model }) {
 		return showProblem(problem);
 	if (prediction.reason)
 		return showRefusal(prediction);
-	const { digit, confidence, probabilities, input } = prediction;
+	const { digit, confidence, probabilities, input, steps } = prediction;
 	const second = probabilities.reduce((best, p, i) => i !== digit && p > (probabilities[best] ?? -1) ? i : best, null);
 	const doubtful = confidence < 0.6 || probabilities[second] > 0.25;
 	showDigit(digit, doubtful ? second : null);
 	showBars(probabilities, digit);
 	showInput(input);
+	showSteps(steps ?? []);
 	find('words').classList.remove('problem');
 	if (doubtful)
 		say(`${digit}, perhaps ${second}`);
@@ -420,6 +432,13 @@ function show({ problem, prediction, model }) {
 		say(`Confidence ${percent(confidence)}`, `${digit}, confidence ${percent(confidence)}`);
 	find('by').textContent = `Model ${model}`;
 }
+
+// Steps are asked for only while they are seen, since they make an answer a hundred times as long.
+how.addEventListener('toggle', () => {
+	showSteps([]);
+	if (how.open && !isEmpty())
+		changed({ replaces: false });
+});
 
 // ---- Buttons, keys, the command line
 

@@ -4,6 +4,7 @@
 #include "core/picture/mnist.h"
 #include "core/picture/parts.h"
 #include "core/picture/planes.h"
+#include "core/picture/steps.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -24,6 +25,7 @@ struct finds {
 	struct candidates *c;
 	struct mark marks[CANDIDATES_MAX];
 	int reductions[CANDIDATES_MAX]; // of the marks' planes
+	struct steps *steps; // or NULL
 };
 
 static int max(int a, int b)
@@ -48,6 +50,7 @@ static int add_candidate(struct finds *f, const struct look *s, struct mark *mar
 	if (mark_copy(mark, &f->marks[c->n], e))
 		return -1;
 	f->reductions[c->n] = k;
+	steps_note_mark(f->steps, plane);
 	c->at[c->n++] = (struct candidate){ mark->left * k,         mark->top * k,          mark->right * k,
 					    mark->bottom * k,       planes_is_light(plane), mark->edge,
 					    mark->width * (float)k, mark->softness,         0 };
@@ -162,7 +165,11 @@ static int look_closer(const struct look *s)
 static int find_at(const struct image *image, int *k, int least, bool any, struct search_stop *stop, struct finds *f, struct err *e)
 {
 	struct look s = { .any = any, .max = CANDIDATES_MAX };
-	int status = planes_make(image, *k, &s.planes, e) || parts_find(&s.planes, any, stop, &s.parts, e) ? -1 : 0;
+	uint8_t *erased = NULL;
+	int status = planes_make(image, *k, &s.planes, e) || steps_allocate(f->steps, &s.planes, &erased, e) ||
+				     parts_find(&s.planes, any, stop, erased, &s.parts, e)
+			     ? -1
+			     : 0;
 	int closer = max(look_closer(&s), least);
 	if (closer < *k) {
 		s.max = CANDIDATES_MAX / 2;
@@ -171,6 +178,7 @@ static int find_at(const struct image *image, int *k, int least, bool any, struc
 	}
 	status = status || add_candidates(f, &s, e) ? -1 : 0;
 	parts_free(&s.parts);
+	steps_keep_look(f->steps, &s.planes, erased);
 	planes_free(&s.planes);
 	return status;
 }
@@ -185,10 +193,10 @@ static int reduction_to(const struct image *image, int side)
 
 int candidates_find(const struct image *image, struct candidates *c, struct err *e)
 {
-	return candidates_find_until(image, NULL, c, e);
+	return candidates_search(image, NULL, NULL, c, e);
 }
 
-int candidates_find_until(const struct image *image, struct search_stop *stop, struct candidates *c, struct err *e)
+int candidates_search(const struct image *image, struct search_stop *stop, struct steps *steps, struct candidates *c, struct err *e)
 {
 	if (mnist_is_its_form(image)) {
 		c->n = 1;
@@ -196,7 +204,7 @@ int candidates_find_until(const struct image *image, struct search_stop *stop, s
 		memcpy(c->pixels[0], image->pixels, LENET5_PIXELS);
 		return 0;
 	}
-	struct finds f = { .c = c };
+	struct finds f = { .c = c, .steps = steps };
 	int least = reduction_to(image, FINE_SIDE), k = reduction_to(image, COARSE_SIDE), before, status;
 	c->n = 0;
 	do {
@@ -208,6 +216,7 @@ int candidates_find_until(const struct image *image, struct search_stop *stop, s
 	if (!status && c->n == 0)
 		status = find_at(image, &k, k, true, stop, &f, e);
 	note_parts(&f);
+	steps_keep_marks(steps, f.marks);
 	for (int i = 0; i < c->n; i++)
 		mark_free(&f.marks[i]);
 	return status;

@@ -35,5 +35,8 @@ struct candidates {
 // candidate, bit for bit. The same picture gives the same bits on every machine. After −1, for want of memory, e is set.
 int candidates_find(const struct image *image, struct candidates *candidates, struct err *e);
 
-// As candidates_find, but returns −1 without a message and sets stop->stopped when the condition becomes true.
-int candidates_find_until(const struct image *image, struct search_stop *stop, struct candidates *candidates, struct err *e);
+// The same. stop, or NULL: when its condition becomes true, returns −1 without a message and sets stop->stopped. steps, or NULL: keeps how
+// candidates were found (steps.h); zero-initialised, and to be freed by steps_free, after a failure too.
+struct steps;
+int candidates_search(const struct image *image, struct search_stop *stop, struct steps *steps, struct candidates *candidates,
+		      struct err *e);

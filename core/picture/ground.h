@@ -9,3 +9,6 @@
 // some 30 pixels are filled from their sides; larger things, be they a shadow, a lamp's reflection or the desk, are ground, with edges as
 // sharp as they are. Returns −1, with e set, for want of memory.
 int ground_flatten(const struct image *plane, uint8_t *flat, struct err *e);
+
+// Fills ground, (height, width), with that ground alone.
+int ground_find(const struct image *plane, uint8_t *ground, struct err *e);

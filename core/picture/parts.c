@@ -12,6 +12,7 @@ struct search {
 	const struct planes *planes;
 	bool any; // the last resort: whatever stands out
 	uint8_t *lines[2]; // (height, width), [is_light]: 1 where a frame is, or a line that runs out of the picture
+	uint8_t *erased[2]; // (height, width), [is_light]: 1 where any other line was taken out; or NULL
 	uint8_t *scratch; // (height, width), 0
 	uint32_t *stack; // (height, width)
 	struct parts *parts;
@@ -27,14 +28,14 @@ static int longer_of(const struct mark *m)
 	return max(m->right - m->left, m->bottom - m->top);
 }
 
-// Notes the mark's pixels as lines, but for those of `rest`, unless it is NULL.
-static void note_lines(struct search *s, const struct mark *m, const struct mark *rest, bool is_light)
+// Sets the mark's pixels in lines, (height, width), but for those of `rest`, unless it is NULL.
+static void note_lines(const struct search *s, const struct mark *m, const struct mark *rest, uint8_t *lines)
 {
 	int width = s->planes->width, w = m->right - m->left;
 	for (int y = m->top; y < m->bottom; y++)
 		for (int x = m->left; x < m->right; x++) {
 			int i = (y - m->top) * w + x - m->left;
-			s->lines[is_light][y * width + x] |= m->mask[i] && !(rest && rest->mask[i]);
+			lines[y * width + x] |= m->mask[i] && !(rest && rest->mask[i]);
 		}
 }
 
@@ -46,7 +47,7 @@ static bool is_frame(struct search *s, const struct mark *m, enum plane plane, s
 	struct mark rest;
 	int w = m->right - m->left, h = m->bottom - m->top;
 	if (10 * h < w) {
-		note_lines(s, m, NULL, planes_is_light(plane));
+		note_lines(s, m, NULL, s->lines[planes_is_light(plane)]);
 		return true;
 	}
 	if (5 * w < h || w < LEAST_SIDE || h < LEAST_SIDE || mark_copy(m, &rest, e))
@@ -55,7 +56,7 @@ static bool is_frame(struct search *s, const struct mark *m, enum plane plane, s
 		mark_strip_lines(&rest, 3 * w / 4, 3 * h / 4, 2 + (w < h ? w : h) / 12, NULL, &s->planes->at[plane]);
 	bool is = lines.n_level > 0 && lines.n_upright > 0 && lines.n_level + lines.n_upright > 2 && 3 * rest.area < m->area;
 	if (is)
-		note_lines(s, m, &rest, planes_is_light(plane));
+		note_lines(s, m, &rest, s->lines[planes_is_light(plane)]);
 	mark_free(&rest);
 	return is;
 }
@@ -120,6 +121,8 @@ static int add_pieces(struct search *s, const struct region *region, const struc
 						   region->on_border ? s->lines[planes_is_light(which)] : NULL, plane);
 	int n = lines.n_level + lines.n_upright ? mark_pieces(&rest, min_side, pieces, MAX_PIECES, e) : 0;
 	*is_lines = region->on_border && 2 * rest.area < mark->area;
+	if (s->erased[planes_is_light(which)] && n > 0)
+		note_lines(s, mark, &rest, s->erased[planes_is_light(which)]);
 	mark_free(&rest);
 	for (int i = 0; i < n; i++)
 		add_part(s, &pieces[i], which, true, e);
@@ -196,11 +199,12 @@ static void drop_lines(struct search *s)
 	s->parts->n = n;
 }
 
-int parts_find(const struct planes *planes, bool any, struct search_stop *stop, struct parts *parts, struct err *e)
+int parts_find(const struct planes *planes, bool any, struct search_stop *stop, uint8_t *erased, struct parts *parts, struct err *e)
 {
 	size_t n = (size_t)planes->width * (size_t)planes->height;
 	uint8_t *masks = calloc(n, 3);
-	struct search s = { planes, any, { masks, masks + n }, masks + 2 * n, malloc(n * sizeof *s.stack), parts };
+	struct search s = { planes, any, { masks, masks + n }, { erased, erased ? erased + n : NULL }, masks + 2 * n, NULL, parts };
+	s.stack = malloc(n * sizeof *s.stack);
 	int status = masks && s.stack ? 0 : err_set(e, "no memory to look at a picture");
 	parts->n = 0;
 	for (enum plane p = 0; p < PLANES_N && !status; p++)
@@ -208,6 +212,8 @@ int parts_find(const struct planes *planes, bool any, struct search_stop *stop, 
 			status = search_stop_is_due(stop) ? -1 : look(&s, p, e);
 	if (!status)
 		drop_lines(&s);
+	for (size_t i = 0; erased && !status && i < 2 * n; i++)
+		erased[i] |= masks[i];
 	free(masks);
 	free(s.stack);
 	return status;

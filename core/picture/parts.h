@@ -27,6 +27,9 @@ struct parts {
 	struct part at[PARTS_MAX]; // the most conspicuous first
 };
 
-// Finds parts in the wanted planes. any: the last resort, whatever stands out. stop, or NULL, is asked before each plane. *parts is to be freed by parts_free, after a failure too.
-int parts_find(const struct planes *planes, bool any, struct search_stop *stop, struct parts *parts, struct err *e);
+// Finds parts in the wanted planes. any: the last resort, whatever stands out. stop, or NULL, is asked before each plane. erased: (2, height,
+// width) of zeros, [is_light], set to 1 where a line or a frame was taken out; or NULL. *parts is to be freed by parts_free, after a
+// failure too.
+int parts_find(const struct planes *planes, bool any, struct search_stop *stop, uint8_t *erased, struct parts *parts,
+	       struct err *e);
 void parts_free(struct parts *parts);

@@ -146,6 +146,7 @@ int planes_make(const struct image *image, int reduction, struct planes *p, stru
 	float noise;
 	if (smooth_noise(&at[PLANES_DARK], &smoothed, &noise, e))
 		return -1;
+	p->smoothed = smoothed;
 	for (size_t i = 0; i < n; i++)
 		at[PLANES_LIGHT].pixels[i] = (uint8_t)(255 - at[PLANES_DARK].pixels[i]);
 	// A canvas has strokes of one polarity, and its light is even.

@@ -12,6 +12,7 @@ enum plane { PLANES_DARK, PLANES_LIGHT, PLANES_FLAT_DARK, PLANES_FLAT_LIGHT, PLA
 struct planes {
 	int reduction; // pixels of the picture to one of the planes, in x and in y
 	int width, height;
+	int smoothed; // how many times, against noise
 	struct image at[PLANES_N];
 	bool wanted[PLANES_N]; // strokes may be found in it
 	float noise[PLANES_N]; // standard deviation, in grey levels; of the wanted ones

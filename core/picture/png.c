@@ -281,20 +281,22 @@ enum picture_result png_decode(const uint8_t *bytes, size_t n, const struct pict
 	return result;
 }
 
-int png_encode(const struct image *image, uint8_t **bytes, size_t *n, struct err *e)
+int png_encode_palette(const struct image *image, uint8_t palette[256][3], bool quickly, uint8_t **bytes, size_t *n, struct err *e)
 {
 	if ((int64_t)image->width * image->height > MAX_WRITTEN_PIXELS)
 		return err_set(e, "%d×%d pixels are more than a PNG is written for (%d)", image->width, image->height,
 			       MAX_WRITTEN_PIXELS);
 	png_image png = { .version = PNG_IMAGE_VERSION,
-			  .format = PNG_FORMAT_GRAY,
+			  .format = palette ? PNG_FORMAT_RGB_COLORMAP : PNG_FORMAT_GRAY,
+			  .flags = quickly ? PNG_IMAGE_FLAG_FAST : 0,
+			  .colormap_entries = palette ? 256 : 0,
 			  .width = (png_uint_32)image->width,
 			  .height = (png_uint_32)image->height };
 	size_t size = PNG_IMAGE_PNG_SIZE_MAX(png);
 	uint8_t *file = malloc(size);
 	if (!file)
 		return err_set(e, "no memory for a PNG of %d×%d pixels", image->width, image->height);
-	if (!png_image_write_to_memory(&png, file, &size, 0, image->pixels, 0, NULL)) {
+	if (!png_image_write_to_memory(&png, file, &size, 0, image->pixels, 0, palette)) {
 		free(file);
 		return err_set(e, "the PNG could not be written: %s", png.message);
 	}
@@ -302,4 +304,9 @@ int png_encode(const struct image *image, uint8_t **bytes, size_t *n, struct err
 	*bytes = smaller ? smaller : file;
 	*n = size;
 	return 0;
+}
+
+int png_encode(const struct image *image, uint8_t **bytes, size_t *n, struct err *e)
+{
+	return png_encode_palette(image, NULL, false, bytes, n, e);
 }

@@ -1,4 +1,4 @@
-// png: the only user of libpng. Reads PNG pictures, writes grey ones.
+// png: the only user of libpng. Reads PNG pictures, writes grey ones and those with a palette.
 #pragma once
 
 #include "core/image.h"
@@ -12,3 +12,6 @@ enum picture_result png_decode(const uint8_t *bytes, size_t n, const struct pict
 
 // Writes an 8-bit grey PNG. The caller frees *bytes.
 int png_encode(const struct image *image, uint8_t **bytes, size_t *n, struct err *e);
+
+// The same with a palette: RGB of the image's values, or NULL: they are grey. quickly: in a fraction of the time, for a larger file.
+int png_encode_palette(const struct image *image, uint8_t palette[256][3], bool quickly, uint8_t **bytes, size_t *n, struct err *e);

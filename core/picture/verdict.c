@@ -117,12 +117,20 @@ int verdict_read(const struct image *image, struct engine_context *context, cons
 		 struct lenet5_calibration calibration, struct verdict *verdict, struct err *e)
 {
 	struct candidates c;
+	return verdict_read_steps(image, context, model, calibration, NULL, &c, verdict, e);
+}
+
+int verdict_read_steps(const struct image *image, struct engine_context *context, const struct engine_model *model,
+		       struct lenet5_calibration calibration, struct steps *steps, struct candidates *c, struct verdict *verdict,
+		       struct err *e)
+{
 	float scores[CANDIDATES_MAX * LENET5_DIGITS];
 	struct lenet5_prediction predictions[CANDIDATES_MAX];
-	if (candidates_find(image, &c, e) || (c.n > 0 && engine_forward_pixels(context, model, c.pixels[0], c.n, scores, e)))
+	if (candidates_search(image, NULL, steps, c, e) ||
+	    (c->n > 0 && engine_forward_pixels(context, model, c->pixels[0], c->n, scores, e)))
 		return -1;
-	for (int i = 0; i < c.n; i++)
+	for (int i = 0; i < c->n; i++)
 		predictions[i] = lenet5_predict(model->net, calibration.temperature, scores + i * LENET5_DIGITS);
-	*verdict = verdict_of(c.at, c.n, predictions, calibration.threshold);
+	*verdict = verdict_of(c->at, c->n, predictions, calibration.threshold);
 	return 0;
 }

@@ -34,3 +34,9 @@ struct verdict verdict_of(const struct candidate *at, int n, const struct lenet5
 // pictures. After −1, for want of memory or of an engine, e is set.
 int verdict_read(const struct image *image, struct engine_context *context, const struct engine_model *model,
 		 struct lenet5_calibration calibration, struct verdict *verdict, struct err *e);
+
+// The same, and fills the candidates and how they were found (candidates_search).
+struct steps;
+int verdict_read_steps(const struct image *image, struct engine_context *context, const struct engine_model *model,
+		       struct lenet5_calibration calibration, struct steps *steps, struct candidates *candidates,
+		       struct verdict *verdict, struct err *e);

@@ -1,21 +1,34 @@
 // Unknown query parameters are errors, so that a misspelt one, or one of a later version, is not ignored silently.
+#include "core/clock.h"
 #include "core/picture/verdict.h"
+#include "server/routes/explain.h"
 #include "server/routes/inference.h"
 #include "server/routes/upload.h"
 
 #include <string.h>
 
+enum explain { EXPLAIN_NOT, EXPLAIN_INPUT, EXPLAIN_STEPS };
+
 struct predict {
 	struct inference inference;
-	bool explain;
+	enum explain explain;
 	const char *type; // the request's Content-Type
 	struct upload upload;
 };
 
 // *model: the name, borrowed, or NULL for the default.
-static int read_arguments(const struct route_request *request, bool *explain, const char **model, struct err *e)
+static int read_arguments(const struct route_request *request, enum explain *explain, const char **model, struct err *e)
 {
-	*explain = false;
+	static const struct {
+		const char *value;
+		enum explain explain;
+	} values[] = { { "0", EXPLAIN_NOT },
+		       { "false", EXPLAIN_NOT },
+		       { "1", EXPLAIN_INPUT },
+		       { "true", EXPLAIN_INPUT },
+		       { "steps", EXPLAIN_STEPS } };
+	enum { N = sizeof values / sizeof values[0] };
+	*explain = EXPLAIN_NOT;
 	*model = NULL;
 	for (int i = 0; i < request->n_arguments; i++) {
 		const struct route_argument *a = &request->arguments[i];
@@ -24,10 +37,15 @@ static int read_arguments(const struct route_request *request, bool *explain, co
 			continue;
 		}
 		if (strcmp(a->name, "explain") != 0)
-			return err_set(e, "no parameter is called \"%.40s\"; /predict takes explain=1 and model=NAME", a->name);
-		*explain = strcmp(a->value, "1") == 0 || strcmp(a->value, "true") == 0;
-		if (!*explain && strcmp(a->value, "0") != 0 && strcmp(a->value, "false") != 0)
-			return err_set(e, "explain=%.40s is not accepted; use explain=1 or explain=0", a->value);
+			return err_set(e,
+				       "no parameter is called \"%.40s\"; /predict takes explain=1, explain=steps and model=NAME",
+				       a->name);
+		int k = 0;
+		while (k < N && strcmp(a->value, values[k].value) != 0)
+			k++;
+		if (k == N)
+			return err_set(e, "explain=%.40s is not accepted; use explain=1, explain=steps or explain=0", a->value);
+		*explain = values[k].explain;
 	}
 	return 0;
 }
@@ -50,7 +68,10 @@ static bool begin(struct inference *x, const struct routes_context *context, con
 static int read(struct inference *x, enum effort effort, struct err *e)
 {
 	struct predict *p = (struct predict *)x;
-	const struct upload_terms terms = { x->limits, effort, x->job.deadline_us * 1000, x->job.gone };
+	if (p->explain == EXPLAIN_STEPS && effort != EFFORT_WHOLE)
+		return EFFORT_COSTLY; // the steps are yet to be drawn
+	const struct upload_terms terms = { x->limits, effort, x->job.deadline_us * 1000, x->job.gone,
+					    p->explain == EXPLAIN_STEPS ? EXPLAIN_MAX_PICTURES : 0 };
 	int status = upload_read(p->type, x->body, x->n_body, &terms, &p->upload, e);
 	x->n_pictures = p->upload.n;
 	x->job.n = p->upload.n_candidates;
@@ -60,7 +81,9 @@ static int read(struct inference *x, enum effort effort, struct err *e)
 
 static uint64_t memory(const struct inference *x)
 {
-	return upload_memory(((const struct predict *)x)->type, x->body, x->n_body, x->limits);
+	const struct predict *p = (const struct predict *)x;
+	uint64_t steps = p->explain == EXPLAIN_STEPS ? EXPLAIN_MAX_PICTURES * (uint64_t)EXPLAIN_PICTURE_BYTES : 0;
+	return steps + upload_memory(p->type, x->body, x->n_body, x->limits);
 }
 
 static void fini(struct inference *x)
@@ -100,8 +123,21 @@ static struct verdict judge(const struct predict *p, const struct upload_picture
 	return verdict_of(p->upload.candidates + first, picture->n_candidates, predictions, c->threshold);
 }
 
+static void write_explanation(struct text *t, const struct predict *p, const struct upload_picture *picture,
+			      const struct verdict *v, int first)
+{
+	const uint8_t *pixels = v->candidate < 0 ? NULL : p->upload.pixels + (first + v->candidate) * LENET5_PIXELS;
+	if (pixels && p->explain)
+		write_input(t, pixels);
+	if (pixels && p->explain == EXPLAIN_STEPS)
+		explain_write_box(t, &p->upload.candidates[first + v->candidate], picture->scale_x, picture->scale_y);
+	if (picture->steps && clock_now_ns() < p->inference.job.deadline_us * 1000) // else the answer is late enough
+		explain_write_steps(t, picture->steps, v->candidate, pixels);
+}
+
 // Writes the entry of a picture that was read, without its closing brace. Returns its result for route_account.seen.
-static int write_verdict(struct text *t, const struct predict *p, const struct verdict *v, int first)
+static int write_verdict(struct text *t, const struct predict *p, const struct upload_picture *picture, const struct verdict *v,
+			 int first)
 {
 	static const int seen[VERDICT_N_REASONS] = {
 		[VERDICT_BLANK] = ROUTE_BLANK,     [VERDICT_NO_DIGIT] = ROUTE_NO_DIGIT,   [VERDICT_SEVERAL] = ROUTE_SEVERAL_DIGITS,
@@ -115,8 +151,7 @@ static int write_verdict(struct text *t, const struct predict *p, const struct v
 			    verdict_sentence(v->reason));
 	if (v->candidate >= 0)
 		write_probabilities(t, &v->prediction);
-	if (v->candidate >= 0 && p->explain)
-		write_input(t, p->upload.pixels + (first + v->candidate) * LENET5_PIXELS);
+	write_explanation(t, p, picture, v, first);
 	return is_digit ? v->prediction.digit : seen[v->reason];
 }
 
@@ -134,7 +169,7 @@ static void write_predictions(struct text *t, const struct predict *p, struct ro
 			text_quote(t, picture->error.msg);
 		} else {
 			struct verdict v = judge(p, picture, first);
-			seen = write_verdict(t, p, &v, first);
+			seen = write_verdict(t, p, picture, &v, first);
 			first += picture->n_candidates;
 		}
 		text_append(t, "}");

@@ -15,6 +15,11 @@
 
 void upload_free(struct upload *upload)
 {
+	for (int i = 0; i < upload->n; i++)
+		if (upload->pictures[i].steps) {
+			steps_free(upload->pictures[i].steps);
+			free(upload->pictures[i].steps);
+		}
 	free(upload->pictures);
 	free(upload->pixels);
 	free(upload->candidates);
@@ -88,7 +93,12 @@ static int find_digit(struct upload *u, const struct image *image, struct upload
 {
 	struct candidates c;
 	struct search_stop stop = { is_due, u, false };
-	if (candidates_find_until(image, &stop, &c, e)) {
+	if (p - u->pictures < u->terms->n_steps) {
+		p->steps = calloc(1, sizeof *p->steps);
+		if (!p->steps)
+			return no_memory(e);
+	}
+	if (candidates_search(image, &stop, p->steps, &c, e)) {
 		if (!stop.stopped)
 			return 500;
 		return u->terms->effort == EFFORT_WHOLE ? err_status(e, 503, "the pictures could not be read in time")
@@ -149,6 +159,8 @@ static int read_picture(struct upload *u, const uint8_t *bytes, size_t n, struct
 	if (result == PICTURE_LATE)
 		return err_status(e, p->status, "%s", p->error.msg); // the rest would be late, too
 	if (result == PICTURE_OK) {
+		p->scale_x = (double)picture.sent_width / picture.width;
+		p->scale_y = (double)picture.sent_height / picture.height;
 		status = find_digit(u, &(struct image){ picture.width, picture.height, picture.luma }, p, e);
 		picture_free(&picture);
 	}
@@ -229,6 +241,7 @@ static int read_pixels(struct upload *u, const cJSON *item, struct upload_pictur
 			err_status(&p->error, 400, "each of \"pixels\" must be an array of 784 numbers from 0 to 255, row by row");
 		return 0;
 	}
+	p->scale_x = p->scale_y = 1;
 	return find_digit(u, &(struct image){ LENET5_SIDE, LENET5_SIDE, pixels }, p, e);
 }
 

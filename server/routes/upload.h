@@ -3,6 +3,7 @@
 
 #include "core/err.h"
 #include "core/picture/candidates.h"
+#include "core/picture/steps.h"
 #include "server/base/limits.h"
 #include "server/routes/effort.h"
 
@@ -16,6 +17,8 @@ struct upload_picture {
 	int status; // 0: it was read; else the status of a request with this picture alone: 400, 413, 415, 500
 	struct err error; // for the sender, if status is not 0
 	int n_candidates; // if status is 0; 0: it is blank
+	double scale_x, scale_y; // pixels as they were sent to one that was looked at
+	struct steps *steps; // how the candidates were found; NULL: not kept
 };
 
 struct upload_terms {
@@ -23,6 +26,7 @@ struct upload_terms {
 	enum effort effort;
 	int64_t deadline_ns; // by clock_now_ns; 0: none
 	const atomic_bool *gone; // stops as the deadline does when it becomes true; or NULL
+	int n_steps; // keep how so many pictures were read, the first ones
 };
 
 // Zero-initialise; upload_free frees what it holds.

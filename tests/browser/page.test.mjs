@@ -13,6 +13,7 @@ import { chooseNoisySeven } from './noise.mjs';
 import { startDaemon, startProxy } from './servers.mjs';
 
 const SEVEN_PNG = fileURLToPath(new URL('../data/7.png', import.meta.url));
+const SHADED = fileURLToPath(new URL('../data/pictures/made/5-gradient-1.png', import.meta.url));
 const MODELS = fileURLToPath(new URL('../../models/', import.meta.url));
 const PHONE = { viewport: { width: 390, height: 844 }, deviceScaleFactor: 2, isMobile: true, hasTouch: true };
 const FLAGS = [
@@ -423,6 +424,61 @@ test('the daemon refuses a blank sheet, then reads a digit', async ({ page }) =>
 	await page.click('#clear');
 	await choose(page, SEVEN_PNG);
 	await expectDigit(page, 7);
+});
+
+// The steps that are shown: their names, which have pictures of some size, and words.
+async function shownSteps(page) {
+	await page.waitForFunction(() => document.querySelector('#result:not(.pending)') && document.querySelector('#steps li'));
+	return page.$$eval('#steps li', async items => {
+		const names = [];
+		for (const item of items) {
+			const image = item.querySelector('img');
+			await image.decode();
+			if (image.naturalWidth > 0 && image.clientWidth > 50 && item.querySelector('p').textContent.endsWith('.'))
+				names.push(item.id.replace('step-', ''));
+		}
+		return names;
+	});
+}
+
+test('how it was read is shown where it is asked for', async ({ page }) => {
+	await drawWithMouse(page, 3);
+	await expectDigit(page, 3);
+	assert.equal(page.requests.filter(url => url.includes('explain=steps')).length, 0, 'nobody asked yet');
+	await page.click('summary');
+	assert.deepEqual(await shownSteps(page), ['picture', 'ink', 'box', 'input']);
+	await expectDigit(page, 3);
+	await screenshot(page, 'steps-drawn');
+	await page.keyboard.press('Escape');
+	assert.equal(await page.locator('#steps li').count(), 0, 'they go with the drawing');
+	await choose(page, SEVEN_PNG);
+	await expectDigit(page, 7);
+	assert.deepEqual(await shownSteps(page), ['input'], 'it is in MNIST\'s form');
+	await page.click('summary');
+	await page.waitForFunction(() => !document.getElementById('how').open);
+	const before = page.requests.length;
+	await page.click('#clear');
+	await drawWithMouse(page, 7);
+	await expectDigit(page, 7);
+	assert(page.requests.slice(before).every(url => !url.includes('explain=steps')), 'closed, they cost nothing');
+});
+
+test('how a photo and a blank sheet were read', async ({ page }) => {
+	await page.click('summary');
+	await choose(page, SHADED);
+	const names = await shownSteps(page);
+	for (const name of ['picture', 'light', 'flat', 'ink', 'box', 'input'])
+		assert(names.includes(name), `${name} of ${names}`);
+	await screenshot(page, 'steps-photo');
+	await page.click('#clear');
+	const sheet = await page.evaluate(() => {
+		const canvas = Object.assign(document.createElement('canvas'), { width: 60, height: 60 });
+		canvas.getContext('2d').fillRect(0, 0, 60, 60);
+		return canvas.toDataURL().split(',')[1];
+	});
+	await page.setInputFiles('#file', { name: 'blank.png', mimeType: 'image/png', buffer: Buffer.from(sheet, 'base64') });
+	assert.deepEqual(await shownSteps(page), ['picture']);
+	assert.match((await settled(page)).words, /Nothing to read/);
 });
 
 test('doubt is worded as doubt, and nothing moves', async ({ page }) => {

@@ -30,17 +30,18 @@ static int ground_at(const struct image *p, int x, int y)
 TEST(ground_is_a_grey_closing)
 {
 	struct image p = { 45, 38, malloc(45 * 38) };
-	uint8_t flat[45 * 38];
+	uint8_t flat[45 * 38], alone[45 * 38];
 	struct rng r;
 	struct err e;
 	rng_init(&r, 1);
 	for (int i = 0; i < 45 * 38; i++)
 		p.pixels[i] = (uint8_t)(rng_next(&r) >> 24);
-	CHECK(ground_flatten(&p, flat, &e) == 0);
+	CHECK(ground_flatten(&p, flat, &e) == 0 && ground_find(&p, alone, &e) == 0);
 	for (int y = 0; y < p.height; y += 7)
 		for (int x = 0; x < p.width; x += 4) {
 			int ground = ground_at(&p, x, y), ink = 255 * (ground - p.pixels[y * 45 + x]) / (ground > 96 ? ground : 96);
 			CHECK_MSG(flat[y * 45 + x] == 255 - (ink < 255 ? ink : 255), "%d, %d: %d", x, y, flat[y * 45 + x]);
+			CHECK(alone[y * 45 + x] == ground);
 		}
 	free(p.pixels);
 }

@@ -36,7 +36,7 @@ static int count(struct image *image, int left, int top, int right, int bottom, 
 	struct parts parts = { 0 };
 	struct err e = { .msg = "" };
 	int n = 0;
-	CHECK_MSG(planes_make(image, 1, &planes, &e) == 0 && parts_find(&planes, false, NULL, &parts, &e) == 0, "%s", e.msg);
+	CHECK_MSG(planes_make(image, 1, &planes, &e) == 0 && parts_find(&planes, false, NULL, NULL, &parts, &e) == 0, "%s", e.msg);
 	for (int i = 0; i < parts.n; i++) {
 		const struct mark *m = &parts.at[i].mark;
 		n += !planes_is_light(parts.at[i].plane) && abs(m->left - left) <= slack && abs(m->top - top) <= slack &&

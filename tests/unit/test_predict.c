@@ -221,6 +221,33 @@ BOTH_WAYS(api_explains)
 	stop();
 }
 
+// What api_explains has not, and as much as there is of a picture in MNIST's form (3) and of a blank one (x).
+BOTH_WAYS(api_explains_in_steps)
+{
+	start(64);
+	CHECK(ask("POST", "/predict", "steps", pictures("3xxx3")) == 200);
+	const cJSON *p = prediction(0), *steps = cJSON_GetObjectItem(p, "steps"), *step = cJSON_GetArrayItem(steps, 0);
+	static const int box[] = { 0, 0, 28, 28 };
+	CHECK(cJSON_GetArraySize(steps) == 1 && strcmp(text_of(step, "name"), "input") == 0 &&
+	      strstr(text_of(step, "about"), "MNIST"));
+	CHECK(strncmp(text_of(step, "png"), "iVBORw0KGgo", 11) == 0);
+	CHECK(cJSON_GetArraySize(cJSON_GetObjectItem(p, "input")) == LENET5_PIXELS);
+	for (int i = 0; i < 4; i++)
+		CHECK(cJSON_GetNumberValue(cJSON_GetArrayItem(cJSON_GetObjectItem(p, "box"), i)) == box[i]);
+	steps = cJSON_GetObjectItem(prediction(1), "steps");
+	CHECK(strcmp(text_of(cJSON_GetArrayItem(steps, 0), "name"), "picture") == 0);
+	CHECK(!cJSON_HasObjectItem(prediction(1), "box") && !cJSON_HasObjectItem(prediction(1), "input"));
+	CHECK(cJSON_HasObjectItem(prediction(3), "steps") && !cJSON_HasObjectItem(prediction(4), "steps")); // four have them
+	CHECK(cJSON_HasObjectItem(prediction(4), "input") && cJSON_HasObjectItem(prediction(4), "box"));
+
+	CHECK(ask("POST", "/predict", "1", pictures("3")) == 200);
+	CHECK(!cJSON_HasObjectItem(prediction(0), "steps") && !cJSON_HasObjectItem(prediction(0), "box"));
+	limits.deadline_ms = 0; // nothing is drawn when it is late
+	CHECK(ask("POST", "/predict", "steps", pictures("x")) == 200 && !cJSON_HasObjectItem(prediction(0), "steps"));
+	limits.deadline_ms = 600000;
+	stop();
+}
+
 BOTH_WAYS(api_puts_an_error_in_its_place)
 {
 	start(64);
