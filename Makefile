@@ -97,7 +97,7 @@ $(B)/%.o: %.cu | $(B)/libraries
 	$(QUIET)$(NVCC) $(NVCCFLAGS) -MMD -MP -MF $(@:.o=.d) -c -o $@ $<
 
 # What is compiled in through .incbin.
-$(B)/core/builtin.o: models/relu.bin core/digits.bin
+$(B)/core/builtin.o: models/best.bin core/digits.bin
 $(B)/server/routes/page.o: $(wildcard web/*) docs/openapi.json
 
 $(LIB): $(LIB_OBJS)

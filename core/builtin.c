@@ -3,7 +3,7 @@
 
 #include "core/embed.h"
 
-EMBED(builtin_model, "models/relu.bin")
+EMBED(builtin_model, "models/best.bin")
 EMBED(builtin_ten_digits, "core/digits.bin")
 
 const uint8_t *builtin_digits(void)

@@ -1,4 +1,4 @@
-// builtin: data compiled into the programs: a trained model (models/relu.bin), used where no file is named, and ten digits to test a
+// builtin: data compiled into the programs: a trained model (models/best.bin), used where no file is named, and ten digits to test a
 // model with. Constant; any thread.
 
 #pragma once

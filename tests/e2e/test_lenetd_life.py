@@ -415,7 +415,7 @@ class Start(unittest.TestCase):
             self.assertAlmostEqual(sum(p['probabilities']), 1, 5)
 
     def test_a_model_file(self):
-        with Daemon('--model', os.path.join(ROOT, 'models/relu.bin')) as d, Daemon() as builtin:
+        with Daemon('--model', os.path.join(ROOT, 'models/best.bin')) as d, Daemon() as builtin:
             picture = png(mnist(1)[0])
             self.assertEqual(d.predict(picture).body, builtin.predict(picture).body)
 

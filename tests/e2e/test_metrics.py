@@ -146,12 +146,12 @@ class Metrics(unittest.TestCase):
                     f.write('damaged')
                 daemon.process.send_signal(signal.SIGHUP)
                 end = time.monotonic() + PATIENCE
-                while self.scrape(daemon)['lenet_model_loads_total', 'model', 'best'] != 2:
+                while self.scrape(daemon)['lenet_model_loads_total', 'model', 'relu'] != 2:
                     self.assertLess(time.monotonic(), end)
                 samples = self.scrape(daemon)
         self.assertEqual([samples[f'lenet_model_{name}', 'model', 'a'] for name in ('loads_total', 'load_failures_total', 'last_load_successful')],
                          [1, 1, 0])
-        self.assertEqual(samples['lenet_model_last_load_successful', 'model', 'best'], 1)
+        self.assertEqual(samples['lenet_model_last_load_successful', 'model', 'relu'], 1)
         self.assertEqual(samples['lenet_model_info', 'model', 'a', 'network', 'sigmoid'], 1)
 
     def test_process(self):
