@@ -38,6 +38,34 @@ static int longer_of(const struct mark *m)
 	return max(m->right - m->left, m->bottom - m->top);
 }
 
+// The median grey value of the mark's pixels in a plane.
+static int ink_of(const struct image *plane, const struct mark *m)
+{
+	int counts[256] = { 0 }, below = 0, ink = 0;
+	for (int y = m->top; y < m->bottom; y++)
+		for (int x = m->left; x < m->right; x++)
+			counts[plane->pixels[y * plane->width + x]] += m->mask[(y - m->top) * (m->right - m->left) + x - m->left];
+	while (2 * (below += counts[ink]) < m->area && ink < 255)
+		ink++;
+	return ink;
+}
+
+// Whether the mark is no ink, but paper that strokes enclose: most of what lies around it, as far as it is long, is as dark.
+static bool is_paper(const struct look *s, const struct mark *m, enum plane plane)
+{
+	const struct image *p = &s->planes.at[planes_is_light(plane) ? PLANES_LIGHT : PLANES_DARK];
+	int ink = ink_of(p, m), far = longer_of(m), n = 0, n_ink = 0;
+	for (int y = max(m->top - far, 0); y < p->height && y < m->bottom + far; y += 2)
+		for (int x = max(m->left - far, 0); x < p->width && x < m->right + far; x += 2) {
+			bool inside = x >= m->left && x < m->right && y >= m->top && y < m->bottom;
+			if (inside && m->mask[(y - m->top) * (m->right - m->left) + x - m->left])
+				continue;
+			n++;
+			n_ink += (float)abs(p->pixels[y * p->width + x] - ink) < 0.4f * m->edge;
+		}
+	return 5 * n_ink > 3 * n;
+}
+
 // Draws the mark, unless what surrounds it is no ground: it is then what strokes enclose. min_side: of a mark that is drawn.
 static int add_candidate(struct finds *f, const struct look *s, struct mark *mark, enum plane plane, struct err *e)
 {
@@ -45,7 +73,7 @@ static int add_candidate(struct finds *f, const struct look *s, struct mark *mar
 	if (c->n == s->max || longer_of(mark) < s->min_side)
 		return 0;
 	int k = s->planes.reduction, drawn = mark_draw(&s->planes.at[plane], mark, c->pixels[c->n], e);
-	if (drawn <= 0 || (mark->ground <= 0.6f && !s->any))
+	if (drawn <= 0 || ((mark->ground <= 0.6f || is_paper(s, mark, plane)) && !s->any))
 		return drawn < 0 ? -1 : 0;
 	if (mark_copy(mark, &f->marks[c->n], e))
 		return -1;

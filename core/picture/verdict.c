@@ -79,11 +79,14 @@ static int find_best(const struct candidate *at, int n, const struct lenet5_pred
 			best = i;
 		}
 	}
-	for (int i = 0; i < n; i++)
-		if (is_whole(at, i, best) && predictions[i].confidence >= threshold) {
+	for (int i = 0; i < n; i++) {
+		// The whole may be the digit with a line through it, of which the network is less sure. But any stroke alone may be a 1.
+		float least = predictions[best].digit == 1 ? 0 : 0.9f * predictions[best].confidence;
+		if (is_whole(at, i, best) && predictions[i].confidence >= fmaxf(threshold, least)) {
 			best = i;
 			i = -1; // it may be a part itself
 		}
+	}
 	return best;
 }
 

@@ -314,3 +314,22 @@ TEST(candidates_scenes)
 	}
 	idx_free(&data);
 }
+
+// The gap between two lines is as light as the sheet: it is no stroke, on light paper or on dark, in falling light.
+TEST(candidates_paper_between_strokes_is_none)
+{
+	for (int dark = 0; dark < 2; dark++) {
+		struct image image = make_image(200, 200, dark ? 20 : 230);
+		struct candidates c;
+		struct err e;
+		fill(&image, 80, 20, 6, 160, dark ? 200 : 40);
+		fill(&image, 100, 20, 6, 160, dark ? 200 : 40);
+		for (int i = 0; i < 200 * 200; i++)
+			image.pixels[i] = (uint8_t)(image.pixels[i] - i % 200 / 12);
+		CHECK(candidates_find(&image, &c, &e) == 0 && c.n > 0);
+		for (int i = 0; i < c.n; i++)
+			CHECK_MSG(c.at[i].is_light == dark || c.at[i].left < 80 || c.at[i].right > 106, "%d to %d, %d to %d",
+				  c.at[i].left, c.at[i].right, c.at[i].top, c.at[i].bottom);
+		image_free(&image);
+	}
+}

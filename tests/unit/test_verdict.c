@@ -43,10 +43,17 @@ TEST(verdict_of_one_candidate)
 TEST(verdict_the_whole_beats_its_part)
 {
 	struct candidate at[] = { box(20, 40, 50, 80), box(20, 10, 50, 80) };
-	struct lenet5_prediction p[] = { says(0, 0.99f), says(8, 0.85f) };
+	struct lenet5_prediction p[] = { says(0, 0.99f), says(8, 0.95f) };
 	at[1].parts = 1 << 0;
 	struct verdict v = verdict_of(at, 2, p, 0.8f);
 	CHECK(v.reason == VERDICT_DIGIT && v.candidate == 1 && v.prediction.digit == 8);
+	p[1].confidence = 0.85f; // it is a digit with a line through it, say
+	v = verdict_of(at, 2, p, 0.8f);
+	CHECK(v.reason == VERDICT_DIGIT && v.candidate == 0 && v.prediction.digit == 0);
+	p[0] = says(1, 0.99f); // any stroke may be a 1
+	v = verdict_of(at, 2, p, 0.8f);
+	CHECK(v.reason == VERDICT_DIGIT && v.candidate == 1 && v.prediction.digit == 8);
+	p[0] = says(0, 0.99f);
 	p[1].confidence = 0.7f; // it is no digit, so the part stands for itself
 	v = verdict_of(at, 2, p, 0.8f);
 	CHECK(v.reason == VERDICT_DIGIT && v.candidate == 0 && v.prediction.digit == 0);
