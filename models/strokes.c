@@ -126,6 +126,11 @@ static const char *const letters[] = {
 	"301011333426",
 	"0002132322 2046",
 	"02204206 0446",
+	"0011233526152340",
+	"0004 0211203133 3346",
+	"2011030516264544322120 2040",
+	"0006 0010302212 1232443606",
+	"00114546 4006",
 };
 
 // The point t of the way from p[1] to p[2] (E. Catmull, R. Rom, A Class of Local Interpolating Splines, 1974).
