@@ -30,48 +30,36 @@ static void dilate(uint8_t *at, size_t n, size_t step)
 			at[i] = at[i] > at[i + apart] ? at[i] : at[i + apart];
 }
 
-// Returns the ground at (x, y) of the plane in p->at[(y + 1) * p->width + x + 1], as its negative; the caller frees p->at.
-static int close_strokes(const struct image *plane, struct padded *p, struct err *e)
-{
-	p->width = (size_t)plane->width + 2 * REACH;
-	p->n = p->width * ((size_t)plane->height + 2 * REACH);
-	p->at = malloc(p->n);
-	if (!p->at)
-		return err_set(e, "no memory for the ground of a picture");
-	widen(plane, p);
-	dilate(p->at, p->n, 1);
-	dilate(p->at, p->n, p->width);
-	for (size_t i = 0; i < p->n; i++)
-		p->at[i] = (uint8_t)~p->at[i];
-	dilate(p->at, p->n, 1);
-	dilate(p->at, p->n, p->width);
-	return 0;
-}
-
 int ground_find(const struct image *plane, uint8_t *ground, struct err *e)
 {
-	struct padded p;
-	if (close_strokes(plane, &p, e))
-		return -1;
+	struct padded p = { .width = (size_t)plane->width + 2 * REACH };
+	p.n = p.width * ((size_t)plane->height + 2 * REACH);
+	p.at = malloc(p.n);
+	if (!p.at)
+		return err_set(e, "no memory for the ground of a picture");
+	widen(plane, &p);
+	dilate(p.at, p.n, 1);
+	dilate(p.at, p.n, p.width);
+	for (size_t i = 0; i < p.n; i++)
+		p.at[i] = (uint8_t)~p.at[i];
+	dilate(p.at, p.n, 1);
+	dilate(p.at, p.n, p.width);
 	for (size_t y = 0; y < (size_t)plane->height; y++)
 		for (size_t x = 0; x < (size_t)plane->width; x++)
-			ground[y * (size_t)plane->width + x] = (uint8_t)(255 - p.at[(y + 1) * p.width + x + 1]);
+			ground[y * (size_t)plane->width + x] = (uint8_t)~p.at[(y + 1) * p.width + x + 1];
 	free(p.at);
 	return 0;
 }
 
 int ground_flatten(const struct image *plane, uint8_t *flat, struct err *e)
 {
-	struct padded p;
-	if (close_strokes(plane, &p, e))
+	size_t n = (size_t)plane->width * (size_t)plane->height;
+	if (ground_find(plane, flat, e))
 		return -1;
-	for (size_t y = 0; y < (size_t)plane->height; y++)
-		for (size_t x = 0; x < (size_t)plane->width; x++) {
-			size_t i = y * (size_t)plane->width + x;
-			int ground = 255 - p.at[(y + 1) * p.width + x + 1], darker = ground - plane->pixels[i];
-			int ink = 255 * darker / (ground > DARKEST ? ground : DARKEST);
-			flat[i] = (uint8_t)(255 - (ink < 255 ? ink : 255));
-		}
-	free(p.at);
+	for (size_t i = 0; i < n; i++) {
+		int ground = flat[i], darker = ground - plane->pixels[i];
+		int ink = 255 * darker / (ground > DARKEST ? ground : DARKEST);
+		flat[i] = (uint8_t)(255 - (ink < 255 ? ink : 255));
+	}
 	return 0;
 }
