@@ -4,11 +4,11 @@
 
 #include "core/clock.h"
 #include "core/log.h"
+#include "server/http/acceptor.h"
 #include "server/http/exchange.h"
 #include "server/http/tls.h"
 
 #include <microhttpd.h>
-#include <sched.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -24,6 +24,7 @@ struct http {
 	struct listener listener;
 	char address[LISTEN_MAX_ADDRESS + 8]; // with its scheme
 	struct MHD_Daemon *daemon;
+	struct acceptor *acceptor;
 	bool drained;
 };
 
@@ -39,22 +40,34 @@ static void log_library(void *arg, const char *format, va_list args)
 static int start(struct http *h, struct err *e)
 {
 	const struct http_options *o = &h->all.options;
-	unsigned flags =
-		MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG | (o->tls_cert ? MHD_USE_TLS : 0);
+	unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG | MHD_USE_NO_LISTEN_SOCKET |
+			 (o->tls_cert ? MHD_USE_TLS : 0);
+	// in_flight enforces the limit; the library's would be divided among its threads.
+	const unsigned per_thread = (unsigned)o->limits->max_connections + HTTP_RESERVE;
 	const struct MHD_OptionItem tls[] = {
 		{ MHD_OPTION_HTTPS_CERT_CALLBACK2, 0, (void *)(uintptr_t)tls_certificate },
 		{ MHD_OPTION_HTTPS_PRIORITIES, 0, "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2" },
 		{ MHD_OPTION_END, 0, NULL },
 	};
 	h->daemon = MHD_start_daemon(flags, 0, NULL, NULL, exchange_handle, &h->all, MHD_OPTION_EXTERNAL_LOGGER, log_library, NULL,
-				     MHD_OPTION_LISTEN_SOCKET, h->listener.fd, MHD_OPTION_THREAD_POOL_SIZE, (unsigned)o->n_threads,
-				     MHD_OPTION_CONNECTION_LIMIT, (unsigned)o->limits->max_connections + HTTP_RESERVE,
-				     MHD_OPTION_PER_IP_CONNECTION_LIMIT, (unsigned)o->limits->max_connections_per_address,
-				     MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)EXCHANGE_MEMORY, MHD_OPTION_NOTIFY_COMPLETED,
-				     exchange_complete, &h->all, MHD_OPTION_NOTIFY_CONNECTION, exchange_connection, &h->all,
-				     MHD_OPTION_URI_LOG_CALLBACK, exchange_uri, &h->all, MHD_OPTION_ARRAY,
-				     o->tls_cert ? tls : tls + 2, MHD_OPTION_END);
+				     MHD_OPTION_THREAD_POOL_SIZE, (unsigned)o->n_threads, MHD_OPTION_CONNECTION_LIMIT,
+				     per_thread * (unsigned)o->n_threads, MHD_OPTION_PER_IP_CONNECTION_LIMIT,
+				     (unsigned)o->limits->max_connections_per_address, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+				     (size_t)EXCHANGE_MEMORY, MHD_OPTION_NOTIFY_COMPLETED, exchange_complete, &h->all,
+				     MHD_OPTION_NOTIFY_CONNECTION, exchange_connection, &h->all, MHD_OPTION_URI_LOG_CALLBACK,
+				     exchange_uri, &h->all, MHD_OPTION_ARRAY, o->tls_cert ? tls : tls + 2, MHD_OPTION_END);
 	return h->daemon ? 0 : err_errno(e, "cannot start the HTTP server with %d threads", o->n_threads);
+}
+
+static int add_connection(void *arg, int fd, const struct sockaddr *address, socklen_t n)
+{
+	return MHD_add_connection(((struct http *)arg)->daemon, fd, address, n) == MHD_YES ? 0 : -1;
+}
+
+static int accept_connections(struct http *h, struct err *e)
+{
+	const struct acceptor_options options = { &h->listener, &h->all.in_flight, h->all.timeouts, add_connection, h };
+	return acceptor_open(&options, &h->acceptor, e);
 }
 
 static int load_certificate(struct http *h, struct err *e)
@@ -92,9 +105,9 @@ int http_open(const struct http_options *options, struct http **http, struct err
 	h->listener.fd = -1;
 	h->all.options = *options;
 	h->all.bodies.max = limits->max_buffer;
-	in_flight_init(&h->all.in_flight, limits->max_connections);
+	in_flight_init(&h->all.in_flight, limits->max_connections, HTTP_RESERVE);
 	if (open_front(h, e) || timeouts_open(time_ms, &h->all.timeouts, e) || departures_open(&h->all.departures, e) ||
-	    start(h, e)) {
+	    start(h, e) || accept_connections(h, e)) {
 		http_close(h);
 		return -1;
 	}
@@ -124,43 +137,12 @@ int http_load_all(struct http *h, struct err *e)
 int http_add_connection(struct http *h, int fd)
 {
 	const struct sockaddr unnamed = { .sa_family = AF_UNIX };
-	return MHD_add_connection(h->daemon, fd, &unnamed, sizeof unnamed.sa_family) == MHD_YES ? 0 : -1;
+	return add_connection(h, fd, &unnamed, sizeof unnamed.sa_family);
 }
 
 void http_close_after_answers(struct http *h)
 {
 	atomic_store(&h->all.closing, true);
-}
-
-// Waits for room for one more connection, and shuts down an idle one for it: without room, libmicrohttpd would close the new one.
-static bool make_room(struct http *h, int64_t until_ns)
-{
-	const unsigned max = (unsigned)h->all.options.limits->max_connections + HTTP_RESERVE;
-	if (!in_flight_has_room(&h->all.in_flight))
-		timeouts_shut_idle(h->all.timeouts);
-	if (!in_flight_await_room(&h->all.in_flight, until_ns))
-		return false;
-	// The library reports the end of a connection a moment before it decrements this count.
-	while (MHD_get_daemon_info(h->daemon, MHD_DAEMON_INFO_CURRENT_CONNECTIONS)->num_connections >= max)
-		sched_yield();
-	return true;
-}
-
-// Accepts the connections in the kernel's backlog; closing the listening socket would reset them.
-static void accept_backlog(struct http *h)
-{
-	struct sockaddr_storage address;
-	const int64_t until_ns = clock_now_ns() + (int64_t)h->all.options.limits->deadline_ms * 1000000;
-	listen_shrink_backlog(&h->listener);
-	while (listen_has_backlog(&h->listener) && make_room(h, until_ns)) {
-		socklen_t n = sizeof address;
-		int fd = accept4(h->listener.fd, (struct sockaddr *)&address, &n, SOCK_CLOEXEC | SOCK_NONBLOCK);
-		if (fd < 0)
-			return;
-		in_flight_accept(&h->all.in_flight);
-		if (MHD_add_connection(h->daemon, fd, (struct sockaddr *)&address, n) != MHD_YES) // the library has closed it
-			in_flight_cancel_accept(&h->all.in_flight);
-	}
 }
 
 void http_drain(struct http *h)
@@ -169,9 +151,9 @@ void http_drain(struct http *h)
 		return;
 	h->drained = true;
 	http_close_after_answers(h);
-	MHD_quiesce_daemon(h->daemon);
-	if (!h->listener.shared) {
-		accept_backlog(h);
+	acceptor_stop(h->acceptor);
+	if (h->acceptor && !h->listener.shared) {
+		acceptor_empty_backlog(h->acceptor, clock_now_ns() + (int64_t)h->all.options.limits->deadline_ms * 1000000);
 		shutdown(h->listener.fd, SHUT_RDWR); // else the kernel goes on accepting connections
 	}
 	in_flight_drain(&h->all.in_flight, FRESH_S);
@@ -184,6 +166,7 @@ void http_stop(struct http *h)
 	http_drain(h);
 	MHD_stop_daemon(h->daemon);
 	h->daemon = NULL;
+	acceptor_close(h->acceptor);
 	listen_close(&h->listener);
 }
 

@@ -36,8 +36,7 @@ const char *http_address(const struct http *http); // "http://127.0.0.1:8080", "
 // says why the last one did. Any thread.
 int http_load_all(struct http *http, struct err *e);
 
-// Serves a connected socket as if it had been accepted: on thread fd % n_threads, or on another if that thread has no room. -1: no thread
-// has room. Takes ownership of fd.
+// Serves a connected socket as if it had been accepted: on thread fd % n_threads. -1: out of memory. Takes ownership of fd.
 int http_add_connection(struct http *http, int fd);
 
 // Makes every answer from now on close its connection, so that clients reconnect, perhaps to another daemon.

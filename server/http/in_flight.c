@@ -3,9 +3,12 @@
 
 #include "core/clock.h"
 
-void in_flight_init(struct in_flight *f, int max_connections)
+// An accepted connection that has not begun by then never will: libmicrohttpd had no memory for it and told nobody.
+static const int64_t BEGIN_NS = 1000000000;
+
+void in_flight_init(struct in_flight *f, int max_connections, int reserve)
 {
-	*f = (struct in_flight){ .max_connections = max_connections };
+	*f = (struct in_flight){ .max_connections = max_connections, .reserve = reserve };
 	clock_cond_init(&f->changed);
 	pthread_mutex_init(&f->lock, NULL);
 }
@@ -36,6 +39,27 @@ void in_flight_cancel_accept(struct in_flight *f)
 	pthread_mutex_lock(&f->lock);
 	f->n_accepted--;
 	end_fresh(f);
+	pthread_mutex_unlock(&f->lock);
+}
+
+bool in_flight_await_place(struct in_flight *f)
+{
+	pthread_mutex_lock(&f->lock);
+	while (!f->stopped && f->n_connections + f->n_over_limit + f->n_accepted >= f->max_connections + f->reserve)
+		if (!clock_wait(&f->changed, &f->lock, clock_now_ns() + BEGIN_NS)) {
+			f->n_fresh -= f->n_accepted;
+			f->n_accepted = 0;
+		}
+	bool place = !f->stopped;
+	pthread_mutex_unlock(&f->lock);
+	return place;
+}
+
+void in_flight_stop_accepting(struct in_flight *f)
+{
+	pthread_mutex_lock(&f->lock);
+	f->stopped = true;
+	pthread_cond_signal(&f->changed);
 	pthread_mutex_unlock(&f->lock);
 }
 
@@ -72,6 +96,7 @@ void in_flight_begin_connection(struct in_flight *f, struct in_flight_connection
 		f->n_fresh++;
 	*c = (struct in_flight_connection){ .fresh = true, .over_limit = f->n_connections >= f->max_connections };
 	f->n_connections += !c->over_limit;
+	f->n_over_limit += c->over_limit;
 	pthread_cond_signal(&f->changed);
 	pthread_mutex_unlock(&f->lock);
 }
@@ -82,6 +107,7 @@ void in_flight_end_connection(struct in_flight *f, const struct in_flight_connec
 	if (c->fresh)
 		end_fresh(f);
 	f->n_connections -= !c->over_limit;
+	f->n_over_limit -= c->over_limit;
 	pthread_cond_signal(&f->changed);
 	pthread_mutex_unlock(&f->lock);
 }

@@ -5,6 +5,7 @@ LENETD=build/release/lenetd python3 -m unittest discover -v -s tests/e2e -p test
 import contextlib
 import http.client
 import os
+import resource
 import shutil
 import signal
 import socket
@@ -340,6 +341,20 @@ class Sockets(unittest.TestCase):
                 for t in threads:
                     t.join()
         self.assertEqual((failures, set(answers)), ([], {200}))
+
+    def test_no_descriptor_is_left(self):
+        with Daemon() as d, d.raw(b'GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n') as held:
+            self.assertEqual(read_response(held.makefile('rb'))[0], 200)
+            before = resource.prlimit(d.process.pid, resource.RLIMIT_NOFILE)
+            resource.prlimit(d.process.pid, resource.RLIMIT_NOFILE, (0, before[1]))
+            with d.raw(b'GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n') as s:
+                wait_for(lambda: 'cannot accept connections: Too many open files' in d.text())
+                held.sendall(b'GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n')
+                self.assertEqual(read_response(held.makefile('rb'))[0], 200)
+                resource.prlimit(d.process.pid, resource.RLIMIT_NOFILE, before)
+                self.assertEqual(read_response(s.makefile('rb'))[0], 200)
+            wait_for(lambda: 'accepting connections again' in d.text())
+            self.assertEqual(d.text().count('cannot accept'), 1)
 
     def test_connections_of_an_address(self):
         with Daemon('--max-connections-per-address', '2') as d:

@@ -84,12 +84,13 @@ class Costly(unittest.TestCase):
             time.sleep(0.005)
 
     def occupy(self, d, n=1, **more):
-        """n costly requests, of which the decoder has begun the first."""
-        first = self.send(d, **more)
+        """n costly requests, of which the decoder has begun the first; the others wait in their order."""
+        sent = [self.send(d, **more)]
         self.await_gauge(d, 'lenet_decode_threads_busy', 1)
-        rest = [self.send(d, **more) for _ in range(n - 1)]
-        self.await_gauge(d, 'lenet_decode_queue_depth', n - 1)
-        return [first, *rest]
+        for i in range(1, n):
+            sent.append(self.send(d, **more))
+            self.await_gauge(d, 'lenet_decode_queue_depth', i)
+        return sent
 
     def has_answer(self, s):
         s.setblocking(False)

@@ -8,7 +8,7 @@ TEST(in_flight_drains_when_all_are_answered)
 {
 	struct in_flight f;
 	struct in_flight_connection c[3];
-	in_flight_init(&f, 2);
+	in_flight_init(&f, 2, 1);
 	in_flight_accept(&f); // and it is begun by somebody else
 	in_flight_accept(&f);
 	in_flight_cancel_accept(&f);
@@ -45,14 +45,14 @@ TEST(in_flight_waits_for_the_first_request)
 	struct in_flight f;
 	struct in_flight_connection c;
 	pthread_t thread;
-	in_flight_init(&f, 1);
+	in_flight_init(&f, 1, 1);
 	in_flight_begin_connection(&f, &c);
 	pthread_create(&thread, NULL, ask_and_end, &f);
 	in_flight_drain(&f, FOR_EVER);
 	pthread_join(thread, NULL);
 	in_flight_fini(&f);
 
-	in_flight_init(&f, 1);
+	in_flight_init(&f, 1, 1);
 	in_flight_begin_connection(&f, &c);
 	in_flight_drain(&f, 0); // no patience
 	CHECK(!in_flight_begin_request(&f, &c) && c.fresh);
@@ -73,7 +73,7 @@ TEST(in_flight_keeps_to_the_limit)
 	struct in_flight f;
 	struct in_flight_connection c[4];
 	pthread_t thread;
-	in_flight_init(&f, 2);
+	in_flight_init(&f, 2, 1);
 	CHECK(in_flight_has_room(&f) && in_flight_await_room(&f, now));
 	in_flight_begin_connection(&f, &c[0]);
 	in_flight_accept(&f);
@@ -88,5 +88,24 @@ TEST(in_flight_keeps_to_the_limit)
 	pthread_join(thread, NULL);
 	in_flight_begin_connection(&f, &c[3]);
 	CHECK(!c[3].over_limit && !in_flight_has_room(&f) && f.n_fresh == 2);
+	in_flight_fini(&f);
+}
+
+TEST(in_flight_keeps_a_reserve)
+{
+	struct in_flight f;
+	struct in_flight_connection c[3];
+	in_flight_init(&f, 2, 1);
+	for (int i = 0; i < 3; i++) {
+		CHECK(in_flight_await_place(&f));
+		in_flight_accept(&f);
+		if (i < 2) // the third is dropped without a word: its place is free a second later
+			in_flight_begin_connection(&f, &c[i]);
+	}
+	CHECK(in_flight_await_place(&f) && f.n_accepted == 0 && f.n_fresh == 2);
+	in_flight_begin_connection(&f, &c[2]);
+	CHECK(c[2].over_limit);
+	in_flight_stop_accepting(&f);
+	CHECK(!in_flight_await_place(&f));
 	in_flight_fini(&f);
 }
