@@ -37,5 +37,8 @@ struct drawing_box drawing_digit(struct drawing *c, const uint8_t *pixels, float
 // A letter or a sign that looks like no digit, `size` high.
 void drawing_letter(struct drawing *c, float x, float y, float size, float width, float level);
 
+// A polygon, a star or a blot, `size` in diameter.
+void drawing_figure(struct drawing *c, float x, float y, float size, float width, float level);
+
 // A wild line of several bends, or a straight one, or a dot.
 void drawing_scribble(struct drawing *c, float x, float y, float size, float width, float level);

@@ -50,6 +50,7 @@ static const struct field fields[] = {
 	{ "train_pictures", COUNT, OPTIONAL, AT(train_pictures), 0, 1e9, 0, "train on the first N pictures only; 0: on all (0)" },
 	{ "validation", COUNT, OPTIONAL, AT(validation), 0, 1e9, 0, "hold out the last N pictures and measure on those (0)" },
 	{ "scenes", COUNT, RARE, AT(scenes), 0, 1e6, 0, "compose N scenes as photos are, and train on what is found in them (0)" },
+	{ "outliers", COUNT, RARE, AT(outliers), 0, 1e6, 0, "compose N close-ups of what is no digit, and train on them, too (0)" },
 	{ "rotate", REAL, OPTIONAL, AT(distort.rotate), 0, 180, 0, "distort: at most N degrees either way (0)" },
 	{ "scale", REAL, OPTIONAL, AT(distort.scale), 0, 0.9, 0, "distort: fraction smaller or larger, x and y apart (0)" },
 	{ "shear", REAL, OPTIONAL, AT(distort.shear), 0, 2, 0, "distort: pixels sideways for each pixel down (0)" },

@@ -31,7 +31,7 @@ struct recipe {
 	uint32_t seed;
 	uint32_t train_pictures; // 0: all
 	uint32_t validation; // the last N training pictures are measured instead of the test set; 0: none
-	uint32_t scenes; // composed and added to the training pictures (models/scenes.h)
+	uint32_t scenes, outliers; // composed and added to the training pictures (models/scenes.h)
 	struct augment distort;
 };
 
@@ -39,7 +39,7 @@ struct recipe {
 struct recipe_field {
 	const char *name, *help;
 };
-enum { RECIPE_N_FIELDS = 24, RECIPE_TEXT = 1024 };
+enum { RECIPE_N_FIELDS = 25, RECIPE_TEXT = 1024 };
 struct recipe_field recipe_field_at(int i);
 
 // Parses the text of a recipe; `name`, the file's, begins every message. overrides[i], unless NULL, replaces the value of field i.

@@ -116,7 +116,7 @@ static void draw_texture(struct drawing *c)
 static void draw_content(struct drawing *c, const struct idx *data, uint32_t i, float x, float y, float size, struct scene *scene)
 {
 	float width = size * drawing_uniform(c, 0.04f, 0.16f);
-	int kind = drawing_pick(c, 24);
+	int kind = drawing_pick(c, 25);
 	if (kind < 14) {
 		int n = kind < 12 ? 1 : 2 + drawing_pick(c, 2);
 		for (int k = 0; k < n; k++) {
@@ -135,7 +135,77 @@ static void draw_content(struct drawing *c, const struct idx *data, uint32_t i, 
 			drawing_letter(c, x + (float)k * size * 0.8f, y, size, width, c->ink);
 	} else if (kind == 22) {
 		drawing_scribble(c, x, y, size, width, c->ink);
+	} else if (kind == 23) {
+		drawing_figure(c, x, y, size, width, c->ink);
 	} // else the sheet is empty
+}
+
+static void draw_digit_beside(struct drawing *c, const struct idx *data, float x, float y, float size)
+{
+	const uint8_t *which = picture(data, (uint32_t)drawing_pick(c, (int)data->n));
+	drawing_digit(c, which, x, y, size, false, c->ink);
+}
+
+// Squares of random grey, or only of ink and paper.
+static void draw_noise(struct drawing *c, float size)
+{
+	enum { SIDE = 96 };
+	float cell = expf(drawing_uniform(c, 0, logf(0.3f * size))), values[SIDE];
+	bool two = drawing_chance(c, 0.5f);
+	for (int y = 0; y < c->height; y++)
+		for (int x = 0; x < c->width; x++) {
+			int column = (int)((float)x / cell) % SIDE;
+			if (x == 0 && (y == 0 || (int)((float)y / cell) != (int)((float)(y - 1) / cell)))
+				for (int i = 0; i < SIDE; i++)
+					values[i] = two ? (float)drawing_pick(c, 2) : drawing_uniform(c, 0, 1);
+			c->grey[y * c->width + x] = c->paper + (c->ink - c->paper) * values[column];
+		}
+}
+
+static void draw_outlier(struct drawing *c, const struct idx *data, float x, float y, float size)
+{
+	float width = size * drawing_uniform(c, 0.04f, 0.22f);
+	int kind = drawing_pick(c, 21);
+	if (kind < 11) {
+		drawing_letter(c, x, y, size, width, c->ink);
+	} else if (kind < 14) {
+		drawing_figure(c, x, y, size, width, c->ink);
+	} else if (kind < 16) {
+		drawing_scribble(c, x, y, size, width, c->ink);
+	} else if (kind < 18) {
+		drawing_digit(c, picture_of_odd(data, (uint32_t)drawing_pick(c, (int)data->n)), x, y, size, true, c->ink);
+	} else if (kind == 18) { // two digits that touch
+		float half = size * drawing_uniform(c, 0.2f, 0.4f);
+		draw_digit_beside(c, data, x - half, y, size);
+		draw_digit_beside(c, data, x + half, y, size);
+	} else if (kind == 19) {
+		draw_noise(c, size);
+	} else { // two letters
+		float half = size * drawing_uniform(c, 0.25f, 0.4f);
+		drawing_letter(c, x - half, y, size, width, c->ink);
+		drawing_letter(c, x + half, y, size, width, c->ink);
+	}
+}
+
+int scene_compose_outlier(const struct idx *data, uint32_t seed, uint32_t i, struct scene *scene, struct err *e)
+{
+	struct drawing c = { 0 };
+	rng_init_stream(&c.rng, seed, 0x0d000000ULL << 8 | i);
+	float size = expf(drawing_uniform(&c, logf(12), logf(48)));
+	c.width = c.height = (int)(drawing_uniform(&c, 1.4f, 1.9f) * size);
+	c.paper = drawing_uniform(&c, 180, 255);
+	c.ink = c.paper - drawing_uniform(&c, 90, c.paper);
+	size_t n = (size_t)c.width * (size_t)c.height;
+	c.grey = malloc(n * sizeof *c.grey);
+	if (!c.grey)
+		return err_set(e, "no memory for a scene");
+	for (size_t k = 0; k < n; k++)
+		c.grey[k] = c.paper;
+	*scene = (struct scene){ 0 };
+	draw_outlier(&c, data, (float)c.width / 2, (float)c.height / 2, size);
+	int status = scene_camera_expose(&c, &scene->image, e);
+	free(c.grey);
+	return status;
 }
 
 int scene_compose(const struct idx *data, uint32_t seed, uint32_t i, struct scene *scene, struct err *e)

@@ -25,3 +25,6 @@ struct scene {
 
 // Composes a scene with picture i of the data, and others of it. seed and i decide everything.
 int scene_compose(const struct idx *data, uint32_t seed, uint32_t i, struct scene *scene, struct err *e);
+
+// Composes a close-up of what is no digit: a letter, a sign, a figure, a scribble, two digits that touch.
+int scene_compose_outlier(const struct idx *data, uint32_t seed, uint32_t i, struct scene *scene, struct err *e);

@@ -1,4 +1,4 @@
-// What is drawn: digits of a data set, letters, scribbles.
+// What is drawn: digits of a data set, letters, figures, scribbles.
 #include "models/drawing.h"
 
 #include "core/lenet5.h"
@@ -120,17 +120,50 @@ static const char *const letters[] = {
 	"00204133 2006 46",
 	"2026 0232 4230",
 	"0040 0022 2240 2226",
-	"20100204163644423020",
 	"0006 0646",
 	"0545 1501 3501",
-	"301011333426",
 	"0002132322 2046",
 	"02204206 0446",
 	"0011233526152340",
 	"0004 0211203133 3346",
 	"2011030516264544322120 2040",
-	"0006 0010302212 1232443606",
 	"00114546 4006",
+	"0312324346 44140516364544",
+	"4046 432203052645",
+	"0205163645 4246",
+	"0206 03224346",
+	"0206 03122326 23324346",
+	"0006 03224346",
+	"0206 04122242",
+	"04443212031405163645",
+	"0006 4203 1446",
+	"0246 4206",
+	"0224 4206",
+	"2015263645 0242",
+	"40302126 0242",
+	"2026 0046 4006",
+	"00064640 2026",
+	"4046 401001123243 2306",
+	"22030526454322 2242",
+	"0603224344250504",
+	"060040",
+	"0206 0205163645 4246",
+	"1046 2306",
+	"06004046",
+	"0616 1504021030414435 3646",
+	"0002142434424000 2026",
+	"30101636",
+	"10303616",
+	"30212203242536",
+	"41200123452605 2026",
+	"41302126 0646 0333",
+	"1016 3036 0242 0444",
+	"33231424344442301001051646",
+	"4006 0010110100 3545463635",
+	"0026 2640 1333",
+	"0040 2026 0646",
+	"03200343 2620",
+	"41300102 1434452606 0043",
 };
 
 // The point t of the way from p[1] to p[2] (E. Catmull, R. Rom, A Class of Local Interpolating Splines, 1974).
@@ -166,15 +199,42 @@ static const char *invent(struct drawing *c, char text[MAX_INVENTED])
 	return text;
 }
 
+// How a pen draws: a broad nib is wider across its edge than along it, and type has serifs.
+struct pen {
+	float width, level;
+	float contrast, edge; // the share that the width varies by, and the nib's direction
+	float serif; // length, or 0
+};
+
+static struct pen take_pen(struct drawing *c, float size, float width, float level)
+{
+	bool broad = drawing_chance(c, 0.4f), serifs = drawing_chance(c, 0.25f);
+	return (struct pen){ width, level, broad ? drawing_uniform(c, 0.2f, 0.6f) : 0, drawing_uniform(c, 0, 3.1415927f),
+			     serifs ? drawing_uniform(c, 0.15f, 0.3f) * size : 0 };
+}
+
+static void pen_stroke(struct drawing *c, const struct pen *pen, const float from[2], const float to[2])
+{
+	float across = atan2f(to[1] - from[1], to[0] - from[0]) - pen->edge;
+	drawing_stroke(c, from[0], from[1], to[0], to[1], pen->width * (1 - pen->contrast * cosf(2 * across)), pen->level);
+}
+
+static void pen_serif(struct drawing *c, const struct pen *pen, const float at[2], float s, float k)
+{
+	float half = pen->serif / 2;
+	drawing_stroke(c, at[0] - k * half, at[1] - s * half, at[0] + k * half, at[1] + s * half, 0.6f * pen->width, pen->level);
+}
+
 void drawing_letter(struct drawing *c, float x, float y, float size, float width, float level)
 {
 	enum { MAX_POINTS = 16, STEPS = 6 };
 	char invented[MAX_INVENTED];
 	const char *p =
-		drawing_chance(c, 0.5f) ? invent(c, invented) : letters[drawing_pick(c, sizeof letters / sizeof letters[0])];
+		drawing_chance(c, 0.4f) ? invent(c, invented) : letters[drawing_pick(c, sizeof letters / sizeof letters[0])];
 	float angle = drawing_uniform(c, -0.25f, 0.25f), s = sinf(angle), k = cosf(angle), wide = drawing_uniform(c, 0.6f, 1.2f);
 	bool smooth = drawing_chance(c, 0.7f);
-	float bend = drawing_uniform(c, 0.02f, 0.1f);
+	float bend = drawing_uniform(c, 0, 0.1f);
+	const struct pen pen = take_pen(c, size, width, level);
 	while (*p) {
 		float points[MAX_POINTS + 2][2];
 		int n = 0;
@@ -200,8 +260,50 @@ void drawing_letter(struct drawing *c, float x, float y, float size, float width
 							smooth ? spline(points[i - 1][axis], points[i][axis], points[i + 1][axis],
 									points[i + 2][axis], (float)(j + end) / STEPS)
 							       : points[i + end][axis];
-				drawing_stroke(c, at[0][0], at[0][1], at[1][0], at[1][1], width, level);
+				pen_stroke(c, &pen, at[0], at[1]);
 			}
+		if (pen.serif > 0) {
+			pen_serif(c, &pen, points[1], s, k);
+			pen_serif(c, &pen, points[n], s, k);
+		}
+	}
+}
+
+// The corners of a polygon about (x, y), as far apart as a hand draws them.
+static int polygon(struct drawing *c, float x, float y, float size, float corners[5][2])
+{
+	int n = 3 + drawing_pick(c, 3);
+	float turn = drawing_uniform(c, 0, 6.2831853f), wide = drawing_uniform(c, 0.6f, 1.4f), bend = drawing_uniform(c, 0, 0.12f);
+	bool star = n == 5; // a pentagon in a hurry is a 0
+	for (int i = 0; i < n; i++) {
+		float angle = turn + 6.2831853f * (float)(star ? 2 * i : i) / (float)n;
+		corners[i][0] = x + size / 2 * (wide * cosf(angle) + drawing_uniform(c, -bend, bend));
+		corners[i][1] = y + size / 2 * (sinf(angle) + drawing_uniform(c, -bend, bend));
+	}
+	return n;
+}
+
+void drawing_figure(struct drawing *c, float x, float y, float size, float width, float level)
+{
+	float corners[5][2];
+	int kind = drawing_pick(c, 8);
+	if (kind < 2) { // a dot or blot
+		drawing_stroke(c, x, y, x + size * drawing_uniform(c, -0.3f, 0.3f), y + size * drawing_uniform(c, -0.15f, 0.15f),
+			       size * drawing_uniform(c, 0.4f, 1), level);
+		return;
+	}
+	int n = polygon(c, x, y, size, corners);
+	for (int i = 0; i < n; i++) {
+		const float *a = corners[i], *b = corners[(i + 1) % n];
+		drawing_stroke(c, a[0], a[1], b[0], b[1], width, level);
+		if (kind == 2) // filled
+			for (float t = 0.1f; t < 1; t += 0.05f)
+				drawing_stroke(c, x + t * (a[0] - x), y + t * (a[1] - y), x + t * (b[0] - x), y + t * (b[1] - y),
+					       0.06f * size, level);
+	}
+	if (kind == 3) { // with a line through it
+		const float *a = corners[drawing_pick(c, n)], *b = corners[drawing_pick(c, n)];
+		drawing_stroke(c, a[0], a[1], b[0], b[1], width, level);
 	}
 }
 

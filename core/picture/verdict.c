@@ -1,6 +1,6 @@
 // The network judges what is a digit: it was trained to be unsure of everything else. The picture's structure decides between candidates
 // that both look like digits: a part of a digit loses to the whole, the inconspicuous loses to the conspicuous, and two that stand side by
-// side are two.
+// side are two. One among many that are no digits is less likely to be one.
 #include "core/picture/verdict.h"
 
 #include <math.h>
@@ -97,6 +97,24 @@ static bool is_another(const struct candidate *a, const struct candidate *best)
 	       2 * a->edge > best->edge && 2.5f * a->width > best->width && 2.5f * best->width > a->width;
 }
 
+// A picture full of things that are no digits has one that looks like a digit sooner or later. Each that is elsewhere and at least half as
+// conspicuous as the best counts as one more chance of that, and the rest of the probability goes to all digits alike.
+static void weigh_crowd(const struct candidate *at, int n, const struct lenet5_prediction *predictions, float threshold, int best,
+			struct lenet5_prediction *p)
+{
+	const float even = 1.0f / LENET5_DIGITS, before = p->confidence;
+	int crowd = 0;
+	for (int i = 0; i < n; i++)
+		crowd += 2 * prominence(&at[i]) > prominence(&at[best]) && predictions[i].confidence < threshold &&
+			 !overlap(&at[i], &at[best]);
+	if (crowd == 0 || before <= even)
+		return;
+	p->confidence = fmaxf(before / (before + (1 - before) * (float)(1 + crowd)), even);
+	float kept = (p->confidence - even) / (before - even);
+	for (int i = 0; i < LENET5_DIGITS; i++)
+		p->probabilities[i] = even + kept * (p->probabilities[i] - even);
+}
+
 struct verdict verdict_of(const struct candidate *at, int n, const struct lenet5_prediction *predictions, float threshold)
 {
 	struct verdict v = { VERDICT_BLANK, -1, { 0 } };
@@ -104,6 +122,7 @@ struct verdict verdict_of(const struct candidate *at, int n, const struct lenet5
 		return v;
 	v.candidate = find_best(at, n, predictions, threshold);
 	v.prediction = predictions[v.candidate];
+	weigh_crowd(at, n, predictions, threshold, v.candidate, &v.prediction);
 	const struct candidate *best = &at[v.candidate];
 	if (v.prediction.confidence < threshold) {
 		v.reason = longer_of(best) < SMALL ? VERDICT_SMALL : best->softness > BLURRED ? VERDICT_BLURRED : VERDICT_NO_DIGIT;

@@ -20,7 +20,7 @@ enum verdict_reason {
 struct verdict {
 	enum verdict_reason reason;
 	int candidate; // the one that is the picture's digit, or is likest to one; −1 with VERDICT_BLANK
-	struct lenet5_prediction prediction; // of that one
+	struct lenet5_prediction prediction; // of that one; less sure than the network's if the picture holds much else
 };
 
 // "digit", "blank", "no digit", "several digits", "too small" or "too blurred"; and a sentence for the sender of the picture.

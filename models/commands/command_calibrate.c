@@ -162,7 +162,8 @@ static int run(const struct program *program, const struct arguments *a, struct 
 	const char *dir, *name;
 	int status = -1;
 	if (measure_model(a->model, a->network, &c.w, &name, e) || measure_data(a->data, IDX_TRAIN, &c.all, &dir, e) ||
-	    choose_held_out(a, &c, e) || scenes_add(&c.held_out, (uint32_t)a->scenes, SCENES_SEED, a->threads, &c.found, e))
+	    choose_held_out(a, &c, e) ||
+	    scenes_add(&c.held_out, (struct scenes_counts){ .scenes = (uint32_t)a->scenes }, SCENES_SEED, a->threads, &c.found, e))
 		goto out;
 	sort_found(&c);
 	if (compute_scores(program, a, &c, e) || fit(a, &c, e))

@@ -54,8 +54,9 @@ static int read_data(const struct arguments *a, struct train_job *job, struct id
 {
 	if (measure_data(a->data, IDX_TRAIN, all, dir, e) || train_split(job->recipe, all, &job->train, &job->measured, e))
 		return -1;
-	if (job->recipe->scenes) {
-		if (scenes_add(&job->train, job->recipe->scenes, job->recipe->seed, a->threads, scenes, e))
+	const struct scenes_counts counts = { job->recipe->scenes, job->recipe->outliers };
+	if (counts.scenes || counts.outliers) {
+		if (scenes_add(&job->train, counts, job->recipe->seed, a->threads, scenes, e))
 			return -1;
 		job->train = *scenes;
 	}

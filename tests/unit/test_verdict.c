@@ -40,6 +40,22 @@ TEST(verdict_of_one_candidate)
 	CHECK(judge_one(soft, 0.9f).reason == VERDICT_DIGIT);
 }
 
+TEST(verdict_of_one_among_many)
+{
+	struct candidate at[] = { box(10, 10, 50, 60), box(100, 10, 140, 60), box(200, 10, 240, 60), box(12, 12, 50, 60),
+				  box(300, 10, 304, 14) };
+	struct lenet5_prediction p[] = { says(4, 0.9f), says(1, 0.3f), says(2, 0.2f), says(4, 0.5f), says(7, 0.3f) };
+	struct verdict v = verdict_of(at, 5, p, 0.7f); // two others: the fourth is there, too, and the last is inconspicuous
+	float sum = 0;
+	for (int i = 0; i < LENET5_DIGITS; i++)
+		sum += v.prediction.probabilities[i];
+	CHECK(v.reason == VERDICT_DIGIT && v.prediction.digit == 4 && v.prediction.confidence == v.prediction.probabilities[4]);
+	CHECK_MSG(v.prediction.confidence > 0.7499f && v.prediction.confidence < 0.7501f && sum > 0.999f && sum < 1.001f, "%.4f",
+		  (double)v.prediction.confidence); // odds of 9 to 1, divided by three
+	v = verdict_of(at, 5, p, 0.76f);
+	CHECK(v.reason == VERDICT_NO_DIGIT && v.prediction.digit == 4);
+}
+
 TEST(verdict_the_whole_beats_its_part)
 {
 	struct candidate at[] = { box(20, 40, 50, 80), box(20, 10, 50, 80) };
