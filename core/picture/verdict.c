@@ -9,6 +9,9 @@
 enum { SMALL = 10 };
 static const float BLURRED = 0.2f;
 
+// What is a digit more likely than not: it takes part in the choice, whatever the threshold of answers.
+static const float LIKELY = 0.5f;
+
 static const struct {
 	const char *name, *sentence;
 } reasons[VERDICT_N_REASONS] = {
@@ -66,7 +69,7 @@ static bool is_whole(const struct candidate *at, int b, int a)
 	return at[b].parts >> a & 1 && longer_of(&at[b]) <= 4 * longer_of(&at[a]) && 2 * at[b].edge > at[a].edge;
 }
 
-static int find_best(const struct candidate *at, int n, const struct lenet5_prediction *predictions, float threshold)
+static int find_best(const struct candidate *at, int n, const struct lenet5_prediction *predictions)
 {
 	float most = 0, best_score = -1;
 	int best = 0;
@@ -82,7 +85,7 @@ static int find_best(const struct candidate *at, int n, const struct lenet5_pred
 	for (int i = 0; i < n; i++) {
 		// The whole may be the digit with a line through it, of which the network is less sure. But any stroke alone may be a 1.
 		float least = predictions[best].digit == 1 ? 0 : 0.9f * predictions[best].confidence;
-		if (is_whole(at, i, best) && predictions[i].confidence >= fmaxf(threshold, least)) {
+		if (is_whole(at, i, best) && predictions[i].confidence >= fmaxf(LIKELY, least)) {
 			best = i;
 			i = -1; // it may be a part itself
 		}
@@ -99,13 +102,13 @@ static bool is_another(const struct candidate *a, const struct candidate *best)
 
 // A picture full of things that are no digits has one that looks like a digit sooner or later. Each that is elsewhere and at least half as
 // conspicuous as the best counts as one more chance of that, and the rest of the probability goes to all digits alike.
-static void weigh_crowd(const struct candidate *at, int n, const struct lenet5_prediction *predictions, float threshold, int best,
+static void weigh_crowd(const struct candidate *at, int n, const struct lenet5_prediction *predictions, int best,
 			struct lenet5_prediction *p)
 {
 	const float even = 1.0f / LENET5_DIGITS, before = p->confidence;
 	int crowd = 0;
 	for (int i = 0; i < n; i++)
-		crowd += 2 * prominence(&at[i]) > prominence(&at[best]) && predictions[i].confidence < threshold &&
+		crowd += 2 * prominence(&at[i]) > prominence(&at[best]) && predictions[i].confidence < LIKELY &&
 			 !overlap(&at[i], &at[best]);
 	if (crowd == 0 || before <= even)
 		return;
@@ -120,9 +123,9 @@ struct verdict verdict_of(const struct candidate *at, int n, const struct lenet5
 	struct verdict v = { VERDICT_BLANK, -1, { 0 } };
 	if (n == 0)
 		return v;
-	v.candidate = find_best(at, n, predictions, threshold);
+	v.candidate = find_best(at, n, predictions);
 	v.prediction = predictions[v.candidate];
-	weigh_crowd(at, n, predictions, threshold, v.candidate, &v.prediction);
+	weigh_crowd(at, n, predictions, v.candidate, &v.prediction);
 	const struct candidate *best = &at[v.candidate];
 	if (v.prediction.confidence < threshold) {
 		v.reason = longer_of(best) < SMALL ? VERDICT_SMALL : best->softness > BLURRED ? VERDICT_BLURRED : VERDICT_NO_DIGIT;
@@ -130,7 +133,7 @@ struct verdict verdict_of(const struct candidate *at, int n, const struct lenet5
 	}
 	v.reason = VERDICT_DIGIT;
 	for (int i = 0; i < n; i++)
-		if (predictions[i].confidence >= threshold && is_another(&at[i], best))
+		if (predictions[i].confidence >= LIKELY && is_another(&at[i], best))
 			v.reason = VERDICT_SEVERAL;
 	return v;
 }

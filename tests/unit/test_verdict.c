@@ -90,7 +90,8 @@ TEST(verdict_two_side_by_side_are_several)
 	struct lenet5_prediction p[] = { says(1, 0.95f), says(5, 0.9f) };
 	struct verdict v = verdict_of(at, 2, p, 0.8f);
 	CHECK(v.reason == VERDICT_SEVERAL && v.candidate == 0 && v.prediction.digit == 1);
-	p[1].confidence = 0.5f;
+	CHECK(verdict_of(at, 2, p, 0.93f).reason == VERDICT_SEVERAL); // though the other alone would be refused
+	p[1].confidence = 0.4f;
 	CHECK(verdict_of(at, 2, p, 0.8f).reason == VERDICT_DIGIT);
 	p[1].confidence = 0.9f;
 	at[1].width = 1; // a hair beside it
