@@ -117,8 +117,8 @@ static void draw_content(struct drawing *c, const struct idx *data, uint32_t i, 
 {
 	float width = size * drawing_uniform(c, 0.04f, 0.16f);
 	int kind = drawing_pick(c, 25);
-	if (kind < 14) {
-		int n = kind < 12 ? 1 : 2 + drawing_pick(c, 2);
+	if (kind < 17) {
+		int n = kind < 15 ? 1 : 2 + drawing_pick(c, 2);
 		for (int k = 0; k < n; k++) {
 			uint32_t which = k == 0 ? i : i + 1 + (uint32_t)drawing_pick(c, 10000);
 			float at = x + (float)k * size * drawing_uniform(c, 0.7f, 1.1f);
@@ -127,7 +127,7 @@ static void draw_content(struct drawing *c, const struct idx *data, uint32_t i, 
 				scene->digits[scene->n_digits++] = (struct scene_digit){ data->labels[which % data->n], box.left,
 											 box.top, box.right, box.bottom };
 		}
-	} else if (kind < 17) {
+	} else if (kind < 19) {
 		drawing_digit(c, picture_of_odd(data, i), x, y, size, true, c->ink);
 	} else if (kind < 22) {
 		int n = drawing_chance(c, 0.7f) ? 1 : 2 + drawing_pick(c, 3);

@@ -38,11 +38,9 @@ static struct placing place(struct drawing *c, float x, float y, float size, boo
 	int quarter = mirrored ? 2 * drawing_pick(c, 4) + 1 : 0; // turned by quarters, mirrored from 4 on: never another digit
 	angle += (float)(quarter % 4) * 1.5707963f;
 	float s = sinf(angle), k = cosf(angle), flip = quarter >= 4 ? -1 : 1;
-	return (struct placing){ x,
-				 y,
-				 size,
-				 drawing_uniform(c, 0.25f, 0.65f),
-				 { flip * (k + slant * s) / wide, flip * (s - slant * k) / wide, -s, k } };
+	return (struct placing){
+		x, y, size, drawing_uniform(c, 0.2f, 0.8f), { flip * (k + slant * s) / wide, flip * (s - slant * k) / wide, -s, k }
+	};
 }
 
 struct drawing_box drawing_digit(struct drawing *c, const uint8_t *pixels, float cx, float cy, float size, bool mirrored,

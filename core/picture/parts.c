@@ -18,6 +18,9 @@ struct search {
 	struct parts *parts;
 };
 
+// How much steeper the outline is of a mark that takes the place of one of nearly the same box.
+static const float MUCH_STEEPER = 1.3f;
+
 static int max(int a, int b)
 {
 	return a > b ? a : b;
@@ -67,19 +70,30 @@ static bool is_nearly(const struct mark *a, const struct mark *b)
 	return apart <= longer_of(a) / 5 && a->area < 2 * b->area && b->area < 2 * a->area;
 }
 
-// Takes ownership of the mark. Keeps the most conspicuous ones, and of two that are nearly the same the first, but a piece beside the
-// region that it comes from.
+static void drop_part(struct parts *parts, int i)
+{
+	mark_free(&parts->at[i].mark);
+	memmove(parts->at + i, parts->at + i + 1, (size_t)(--parts->n - i) * sizeof *parts->at);
+}
+
+// Takes ownership of the mark. Keeps the most conspicuous ones, and of two that are nearly the same the first, unless the second is much
+// steeper: its strokes pale less. A piece is kept beside the region that it comes from.
 static void add_part(struct search *s, struct mark *mark, enum plane plane, bool is_piece, struct err *e)
 {
 	struct parts *parts = s->parts;
 	float rank = mark->edge * sqrtf((float)longer_of(mark));
 	bool is_known = false;
-	int at = parts->n;
-	for (int i = 0; i < parts->n; i++) {
-		const struct part *other = &parts->at[i];
-		is_known |= planes_is_light(other->plane) == planes_is_light(plane) && (!is_piece || other->is_piece) &&
-			    is_nearly(&other->mark, mark);
+	for (int i = parts->n - 1; i >= 0; i--) {
+		struct part *other = &parts->at[i];
+		if (planes_is_light(other->plane) != planes_is_light(plane) || (is_piece && !other->is_piece) ||
+		    !is_nearly(&other->mark, mark))
+			continue;
+		bool is_replaced = !is_piece && !other->is_piece && mark->edge > MUCH_STEEPER * other->mark.edge;
+		is_known |= !is_replaced;
+		if (is_replaced)
+			drop_part(parts, i);
 	}
+	int at = parts->n;
 	while (at > 0 && parts->at[at - 1].rank < rank)
 		at--;
 	if (is_known || at == PARTS_MAX) {
