@@ -1,6 +1,8 @@
 // What reading a picture costs on one core, in `make bench`: from the body of a request to 28×28 pixels for a canvas of 280×280, as a
 // browser writes it; and decoding of baseline JPEGs of 12 and 50 megapixels, beside libjpeg-turbo's own scaled decoding to grey of the same
 // file, in turn. Prints JSON. usage: bench-pictures ROUNDS
+//
+// With --write it writes large pictures instead, for measuring a daemon's memory: 12.jpg, 50.jpg, 64.png and progressive.jpg.
 #include "core/clock.h"
 #include "core/picture/decode.h"
 #include "core/rng.h"
@@ -142,12 +144,66 @@ static void print_photo(const char *name, int width, int height, int n_rounds, c
 	free(file.bytes);
 }
 
+static struct file make_large_png(int width, int height)
+{
+	size_t row = 1 + (size_t)width;
+	uint8_t *rows = calloc(row, (size_t)height);
+	struct rng rng;
+	rng_init(&rng, 1);
+	for (int y = 0; y < height; y++)
+		for (int x = 0; x < width; x += 16)
+			rows[(size_t)y * row + 1 + (size_t)x] = (uint8_t)(rng_next(&rng) & 7);
+	struct file file = pictures_png_of_rows(rows, row * (size_t)height, width, height, 8, 0, 0);
+	free(rows);
+	return file;
+}
+
+static struct file make_progressive(int side)
+{
+	uint8_t *grey = malloc((size_t)side * (size_t)side);
+	for (int y = 0; y < side; y++)
+		for (int x = 0; x < side; x++)
+			grey[(size_t)y * (size_t)side + (size_t)x] = (uint8_t)(128 + 100 * sin(x * 0.01) * cos(y * 0.01));
+	struct file file =
+		pictures_jpeg(grey, side, side, &(struct pictures_jpeg){ JPEG_GREY, 90, .progressive = true, .ac_scans = 4 });
+	free(grey);
+	return file;
+}
+
+static int write_pictures(const char *folder)
+{
+	const struct {
+		const char *name;
+		struct file file;
+	} all[] = {
+		{ "12.jpg", make_photo(4000, 3000) },
+		{ "50.jpg", make_photo(8160, 6120) },
+		{ "64.png", make_large_png(8192, 8000) },
+		{ "progressive.jpg", make_progressive(4000) },
+	};
+	int status = 0;
+	for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
+		char path[4096];
+		snprintf(path, sizeof path, "%s/%s", folder, all[i].name);
+		FILE *to = fopen(path, "wb");
+		bool failed = !to || fwrite(all[i].file.bytes, 1, all[i].file.n, to) != all[i].file.n;
+		if ((to && fclose(to)) || failed) {
+			fprintf(stderr, "bench-pictures: cannot write %s\n", path);
+			status = 1;
+		}
+		free(all[i].file.bytes);
+	}
+	return status;
+}
+
 int main(int argc, char **argv)
 {
 	static double us[MAX_ROUNDS];
+	if (argc == 3 && strcmp(argv[1], "--write") == 0)
+		return write_pictures(argv[2]);
 	int n_rounds = argc == 2 ? atoi(argv[1]) : 0;
 	if (n_rounds < 1 || n_rounds > MAX_ROUNDS) {
-		fprintf(stderr, "usage: bench-pictures ROUNDS, 1 to %d\n", MAX_ROUNDS);
+		fprintf(stderr, "usage: bench-pictures ROUNDS (1 to %d) | --write FOLDER\n", MAX_ROUNDS);
 		return 2;
 	}
 	struct file canvas = make_canvas();
