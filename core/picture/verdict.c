@@ -100,19 +100,21 @@ static bool is_another(const struct candidate *a, const struct candidate *best)
 	       2 * a->edge > best->edge && 2.5f * a->width > best->width && 2.5f * best->width > a->width;
 }
 
-// A picture full of things that are no digits has one that looks like a digit sooner or later. Each that is elsewhere and at least half as
-// conspicuous as the best counts as one more chance of that, and the rest of the probability goes to all digits alike.
+// A picture full of things that are no digits has one that looks like a digit sooner or later, and any stroke alone may be a 1. Each that
+// is elsewhere and at least half as conspicuous as the best lowers the odds of that, and the rest of the probability goes to all digits
+// alike.
 static void weigh_crowd(const struct candidate *at, int n, const struct lenet5_prediction *predictions, int best,
 			struct lenet5_prediction *p)
 {
 	const float even = 1.0f / LENET5_DIGITS, before = p->confidence;
-	int crowd = 0;
+	float odds = 1;
 	for (int i = 0; i < n; i++)
-		crowd += 2 * prominence(&at[i]) > prominence(&at[best]) && predictions[i].confidence < LIKELY &&
-			 !overlap(&at[i], &at[best]);
-	if (crowd == 0 || before <= even)
+		if (2 * prominence(&at[i]) > prominence(&at[best]) && predictions[i].confidence < LIKELY &&
+		    !overlap(&at[i], &at[best]))
+			odds += p->digit == 1 ? 2 : 0.5f;
+	if (odds == 1 || before <= even)
 		return;
-	p->confidence = fmaxf(before / (before + (1 - before) * (float)(1 + crowd)), even);
+	p->confidence = fmaxf(before / (before + (1 - before) * odds), even);
 	float kept = (p->confidence - even) / (before - even);
 	for (int i = 0; i < LENET5_DIGITS; i++)
 		p->probabilities[i] = even + kept * (p->probabilities[i] - even);

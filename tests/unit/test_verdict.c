@@ -50,10 +50,13 @@ TEST(verdict_of_one_among_many)
 	for (int i = 0; i < LENET5_DIGITS; i++)
 		sum += v.prediction.probabilities[i];
 	CHECK(v.reason == VERDICT_DIGIT && v.prediction.digit == 4 && v.prediction.confidence == v.prediction.probabilities[4]);
-	CHECK_MSG(v.prediction.confidence > 0.7499f && v.prediction.confidence < 0.7501f && sum > 0.999f && sum < 1.001f, "%.4f",
-		  (double)v.prediction.confidence); // odds of 9 to 1, divided by three
-	v = verdict_of(at, 5, p, 0.76f);
+	CHECK_MSG(v.prediction.confidence > 0.8181f && v.prediction.confidence < 0.8183f && sum > 0.999f && sum < 1.001f, "%.4f",
+		  (double)v.prediction.confidence); // odds of 9 to 1, halved
+	v = verdict_of(at, 5, p, 0.82f);
 	CHECK(v.reason == VERDICT_NO_DIGIT && v.prediction.digit == 4);
+	p[0] = says(1, 0.9f); // of a 1 they are divided by five
+	v = verdict_of(at, 5, p, 0.7f);
+	CHECK(v.reason == VERDICT_NO_DIGIT && v.prediction.confidence > 0.6428f && v.prediction.confidence < 0.6429f);
 }
 
 TEST(verdict_the_whole_beats_its_part)
