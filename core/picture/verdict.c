@@ -9,7 +9,7 @@
 enum { SMALL = 10 };
 static const float BLURRED = 0.2f;
 
-// What is a digit more likely than not: it takes part in the choice, whatever the threshold of answers.
+// What is a digit more likely than not takes part in the choice, whatever the threshold of answers.
 static const float LIKELY = 0.5f;
 
 static const struct {
@@ -44,9 +44,15 @@ static float prominence(const struct candidate *c)
 	return c->edge * (float)longer_of(c);
 }
 
+// Any stroke alone may be a 1, and so may the edge of a sheet: the odds of one are a third.
+static float strength_of(const struct lenet5_prediction *p)
+{
+	return p->digit == 1 ? p->confidence / (p->confidence + 3 * (1 - p->confidence)) : p->confidence;
+}
+
 static float score_of(const struct candidate *c, const struct lenet5_prediction *p, float most)
 {
-	return p->confidence * sqrtf(sqrtf(prominence(c) / most));
+	return strength_of(p) * sqrtf(sqrtf(prominence(c) / most));
 }
 
 static int64_t area_of(const struct candidate *c)
@@ -83,7 +89,7 @@ static int find_best(const struct candidate *at, int n, const struct lenet5_pred
 		}
 	}
 	for (int i = 0; i < n; i++) {
-		// The whole may be the digit with a line through it, of which the network is less sure. But any stroke alone may be a 1.
+		// The whole may be the digit with a line through it, of which the network is less sure.
 		float least = predictions[best].digit == 1 ? 0 : 0.9f * predictions[best].confidence;
 		if (is_whole(at, i, best) && predictions[i].confidence >= fmaxf(LIKELY, least)) {
 			best = i;
@@ -100,8 +106,8 @@ static bool is_another(const struct candidate *a, const struct candidate *best)
 	       2 * a->edge > best->edge && 2.5f * a->width > best->width && 2.5f * best->width > a->width;
 }
 
-// A picture full of things that are no digits has one that looks like a digit sooner or later, and any stroke alone may be a 1. Each that
-// is elsewhere and at least half as conspicuous as the best lowers the odds of that, and the rest of the probability goes to all digits
+// A picture full of things that are no digits has one that looks like a digit, like a 1 above all, sooner or later. Each that is
+// elsewhere and at least half as conspicuous as the best lowers the odds of that, and the rest of the probability goes to all digits
 // alike.
 static void weigh_crowd(const struct candidate *at, int n, const struct lenet5_prediction *predictions, int best,
 			struct lenet5_prediction *p)
@@ -109,7 +115,7 @@ static void weigh_crowd(const struct candidate *at, int n, const struct lenet5_p
 	const float even = 1.0f / LENET5_DIGITS, before = p->confidence;
 	float odds = 1;
 	for (int i = 0; i < n; i++)
-		if (2 * prominence(&at[i]) > prominence(&at[best]) && predictions[i].confidence < LIKELY &&
+		if (2 * prominence(&at[i]) > prominence(&at[best]) && strength_of(&predictions[i]) < LIKELY &&
 		    !overlap(&at[i], &at[best]))
 			odds += p->digit == 1 ? 2 : 0.5f;
 	if (odds == 1 || before <= even)
@@ -135,7 +141,7 @@ struct verdict verdict_of(const struct candidate *at, int n, const struct lenet5
 	}
 	v.reason = VERDICT_DIGIT;
 	for (int i = 0; i < n; i++)
-		if (predictions[i].confidence >= LIKELY && is_another(&at[i], best))
+		if (strength_of(&predictions[i]) >= LIKELY && is_another(&at[i], best))
 			v.reason = VERDICT_SEVERAL;
 	return v;
 }

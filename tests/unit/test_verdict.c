@@ -92,8 +92,12 @@ TEST(verdict_two_side_by_side_are_several)
 	struct candidate at[] = { box(10, 10, 50, 80), box(60, 12, 100, 82) };
 	struct lenet5_prediction p[] = { says(1, 0.95f), says(5, 0.9f) };
 	struct verdict v = verdict_of(at, 2, p, 0.8f);
-	CHECK(v.reason == VERDICT_SEVERAL && v.candidate == 0 && v.prediction.digit == 1);
-	CHECK(verdict_of(at, 2, p, 0.93f).reason == VERDICT_SEVERAL); // though the other alone would be refused
+	CHECK(v.reason == VERDICT_SEVERAL && v.candidate == 1 && v.prediction.digit == 5);
+	p[0].confidence = 0.7f; // a stroke
+	CHECK(verdict_of(at, 2, p, 0.8f).reason == VERDICT_DIGIT);
+	p[0] = says(2, 0.7f); // this would be refused alone
+	CHECK(verdict_of(at, 2, p, 0.8f).reason == VERDICT_SEVERAL);
+	p[0] = says(1, 0.95f);
 	p[1].confidence = 0.4f;
 	CHECK(verdict_of(at, 2, p, 0.8f).reason == VERDICT_DIGIT);
 	p[1].confidence = 0.9f;
