@@ -51,7 +51,7 @@ static bool is_part(const struct candidate *c, const struct scene *scene)
 
 // What agrees with a digit is that digit, and may be twice; what agrees with none is no digit, but for upright bars, which a 1 is too.
 // What is in between is left out, and so are parts of digits, which may be other digits.
-static void label(const struct scene *scene, const struct candidates *c, int max_others, uint8_t *pixels, uint8_t labels[PER_SCENE])
+static void label(const struct scene *scene, const struct candidates *c, uint8_t *pixels, uint8_t labels[PER_SCENE])
 {
 	int seen[SCENE_MAX_DIGITS] = { 0 }, n = 0, n_others = 0;
 	memset(labels, EMPTY, PER_SCENE);
@@ -65,8 +65,7 @@ static void label(const struct scene *scene, const struct candidates *c, int max
 				which = k;
 			}
 		bool is_digit = best > 0.72f && seen[which] < 2 && a->is_light == scene->is_light;
-		bool is_other =
-			best < 0.4f && n_others < max_others && a->bottom - a->top < 3 * (a->right - a->left) && !is_part(a, scene);
+		bool is_other = best < 0.4f && n_others < 2 && a->bottom - a->top < 3 * (a->right - a->left) && !is_part(a, scene);
 		if (!is_digit && !is_other)
 			continue;
 		memcpy(pixels + (size_t)n * LENET5_PIXELS, c->pixels[i], LENET5_PIXELS);
@@ -106,7 +105,7 @@ static void compose_part(void *context, uint32_t begin, uint32_t end)
 		if (!status && w->outliers)
 			label_outlier(&c, pixels, labels);
 		else if (!status)
-			label(&scene, &c, scene.n_digits ? i % 2 : 2, pixels, labels); // digits are to be the more
+			label(&scene, &c, pixels, labels);
 		image_free(&scene.image);
 	}
 	if (!status)

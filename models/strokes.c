@@ -39,7 +39,7 @@ static struct placing place(struct drawing *c, float x, float y, float size, boo
 	angle += (float)(quarter % 4) * 1.5707963f;
 	float s = sinf(angle), k = cosf(angle), flip = quarter >= 4 ? -1 : 1;
 	return (struct placing){
-		x, y, size, drawing_uniform(c, 0.2f, 0.8f), { flip * (k + slant * s) / wide, flip * (s - slant * k) / wide, -s, k }
+		x, y, size, drawing_uniform(c, 0.22f, 0.7f), { flip * (k + slant * s) / wide, flip * (s - slant * k) / wide, -s, k }
 	};
 }
 
