@@ -18,8 +18,8 @@ struct search {
 	struct parts *parts;
 };
 
-// How much steeper the outline is of a mark that takes the place of one of nearly the same box.
-static const float MUCH_STEEPER = 1.3f;
+// The steepness of a mark's outline, of that of one with nearly the same box whose place it takes; a larger one goes on where that pales.
+static const float MUCH_STEEPER = 1.3f, NEARLY_AS_STEEP = 0.8f;
 
 static int max(int a, int b)
 {
@@ -70,6 +70,12 @@ static bool is_nearly(const struct mark *a, const struct mark *b)
 	return apart <= longer_of(a) / 5 && a->area < 2 * b->area && b->area < 2 * a->area;
 }
 
+static bool is_larger(const struct mark *a, const struct mark *b)
+{
+	return a->left <= b->left && a->top <= b->top && a->right >= b->right && a->bottom >= b->bottom &&
+	       longer_of(a) > longer_of(b);
+}
+
 static void drop_part(struct parts *parts, int i)
 {
 	mark_free(&parts->at[i].mark);
@@ -77,7 +83,7 @@ static void drop_part(struct parts *parts, int i)
 }
 
 // Takes ownership of the mark. Keeps the most conspicuous ones, and of two that are nearly the same the first, unless the second is much
-// steeper: its strokes pale less. A piece is kept beside the region that it comes from.
+// steeper or larger. A piece is kept beside the region that it comes from.
 static void add_part(struct search *s, struct mark *mark, enum plane plane, bool is_piece, struct err *e)
 {
 	struct parts *parts = s->parts;
@@ -88,7 +94,8 @@ static void add_part(struct search *s, struct mark *mark, enum plane plane, bool
 		if (planes_is_light(other->plane) != planes_is_light(plane) || (is_piece && !other->is_piece) ||
 		    !is_nearly(&other->mark, mark))
 			continue;
-		bool is_replaced = !is_piece && !other->is_piece && mark->edge > MUCH_STEEPER * other->mark.edge;
+		float needed = other->mark.edge * (is_larger(mark, &other->mark) ? NEARLY_AS_STEEP : MUCH_STEEPER);
+		bool is_replaced = !is_piece && !other->is_piece && mark->edge > needed;
 		is_known |= !is_replaced;
 		if (is_replaced)
 			drop_part(parts, i);
