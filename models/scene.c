@@ -187,6 +187,18 @@ static void draw_outlier(struct drawing *c, const struct idx *data, float x, flo
 	}
 }
 
+// An empty sheet of the drawing's size and paper.
+static int lay_sheet(struct drawing *c, struct err *e)
+{
+	size_t n = (size_t)c->width * (size_t)c->height;
+	c->grey = malloc(n * sizeof *c->grey);
+	if (!c->grey)
+		return err_set(e, "no memory for a scene");
+	for (size_t i = 0; i < n; i++)
+		c->grey[i] = c->paper;
+	return 0;
+}
+
 int scene_compose_outlier(const struct idx *data, uint32_t seed, uint32_t i, struct scene *scene, struct err *e)
 {
 	struct drawing c = { 0 };
@@ -195,12 +207,8 @@ int scene_compose_outlier(const struct idx *data, uint32_t seed, uint32_t i, str
 	c.width = c.height = (int)(drawing_uniform(&c, 1.4f, 1.9f) * size);
 	c.paper = drawing_uniform(&c, 180, 255);
 	c.ink = c.paper - drawing_uniform(&c, 90, c.paper);
-	size_t n = (size_t)c.width * (size_t)c.height;
-	c.grey = malloc(n * sizeof *c.grey);
-	if (!c.grey)
-		return err_set(e, "no memory for a scene");
-	for (size_t k = 0; k < n; k++)
-		c.grey[k] = c.paper;
+	if (lay_sheet(&c, e))
+		return -1;
 	*scene = (struct scene){ 0 };
 	draw_outlier(&c, data, (float)c.width / 2, (float)c.height / 2, size);
 	int status = scene_camera_expose(&c, &scene->image, e);
@@ -225,12 +233,8 @@ int scene_compose(const struct idx *data, uint32_t seed, uint32_t i, struct scen
 		c.paper = 255 - c.paper;
 		c.ink = 255 - c.ink;
 	}
-	size_t n = (size_t)c.width * (size_t)c.height;
-	c.grey = malloc(n * sizeof *c.grey);
-	if (!c.grey)
-		return err_set(e, "no memory for a scene");
-	for (size_t k = 0; k < n; k++)
-		c.grey[k] = c.paper;
+	if (lay_sheet(&c, e))
+		return -1;
 	*scene = (struct scene){ .is_light = c.ink > c.paper };
 	float spread = cell ? 0.1f : 0.5f - 0.55f * size / (float)(c.width < c.height ? c.width : c.height);
 	float x = (float)c.width * (0.5f + drawing_uniform(&c, -spread, spread)),

@@ -123,11 +123,6 @@ static int gap(const struct mark *a, const struct mark *b)
 	return x > y ? x : y;
 }
 
-static bool contains(const struct mark *a, const struct mark *b)
-{
-	return a->left <= b->left && a->top <= b->top && a->right >= b->right && a->bottom >= b->bottom;
-}
-
 // A part with what lies near it and is as dark, since a digit may be drawn in several strokes.
 static int add_group(struct finds *f, struct look *s, int i, struct err *e)
 {
@@ -141,8 +136,8 @@ static int add_group(struct finds *f, struct look *s, int i, struct err *e)
 		for (int j = 0; j < s->parts.n; j++) {
 			struct part *q = &s->parts.at[j];
 			if (members >> j & 1 || planes_is_light(q->plane) != planes_is_light(p->plane) ||
-			    q->mark.edge < 0.4f * p->mark.edge || q->rank > p->rank || contains(&group, &q->mark) ||
-			    contains(&q->mark, &p->mark) || 4 * gap(&group, &q->mark) > longer_of(&p->mark) ||
+			    q->mark.edge < 0.4f * p->mark.edge || q->rank > p->rank || mark_contains(&group, &q->mark) ||
+			    mark_contains(&q->mark, &p->mark) || 4 * gap(&group, &q->mark) > longer_of(&p->mark) ||
 			    2 * longer_of(&q->mark) > 3 * longer_of(&p->mark))
 				continue;
 			struct mark both;

@@ -46,3 +46,9 @@ int mark_pieces(const struct mark *mark, int min_side, struct mark *pieces, int 
 // Draws the mark as MNIST's digits are: 20×20 with its aspect kept, centred by mass, grey at the edges. plane: the picture it was found in,
 // in which its strokes are dark. Returns 1; 0 if it holds no ink; −1 and e for want of memory.
 int mark_draw(const struct image *plane, struct mark *mark, uint8_t pixels[LENET5_PIXELS], struct err *e);
+
+// Whether the box of a holds that of b.
+static inline bool mark_contains(const struct mark *a, const struct mark *b)
+{
+	return a->left <= b->left && a->top <= b->top && a->right >= b->right && a->bottom >= b->bottom;
+}

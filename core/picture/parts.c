@@ -72,8 +72,7 @@ static bool is_nearly(const struct mark *a, const struct mark *b)
 
 static bool is_larger(const struct mark *a, const struct mark *b)
 {
-	return a->left <= b->left && a->top <= b->top && a->right >= b->right && a->bottom >= b->bottom &&
-	       longer_of(a) > longer_of(b);
+	return mark_contains(a, b) && longer_of(a) > longer_of(b);
 }
 
 static void drop_part(struct parts *parts, int i)
